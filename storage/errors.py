@@ -1,0 +1,41 @@
+"""What can go wrong with bytes. Drivers translate their own errors into these, once."""
+
+
+class StorageError(Exception):
+    """Base of every error that a store raises."""
+
+
+class BlobNotFound(StorageError):
+    """There is no blob at this locator."""
+
+
+class StorageFull(StorageError):
+    """The store has no room left for what was written."""
+
+
+class StorageUnavailable(StorageError):
+    """The store does not answer, or refuses for a reason that may pass: try again later."""
+
+
+class StorageRefused(StorageError):
+    """The store answers and says no (credentials, policy, missing bucket): an operator must act."""
+
+
+class DigestMismatch(StorageError):
+    """The bytes written are not the bytes that were announced."""
+
+
+class SizeMismatch(StorageError):
+    """More or fewer bytes were written than announced."""
+
+
+class InvalidLocator(StorageError):
+    """The locator was not made by this store."""
+
+
+class InvalidRange(StorageError):
+    """The range asked for lies outside the blob."""
+
+
+class StagedClosed(StorageError):
+    """The staged blob was already published or aborted."""
