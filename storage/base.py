@@ -62,7 +62,7 @@ class StoredBlob:
 
 
 class Staged(Protocol):
-    """Bytes on their way in. Invisible until published; leaving the ``with`` block without publishing aborts."""
+    """Bytes on their way in, invisible until published. Leaving the ``with`` block unpublished aborts."""
 
     @property
     def size(self) -> int:
@@ -127,7 +127,8 @@ class BlobStore(Protocol):
     def open(self, locator: Locator, *, offset: int = 0, length: int | None = None) -> BlobReader:
         """Read ``length`` bytes from ``offset`` (both in bytes; None reads to the end).
 
-        Raises BlobNotFound, InvalidRange when ``offset`` is beyond the end, InvalidLocator, StorageUnavailable.
+        Raises BlobNotFound, InvalidRange when ``offset`` is beyond the end, InvalidLocator,
+        StorageUnavailable.
         """
 
     def stat(self, locator: Locator) -> BlobStat:
@@ -152,6 +153,7 @@ class BlobStore(Protocol):
         """Prove that the store can be written and read (used by readiness). Raises StorageError."""
 
 
+@runtime_checkable
 class PresignedDownloads(Protocol):
     """Filled by stores that declare ``Capability.PRESIGNED_DOWNLOAD``."""
 
@@ -161,8 +163,26 @@ class PresignedDownloads(Protocol):
         """A public URL that serves the blob with these headers until it expires."""
 
 
+@runtime_checkable
 class LocalPaths(Protocol):
     """Filled by stores that declare ``Capability.LOCAL_PATH``."""
 
     def local_path(self, locator: Locator) -> str:
         """Path of the blob relative to the store's root, for X-Accel-Redirect."""
+
+
+class _Declares(Protocol):
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+
+def presigned_downloads(store: _Declares) -> PresignedDownloads | None:
+    """The store as one that presigns downloads, None when it does not declare it."""
+    declared = Capability.PRESIGNED_DOWNLOAD in store.capabilities
+    return store if declared and isinstance(store, PresignedDownloads) else None
+
+
+def local_paths(store: _Declares) -> LocalPaths | None:
+    """The store as one that knows local paths, None when it does not declare it."""
+    declared = Capability.LOCAL_PATH in store.capabilities
+    return store if declared and isinstance(store, LocalPaths) else None

@@ -39,3 +39,11 @@ class InvalidRange(StorageError):
 
 class StagedClosed(StorageError):
     """The staged blob was already published or aborted."""
+
+
+class InvalidSidecar(StorageError):
+    """The digest, size or media type announced for a blob is malformed."""
+
+
+class CapabilityMissing(StorageError):
+    """The store was asked for something that it does not declare."""

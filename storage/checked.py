@@ -1,0 +1,298 @@
+"""What is the same for every store, done once around its driver.
+
+Arguments are checked, native errors become ``StorageError``, the life of a staged blob is kept (closed means
+closed, a failed write or publish aborts), and every operation is told to an observer.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from storage.base import (
+    BlobReader,
+    BlobStat,
+    Capability,
+    Locator,
+    Sidecar,
+    StoredBlob,
+    local_paths,
+    presigned_downloads,
+)
+from storage.driver import Driver, DriverStaged
+from storage.errors import (
+    CapabilityMissing,
+    InvalidLocator,
+    InvalidRange,
+    SizeMismatch,
+    StagedClosed,
+    StorageError,
+    StorageFull,
+)
+from storage.sidecar import check_sidecar
+
+_LOCATOR = re.compile(r"[\x21-\x7e]{1,1024}")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One operation that ended.
+
+    ``seconds`` is time spent inside the driver and ``size`` the bytes moved. The many writes of a staged blob
+    and the many reads of a reader are told as one ``write`` and one ``read`` when it is closed; ``iter``
+    counts its caller's time too. ``outcome`` is ``ok`` or the name of the error.
+    """
+
+    store: str
+    operation: str
+    seconds: float
+    size: int
+    outcome: str
+
+
+Observer = Callable[[Observation], None]
+"""Told after every operation, in the thread that did it. Must be quick and must not raise."""
+
+
+class CheckedStore:
+    """A ``BlobStore`` made of a driver."""
+
+    def __init__(self, driver: Driver, *, observer: Observer | None = None) -> None:
+        self._driver = driver
+        self._run = _Runner(driver, observer)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    @property
+    def name(self) -> str:
+        return self._driver.name
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return self._driver.capabilities
+
+    def stage(self, *, expected_size: int | None = None) -> CheckedStaged:
+        if expected_size is not None and expected_size < 0:
+            raise ValueError("an expected size is not negative")
+        with self._run("stage"):
+            free = None if expected_size is None else self._driver.free_bytes()
+            if expected_size is not None and free is not None and expected_size > free:
+                raise StorageFull(f"{expected_size} bytes do not fit into {free}")
+            return CheckedStaged(self._driver.stage(expected_size), self._run)
+
+    def open(self, locator: Locator, *, offset: int = 0, length: int | None = None) -> CheckedReader:
+        _check_locator(locator)
+        if offset < 0 or (length is not None and length < 0):
+            raise InvalidRange("offset and length are not negative")
+        with self._run("open"):
+            return CheckedReader(self._driver.open(locator, offset, length), self._run)
+
+    def stat(self, locator: Locator) -> BlobStat:
+        _check_locator(locator)
+        with self._run("stat"):
+            return self._driver.stat(locator)
+
+    def sidecar(self, locator: Locator) -> Sidecar | None:
+        _check_locator(locator)
+        with self._run("sidecar"):
+            return self._driver.sidecar(locator)
+
+    def delete(self, locator: Locator) -> None:
+        _check_locator(locator)
+        with self._run("delete"):
+            self._driver.delete(locator)
+
+    def iter(self) -> Iterator[StoredBlob]:
+        with self._run("iter"):
+            yield from self._driver.iter()
+
+    def sweep_staged(self, *, older_than: timedelta) -> int:
+        with self._run("sweep_staged"):
+            return self._driver.sweep_staged(older_than)
+
+    def free_bytes(self) -> int | None:
+        with self._run("free_bytes"):
+            return self._driver.free_bytes()
+
+    def check(self) -> None:
+        with self._run("check"):
+            self._driver.check()
+
+    def presign_download(
+        self, locator: Locator, *, expires: timedelta, content_disposition: str, content_type: str
+    ) -> str:
+        """See ``PresignedDownloads``. Raises CapabilityMissing, InvalidLocator, StorageRefused."""
+        driver = presigned_downloads(self._driver)
+        if driver is None:
+            raise CapabilityMissing(Capability.PRESIGNED_DOWNLOAD)
+        _check_locator(locator)
+        with self._run("presign_download"):
+            return driver.presign_download(
+                locator, expires=expires, content_disposition=content_disposition, content_type=content_type
+            )
+
+    def local_path(self, locator: Locator) -> str:
+        """See ``LocalPaths``. Raises CapabilityMissing, InvalidLocator."""
+        driver = local_paths(self._driver)
+        if driver is None:
+            raise CapabilityMissing(Capability.LOCAL_PATH)
+        _check_locator(locator)
+        with self._run("local_path"):
+            return driver.local_path(locator)
+
+
+class CheckedStaged:
+    """A ``Staged`` made of a driver's."""
+
+    def __init__(self, staged: DriverStaged, run: _Runner) -> None:
+        self._staged = staged
+        self._run = run
+        self._writes = _Tally("write")
+        self._open = True
+
+    @property
+    def size(self) -> int:
+        return self._writes.size
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._expect_open()
+        with memoryview(data).cast("B") as view:
+            if not view:
+                return
+            try:
+                with self._run.part(self._writes):
+                    self._staged.write(view)
+            except BaseException:
+                self.abort()
+                raise
+            self._writes.size += len(view)
+
+    def publish(self, sidecar: Sidecar) -> Locator:
+        self._expect_open()
+        try:
+            check_sidecar(sidecar)
+            if sidecar.size != self.size:
+                raise SizeMismatch(f"{self.size} bytes were written, {sidecar.size} announced")
+            with self._run("publish"):
+                locator = self._staged.publish(sidecar)
+        except BaseException:
+            self.abort()
+            raise
+        self._close()
+        return locator
+
+    def abort(self) -> None:
+        if not self._open:
+            return
+        self._close()
+        with self._run("abort"):
+            self._staged.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()
+
+    def _expect_open(self) -> None:
+        if not self._open:
+            raise StagedClosed("the staged blob was already published or aborted")
+
+    def _close(self) -> None:
+        self._open = False
+        self._run.tell(self._writes)
+
+
+class CheckedReader:
+    """A ``BlobReader`` made of a driver's."""
+
+    def __init__(self, reader: BlobReader, run: _Runner) -> None:
+        self._reader = reader
+        self._run = run
+        self._reads = _Tally("read")
+        self._open = True
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._run.part(self._reads):
+            data = self._reader.read(size)
+        self._reads.size += len(data)
+        return data
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._run.tell(self._reads)
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the observer is told when an operation ends; many parts may add up to one."""
+
+    operation: str
+    seconds: float = 0.0
+    size: int = 0
+    outcome: str = "ok"
+
+
+class _Runner:
+    """Runs driver code: translates what it raises, times it, tells the observer."""
+
+    def __init__(self, driver: Driver, observer: Observer | None) -> None:
+        self._driver = driver
+        self._observer = observer
+
+    @contextmanager
+    def __call__(self, operation: str) -> Iterator[None]:
+        tally = _Tally(operation)
+        try:
+            with self.part(tally):
+                yield
+        finally:
+            self.tell(tally)
+
+    @contextmanager
+    def part(self, tally: _Tally) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            raised = self._translated(error)
+            tally.outcome = type(raised).__name__
+            if raised is error:
+                raise
+            raise raised from error
+        finally:
+            tally.seconds += time.perf_counter() - started
+
+    def tell(self, tally: _Tally) -> None:
+        if self._observer is not None:
+            self._observer(
+                Observation(self._driver.name, tally.operation, tally.seconds, tally.size, tally.outcome)
+            )
+
+    def _translated(self, error: Exception) -> Exception:
+        return error if isinstance(error, StorageError) else self._driver.translate(error) or error
+
+
+def _check_locator(locator: Locator) -> None:
+    if not _LOCATOR.fullmatch(locator):
+        raise InvalidLocator("a locator is 1 to 1024 visible ASCII characters")

@@ -1,0 +1,366 @@
+"""Blobs as files under one folder.
+
+::
+
+    staging/<random>                 being written; swept when nobody has touched it for long
+    blobs/ab/cd/<sha256>             a blob: the first four characters of its digest fan it out
+    blobs/ab/cd/<sha256>.json        its sidecar
+
+A blob becomes visible by one rename within the filesystem, after its bytes and its sidecar are on disk. A
+crash at any point leaves the whole blob or nothing; what it may leave besides (a staged file, a sidecar without
+its blob) is invisible and swept. Publishing a digest again renames over the old file: the same bytes, but it
+heals a damaged file and makes ``modified`` say when the blob was last published, which a grace period needs.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from storage.base import BlobStat, Capability, Locator, Sidecar, StoredBlob
+from storage.driver import StoreUrl
+from storage.errors import (
+    BlobNotFound,
+    InvalidLocator,
+    InvalidRange,
+    StorageError,
+    StorageFull,
+    StorageRefused,
+    StorageUnavailable,
+)
+from storage.sidecar import MAX_SIDECAR_SIZE, decode_sidecar, encode_sidecar
+
+_LOCATOR = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
+_SIDECAR_SUFFIX = ".json"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO put here must not block us
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_PROOF = b"written and read\n"
+
+_MEANING: dict[int, type[StorageError]] = {
+    errno.ENOENT: BlobNotFound,
+    errno.ENOSPC: StorageFull,
+    errno.EDQUOT: StorageFull,
+    errno.EFBIG: StorageFull,
+    errno.EACCES: StorageRefused,
+    errno.EPERM: StorageRefused,
+    errno.EROFS: StorageRefused,
+    errno.ELOOP: InvalidLocator,
+    errno.ENOTDIR: InvalidLocator,
+    errno.EISDIR: InvalidLocator,
+}
+
+
+class FileDriver:
+    """``file:///var/lib/repo``. Several processes may share the folder; it must be one filesystem."""
+
+    name = "file"
+    capabilities = frozenset({Capability.LOCAL_PATH})
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._blobs = root / "blobs"
+        self._staging = root / "staging"
+        try:
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            self._staging.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageRefused(f"the store's folders cannot be made: {error.strerror}") from error
+
+    def translate(self, error: Exception) -> StorageError | None:
+        if not isinstance(error, OSError):
+            return None
+        return _MEANING.get(error.errno or 0, StorageUnavailable)(error.strerror or type(error).__name__)
+
+    def stage(self, expected_size: int | None) -> _FileStaged:
+        with _within_store():
+            return _FileStaged(self, self._staging / secrets.token_hex(16))
+
+    def open(self, locator: Locator, offset: int, length: int | None) -> _FileReader:
+        fd = self._open_file(locator)
+        try:
+            size = os.fstat(fd).st_size
+            if offset > size:
+                raise InvalidRange(f"offset {offset} is beyond the end ({size} bytes)")
+            os.lseek(fd, offset, os.SEEK_SET)
+        except BaseException:
+            os.close(fd)
+            raise
+        return _FileReader(fd, size - offset if length is None else min(length, size - offset))
+
+    def stat(self, locator: Locator) -> BlobStat:
+        fd = self._open_file(locator)
+        try:
+            found = os.fstat(fd)
+        finally:
+            os.close(fd)
+        return BlobStat(
+            locator=locator, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, tz=UTC)
+        )
+
+    def sidecar(self, locator: Locator) -> Sidecar | None:
+        with self._folder_of(locator) as folder:
+            name = _name_of(locator)
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+            return _read_sidecar(folder, name)
+
+    def delete(self, locator: Locator) -> None:
+        with suppress(FileNotFoundError), self._folder_of(locator) as folder, _locked(folder):
+            name = _name_of(locator)
+            for gone in (name, name + _SIDECAR_SUFFIX):
+                with suppress(FileNotFoundError):
+                    os.unlink(gone, dir_fd=folder)
+            os.fsync(folder)
+
+    def iter(self) -> Iterator[StoredBlob]:
+        for folder_path in self._fan_out():
+            with suppress(FileNotFoundError), os.scandir(folder_path) as entries:
+                for entry in entries:
+                    locator = Locator(str(Path(entry.path).relative_to(self._root)))
+                    if not _LOCATOR.fullmatch(locator) or not entry.is_file(follow_symlinks=False):
+                        continue
+                    with suppress(FileNotFoundError), self._folder_of(locator) as folder:
+                        size = entry.stat(follow_symlinks=False).st_size
+                        yield StoredBlob(
+                            locator=locator, size=size, sidecar=_read_sidecar(folder, entry.name)
+                        )
+
+    def sweep_staged(self, older_than: timedelta) -> int:
+        limit = time.time() - older_than.total_seconds()
+        swept = 0
+        with os.scandir(self._staging) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_mtime <= limit:
+                        Path(entry.path).unlink()
+                        swept += not entry.name.endswith(_SIDECAR_SUFFIX)
+        for folder in self._fan_out():
+            with suppress(FileNotFoundError):
+                _sweep_sidecars(folder, limit)
+        return swept
+
+    def free_bytes(self) -> int | None:
+        with _within_store():
+            room = os.statvfs(self._staging)
+        return room.f_bavail * room.f_frsize
+
+    def check(self) -> None:
+        path = self._staging / secrets.token_hex(16)
+        try:
+            with _within_store():
+                _write_durably(path, _PROOF)
+                if path.read_bytes() != _PROOF:
+                    raise StorageUnavailable("what was written is not what is read")
+        finally:
+            path.unlink(missing_ok=True)
+
+    def local_path(self, locator: Locator) -> str:
+        _name_of(locator)
+        return locator
+
+    def publish(self, staged: Path, sidecar: Sidecar) -> Locator:
+        """Move a staged file, already on disk, to its place."""
+        first, second = sidecar.digest[:2], sidecar.digest[2:4]
+        locator = Locator(f"blobs/{first}/{second}/{sidecar.digest}")
+        note = staged.with_name(staged.name + _SIDECAR_SUFFIX)
+        try:
+            _write_durably(note, encode_sidecar(sidecar))
+            (self._blobs / first / second).mkdir(parents=True, exist_ok=True)
+            # The lock keeps the pair together when the same digest is deleted at the same moment.
+            with self._folder_of(locator) as folder, _locked(folder):
+                os.rename(note, sidecar.digest + _SIDECAR_SUFFIX, dst_dir_fd=folder)
+                os.rename(staged, sidecar.digest, dst_dir_fd=folder)
+                os.fsync(folder)
+            _sync_folder(self._blobs / first)
+            _sync_folder(self._blobs)
+        except BaseException:
+            note.unlink(missing_ok=True)
+            raise
+        return locator
+
+    def _open_file(self, locator: Locator) -> int:
+        with self._folder_of(locator) as folder:
+            fd = os.open(_name_of(locator), _READ, dir_fd=folder)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise InvalidLocator("not a file")
+        return fd
+
+    @contextmanager
+    def _folder_of(self, locator: Locator) -> Iterator[int]:
+        """The blob's folder, reached without following a symbolic link below ``blobs``."""
+        name = _name_of(locator)
+        folder = os.open(self._blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in (name[:2], name[2:4]):
+                below = os.open(part, _FOLDER, dir_fd=folder)
+                os.close(folder)
+                folder = below
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _fan_out(self) -> Iterator[str]:
+        """Every folder that may hold blobs."""
+        with os.scandir(self._blobs) as firsts:
+            for first in firsts:
+                if not first.is_dir(follow_symlinks=False):
+                    continue
+                with suppress(FileNotFoundError), os.scandir(first.path) as seconds:
+                    yield from (second.path for second in seconds if second.is_dir(follow_symlinks=False))
+
+
+class _FileStaged:
+    def __init__(self, driver: FileDriver, path: Path) -> None:
+        self._driver = driver
+        self._path = path
+        self._fd = os.open(path, _CREATE, 0o644)
+
+    def write(self, data: memoryview) -> None:
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def publish(self, sidecar: Sidecar) -> Locator:
+        os.utime(self._fd)
+        os.fsync(self._fd)
+        with _within_store():
+            locator = self._driver.publish(self._path, sidecar)
+        os.close(self._fd)
+        return locator
+
+    def abort(self) -> None:
+        os.close(self._fd)
+        self._path.unlink(missing_ok=True)
+
+
+class _FileReader:
+    def __init__(self, fd: int, length: int) -> None:
+        self._file = os.fdopen(fd, "rb", buffering=0)
+        self._left = length
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._file.read(wanted)
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _name_of(locator: Locator) -> str:
+    """The file's name, when the locator has the one form this store makes."""
+    match = _LOCATOR.fullmatch(locator)
+    if match is None:
+        raise InvalidLocator("not a locator of the file store")
+    return match[3]
+
+
+@contextmanager
+def _within_store() -> Iterator[None]:
+    """Where no blob is looked for, a missing folder is the store's trouble."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StorageUnavailable("the staging folder or a staged file is gone") from error
+
+
+@contextmanager
+def _locked(folder: int) -> Iterator[None]:
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(folder, fcntl.LOCK_UN)
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    fd = os.open(path, _CREATE, 0o644)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync_folder(path: Path) -> None:
+    fd = os.open(path, _FOLDER)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _read_sidecar(folder: int, name: str) -> Sidecar | None:
+    try:
+        fd = os.open(name + _SIDECAR_SUFFIX, _READ, dir_fd=folder)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ELOOP}:
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        return decode_sidecar(os.read(fd, MAX_SIDECAR_SIZE + 1))
+    finally:
+        os.close(fd)
+
+
+def _sweep_sidecars(folder_path: str, limit: float) -> None:
+    """Remove old sidecars whose blob never came."""
+    with os.scandir(folder_path) as entries:
+        names = {entry.name for entry in entries}
+    lonely = [
+        name
+        for name in names
+        if name.endswith(_SIDECAR_SUFFIX) and name.removesuffix(_SIDECAR_SUFFIX) not in names
+    ]
+    if not lonely:
+        return
+    folder = os.open(folder_path, _FOLDER)
+    try:
+        with _locked(folder):
+            for name in lonely:
+                with suppress(FileNotFoundError):
+                    old = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime <= limit
+                    if old and not _exists(folder, name.removesuffix(_SIDECAR_SUFFIX)):
+                        os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def from_url(url: StoreUrl) -> FileDriver:
+    url.accept_options()
+    if url.host not in {"", "localhost"} or not url.path.startswith("/"):
+        raise ValueError("a file store URL looks like file:///var/lib/repo")
+    return FileDriver(Path(url.path))
