@@ -1,13 +1,29 @@
-"""What can go wrong in the terms of the catalogue. An error carries a code and typed fields, and no HTTP status:
-``http/problems.py`` is the one place that knows how each code is answered."""
+"""What can go wrong in the terms of the catalogue. An error carries a code and typed fields, and no HTTP
+status: ``http/problems.py`` is the one place that knows how each code is answered.
+
+The fields are shown to whoever asked, by these names: they hold nothing that the asker may not know.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one value. ``pointer`` is a JSON Pointer (RFC 6901) into what was sent, such as
+    ``/metadata/licence``; parts of a form are named the same way."""
+
+    pointer: str
+    detail: str
+
+
 class DomainError(Exception):
-    """Base of every error that a use case raises on purpose. ``detail`` is said to the person who asked."""
+    """Base of every error that a use case raises on purpose. ``detail`` is said to the person who asked: one
+    sentence that is of use within its first 120 characters (Moodle shows its user no more than that)."""
 
     code: ClassVar[str]
 
@@ -15,6 +31,170 @@ class DomainError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.fields = fields
+
+
+# What is asked for
+
+
+class NotFound(DomainError):
+    """There is no such thing, or the asker may not know that there is."""
+
+    code = "not-found"
+
+    def __init__(self, detail: str = "There is nothing here that you may see.") -> None:
+        super().__init__(detail)
+
+
+class Gone(DomainError):
+    """It was here and was withdrawn."""
+
+    code = "gone"
+
+    def __init__(self, detail: str, *, reason: str, withdrawn_at: datetime) -> None:
+        super().__init__(detail, reason=reason, withdrawn_at=withdrawn_at)
+        self.reason = reason
+        self.withdrawn_at = withdrawn_at
+
+
+class InvalidRange(DomainError):
+    """None of the bytes asked for exist. ``size`` is that of the whole, in bytes."""
+
+    code = "invalid-range"
+
+    def __init__(self, detail: str, *, size: int) -> None:
+        super().__init__(detail, size=size)
+        self.size = size
+
+
+class InvalidCursor(DomainError):
+    """The paging cursor was not made by this service, or belongs to another question."""
+
+    code = "invalid-cursor"
+
+
+# Who asks
+
+
+class Unauthorised(DomainError):
+    """Nobody is signed in where somebody must be, or the token is of no use.
+
+    ``reason`` is ``missing``, ``invalid``, ``expired`` or ``revoked``.
+    """
+
+    code = "unauthorised"
+
+    def __init__(self, detail: str = "Sign in, or send an API token.", *, reason: str = "missing") -> None:
+        super().__init__(detail, reason=reason)
+        self.reason = reason
+
+
+class Forbidden(DomainError):
+    """The account may not do this, whatever its token says."""
+
+    code = "forbidden"
+
+    def __init__(self, detail: str = "Your account may not do this.") -> None:
+        super().__init__(detail)
+
+
+class InsufficientScope(DomainError):
+    """The account might do this, but not with this token. ``scope`` is the one that is needed."""
+
+    code = "insufficient-scope"
+
+    def __init__(self, detail: str = "", *, scope: str) -> None:
+        super().__init__(detail or f"Your token lacks the scope {scope}.", scope=scope)
+        self.scope = scope
+
+
+# What is sent
+
+
+class InvalidInput(DomainError):
+    """Well-formed values that the catalogue does not take; ``errors`` names each."""
+
+    code = "invalid-input"
+
+    def __init__(self, detail: str = "", *, errors: Sequence[FieldError | tuple[str, str]]) -> None:
+        self.errors = _field_errors(errors)
+        super().__init__(detail or _summary(self.errors))
+
+
+class MalformedRequest(DomainError):
+    """The request cannot be read as what it claims to be: broken JSON, broken multipart, a bad header."""
+
+    code = "malformed-request"
+
+
+class UnsupportedMediaType(DomainError):
+    """The body is of a type that is not taken here. ``supported`` lists media types that are."""
+
+    code = "unsupported-media-type"
+
+    def __init__(self, detail: str, *, supported: Sequence[str]) -> None:
+        super().__init__(detail, supported=tuple(supported))
+        self.supported = tuple(supported)
+
+
+class LengthRequired(DomainError):
+    """The body must announce its size in Content-Length."""
+
+    code = "length-required"
+
+    def __init__(self, detail: str = "Send the size of the body in Content-Length.") -> None:
+        super().__init__(detail)
+
+
+class PayloadTooLarge(DomainError):
+    """More bytes than are taken. ``limit`` in bytes."""
+
+    code = "payload-too-large"
+
+    def __init__(self, detail: str, *, limit: int) -> None:
+        super().__init__(detail, limit=limit)
+        self.limit = limit
+
+
+class QuotaExceeded(DomainError):
+    """The account may not keep that much. ``quota``, ``used`` and ``size`` (of what was sent) in bytes."""
+
+    code = "quota-exceeded"
+
+    def __init__(self, detail: str, *, quota: int, used: int, size: int) -> None:
+        super().__init__(detail, quota=quota, used=used, size=size)
+        self.quota = quota
+        self.used = used
+        self.size = size
+
+
+class SizeMismatch(DomainError):
+    """More or fewer bytes came than were announced. ``expected`` and ``received`` in bytes."""
+
+    code = "size-mismatch"
+
+    def __init__(self, detail: str = "", *, expected: int, received: int) -> None:
+        super().__init__(
+            detail or f"{expected} bytes were announced and {received} came.",
+            expected=expected,
+            received=received,
+        )
+        self.expected = expected
+        self.received = received
+
+
+class DigestMismatch(DomainError):
+    """The bytes that came are not those announced. Both SHA-256, in hexadecimal."""
+
+    code = "digest-mismatch"
+
+    def __init__(self, detail: str = "", *, expected: str, received: str) -> None:
+        super().__init__(
+            detail or "The bytes that came do not have the SHA-256 that was announced: send them again.",
+            expected=expected,
+            received=received,
+        )
+        self.expected = expected
+        self.received = received
 
 
 class InvalidFile(DomainError):
@@ -31,7 +211,110 @@ class InvalidFile(DomainError):
         self.place = place
 
 
-class InvalidCursor(DomainError):
-    """The paging cursor was not made by this service, or belongs to another question."""
+# What stands in the way
 
-    code = "invalid-cursor"
+
+class Conflict(DomainError):
+    """The thing is in a state in which this cannot be done, where no narrower code says why."""
+
+    code = "conflict"
+
+
+class PreconditionFailed(DomainError):
+    """The thing has changed since the asker read it (If-Match, If-None-Match, If-Unmodified-Since)."""
+
+    code = "precondition-failed"
+
+    def __init__(self, detail: str = "It has changed since you read it: read it again.") -> None:
+        super().__init__(detail)
+
+
+class NameTaken(DomainError):
+    """Another thing already goes by this name."""
+
+    code = "name-taken"
+
+    def __init__(self, detail: str = "", *, name: str) -> None:
+        super().__init__(detail or f"The name {name!r} is taken.", name=name)
+        self.name = name
+
+
+class NotInspected(DomainError):
+    """The file has to be inspected first. ``state`` is that of its inspection, such as ``queued``."""
+
+    code = "not-inspected"
+
+    def __init__(self, detail: str = "", *, state: str) -> None:
+        super().__init__(detail or "The file has not been inspected yet.", state=state)
+        self.state = state
+
+
+class BlockingFindings(DomainError):
+    """Something in the file stops its release. ``findings`` are the codes of what was found."""
+
+    code = "blocking-findings"
+
+    def __init__(self, detail: str, *, findings: Sequence[str]) -> None:
+        super().__init__(detail, findings=tuple(findings))
+        self.findings = tuple(findings)
+
+
+class Incomplete(DomainError):
+    """Something has to be filled in first; ``errors`` names each missing value."""
+
+    code = "incomplete"
+
+    def __init__(self, detail: str = "", *, errors: Sequence[FieldError | tuple[str, str]]) -> None:
+        self.errors = _field_errors(errors)
+        super().__init__(detail or _summary(self.errors))
+
+
+# What the service cannot do now
+
+
+class StorageFull(DomainError):
+    """There is no room for this. How much there is concerns operators only."""
+
+    code = "storage-full"
+
+    def __init__(self, detail: str = "The service has no room left for this file.") -> None:
+        super().__init__(detail)
+
+
+class Busy(DomainError):
+    """Something else holds what this needs. ``retry_after`` in seconds."""
+
+    code = "busy"
+
+    def __init__(
+        self, detail: str = "The service is busy: try again in a moment.", *, retry_after: int = 5
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(DomainError):
+    """The asker asks too often. ``retry_after`` in seconds."""
+
+    code = "too-many-requests"
+
+    def __init__(self, detail: str = "", *, retry_after: int) -> None:
+        super().__init__(
+            detail or f"Too many requests: try again in {retry_after} seconds.", retry_after=retry_after
+        )
+        self.retry_after = retry_after
+
+
+def _field_errors(errors: Sequence[FieldError | tuple[str, str]]) -> tuple[FieldError, ...]:
+    return tuple(error if isinstance(error, FieldError) else FieldError(*error) for error in errors)
+
+
+def _summary(errors: Sequence[FieldError]) -> str:
+    """One sentence over several errors: the first, and how many more there are."""
+    if not errors:
+        return "Some of what was sent is not right."
+    first = errors[0]
+    name = first.pointer.lstrip("/")
+    text = f"{name}: {first.detail}" if name else first.detail
+    more = len(errors) - 1
+    return text if not more else f"{text} (and {more} more)"
