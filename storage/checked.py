@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -192,7 +192,9 @@ class CheckedStaged:
         if not self._open:
             return
         self._close()
-        with self._run("abort"):
+        # Best effort: it often runs because the store is in trouble, and must not hide why. The sweep will
+        # find what is left.
+        with suppress(StorageError), self._run("abort"):
             self._staged.abort()
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@
     blobs/ab/cd/<sha256>.json        its sidecar
 
 A blob becomes visible by one rename within the filesystem, after its bytes and its sidecar are on disk. A
-crash at any point leaves the whole blob or nothing; what it may leave besides (a staged file, a sidecar without
+crash at any point leaves the whole blob or nothing; what else it may leave (a staged file, a sidecar without
 its blob) is invisible and swept. Publishing a digest again renames over the old file: the same bytes, but it
 heals a damaged file and makes ``modified`` say when the blob was last published, which a grace period needs.
 """

@@ -1,0 +1,463 @@
+"""Blobs as objects of one bucket: Amazon S3 and everything that speaks its protocol.
+
+::
+
+    <prefix>blobs/ab/<ab + 30 random characters>            a blob
+    <prefix>blobs/ab/<ab + 30 random characters>.json       its sidecar
+
+The digest is known only when all bytes are gone, and S3 cannot rename: so every staged blob has a random
+key, and publishing is the request that makes the object appear (one ``PutObject``, or
+``CompleteMultipartUpload``), on condition that nothing stands there yet. Publishing copies nothing; the same
+digest published twice stands twice, and the caller decides which one to keep. The sidecar is written just
+before; alone it means nothing and is swept.
+
+Memory of one upload: the part being filled and those in flight, ``_MEMORY`` in all, until two parts are more
+than that (blobs over 195 GiB), because S3 allows 10,000 parts.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
+
+import boto3
+import urllib3.exceptions
+from botocore import exceptions as boto
+from botocore.config import Config
+
+from storage.base import BlobReader, BlobStat, Capability, Locator, Sidecar, StoredBlob
+from storage.driver import StoreUrl
+from storage.errors import (
+    BlobNotFound,
+    InvalidLocator,
+    InvalidRange,
+    StorageError,
+    StorageFull,
+    StorageRefused,
+    StorageUnavailable,
+)
+from storage.sidecar import MAX_SIDECAR_SIZE, decode_sidecar, encode_sidecar
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, MultipartUploadTypeDef
+
+_AddressingStyle = Literal["auto", "virtual", "path"]
+
+_MIB = 1024 * 1024
+_MEMORY = 40 * _MIB
+_PART_SIZE = 8 * _MIB
+_MAX_PARTS = 10_000
+_GROW_EVERY = 2_000
+"""Of an upload of unknown size: parts double after so many, which makes room for 484 GiB in 10,000 parts."""
+
+_MAX_PRESIGNED = timedelta(days=7)
+_PROOF = b"written and read\n"
+_ANY_BLOB = "blobs/"
+_LOCATOR = re.compile(r"blobs/([0-9a-f]{2})/\1[0-9a-f]{30}")
+_SIDECAR_SUFFIX = ".json"
+
+_FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
+_NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
+_MAY_PASS = {"BadDigest", "IncompleteBody", "NoSuchUpload", "XAmzContentSHA256Mismatch"}
+"""Damage on the way, or a staged blob that was swept: worth another try from the start."""
+_ALREADY_DONE = {"412", "NoSuchUpload", "PreconditionFailed"}
+
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=64,
+    tcp_keepalive=True,
+)
+_QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
+"""For the readiness check: a store that needs longer is not ready."""
+
+
+class S3Driver:
+    """One bucket, or the part of it under ``prefix`` (empty, or ending in a slash)."""
+
+    name = "s3"
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        prefix: str = "",
+        endpoint_url: str | None = None,
+        public_endpoint_url: str | None = None,
+        region: str | None = None,
+        addressing_style: _AddressingStyle = "auto",
+        access_key: str | None = None,
+        secret_key: str | None = None,
+    ) -> None:
+        session = boto3.session.Session(
+            aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
+        )
+        # Left alone, boto3 presigns with signature version 2 where an endpoint is given.
+        style = Config(signature_version="s3v4", s3={"addressing_style": addressing_style})
+
+        def client(url: str | None, config: Config) -> S3Client:
+            return session.client("s3", endpoint_url=url, config=config.merge(style))
+
+        self.client = client(endpoint_url, _CONFIG)
+        self.bucket = bucket
+        self._prefix = prefix
+        self._checker = client(endpoint_url, _QUICK)
+        self._presigner = None if public_endpoint_url is None else client(public_endpoint_url, _CONFIG)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset() if self._presigner is None else frozenset({Capability.PRESIGNED_DOWNLOAD})
+
+    def translate(self, error: Exception) -> StorageError | None:
+        match error:
+            case boto.ClientError():
+                return _meaning_of_answer(error)
+            case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
+                return StorageRefused("no usable S3 credentials")
+            case (
+                boto.ConnectionError()
+                | boto.HTTPClientError()
+                | boto.IncompleteReadError()
+                | boto.FlexibleChecksumError()
+                | urllib3.exceptions.HTTPError()
+                | OSError()
+            ):
+                return StorageUnavailable(f"the S3 server does not answer as it should: {error}")
+            case _:
+                return None
+
+    def stage(self, expected_size: int | None) -> _S3Staged:
+        name = secrets.token_hex(16)
+        return _S3Staged(self, Locator(f"{_ANY_BLOB}{name[:2]}/{name}"), expected_size)
+
+    def open(self, locator: Locator, offset: int, length: int | None) -> BlobReader:
+        key = self.key_of(locator)
+        if length == 0:
+            return self._nothing_at(locator, offset)
+        asked: dict[str, Any] = {}
+        if offset or length is not None:
+            end = "" if length is None else offset + length - 1
+            asked["Range"] = f"bytes={offset}-{end}"
+        try:
+            return _S3Reader(self.client.get_object(Bucket=self.bucket, Key=key, **asked)["Body"])
+        except boto.ClientError as error:
+            if _status(error) != 416:
+                raise
+            return self._nothing_at(locator, offset)
+
+    def stat(self, locator: Locator) -> BlobStat:
+        found = self.client.head_object(Bucket=self.bucket, Key=self.key_of(locator))
+        return BlobStat(locator=locator, size=found["ContentLength"], modified=found["LastModified"])
+
+    def sidecar(self, locator: Locator) -> Sidecar | None:
+        self.stat(locator)
+        return self._read_sidecar(self.key_of(locator))
+
+    def delete(self, locator: Locator) -> None:
+        key = self.key_of(locator)
+        self.client.delete_object(Bucket=self.bucket, Key=key)
+        self.client.delete_object(Bucket=self.bucket, Key=key + _SIDECAR_SUFFIX)
+
+    def iter(self) -> Iterator[StoredBlob]:
+        with ThreadPoolExecutor(max_workers=8, thread_name_prefix="s3-sidecars") as pool:
+            for page in self._pages():
+                blobs = [found for found in page if _LOCATOR.fullmatch(found[0])]
+                notes = pool.map(self._read_sidecar, [self._prefix + name for name, _, _ in blobs])
+                for (name, size, _), note in zip(blobs, notes, strict=True):
+                    yield StoredBlob(locator=Locator(name), size=size, sidecar=note)
+
+    def sweep_staged(self, older_than: timedelta) -> int:
+        limit = datetime.now(UTC) - older_than
+        self._sweep_sidecars(limit)
+        swept = 0
+        pages = self.client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self.bucket, Prefix=self._prefix + _ANY_BLOB
+        )
+        for page in pages:
+            for upload in page.get("Uploads", []):
+                with suppress(self.client.exceptions.NoSuchUpload):
+                    if self._last_written(upload) <= limit:
+                        self.client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+                        swept += 1
+        return swept
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def check(self) -> None:
+        key = self._prefix + "check"
+        self._checker.put_object(Bucket=self.bucket, Key=key, Body=_PROOF)
+        if self._checker.get_object(Bucket=self.bucket, Key=key)["Body"].read() != _PROOF:
+            raise StorageUnavailable("what was written is not what is read")
+
+    def presign_download(
+        self, locator: Locator, *, expires: timedelta, content_disposition: str, content_type: str
+    ) -> str:
+        if self._presigner is None:
+            raise AssertionError("declared only with a public endpoint")
+        if not timedelta(seconds=1) <= expires <= _MAX_PRESIGNED:
+            raise ValueError("a presigned download expires after 1 second to 7 days")
+        return self._presigner.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self.bucket,
+                "Key": self.key_of(locator),
+                "ResponseContentDisposition": content_disposition,
+                "ResponseContentType": content_type,
+            },
+            ExpiresIn=int(expires.total_seconds()),
+        )
+
+    def key_of(self, locator: Locator) -> str:
+        if not _LOCATOR.fullmatch(locator):
+            raise InvalidLocator("not a locator of the S3 store")
+        return self._prefix + locator
+
+    def put_sidecar(self, key: str, sidecar: Sidecar) -> None:
+        self.client.put_object(
+            Bucket=self.bucket,
+            Key=key + _SIDECAR_SUFFIX,
+            Body=encode_sidecar(sidecar),
+            ContentType="application/json",
+        )
+
+    def _nothing_at(self, locator: Locator, offset: int) -> BlobReader:
+        size = self.stat(locator).size
+        if offset > size:
+            raise InvalidRange(f"offset {offset} is beyond the end ({size} bytes)")
+        return io.BytesIO()
+
+    def _read_sidecar(self, key: str) -> Sidecar | None:
+        try:
+            found = self.client.get_object(Bucket=self.bucket, Key=key + _SIDECAR_SUFFIX)
+        except boto.ClientError as error:
+            if _code(error) in _NOT_FOUND:
+                return None
+            raise
+        with found["Body"] as body:
+            return decode_sidecar(body.read(MAX_SIDECAR_SIZE + 1))
+
+    def _pages(self) -> Iterator[list[tuple[str, int, datetime]]]:
+        """Every object under ``blobs/``: name below the prefix, size in bytes, last modified."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=self._prefix + _ANY_BLOB
+        )
+        for page in pages:
+            yield [
+                (found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"])
+                for found in page.get("Contents", [])
+            ]
+
+    def _sweep_sidecars(self, limit: datetime) -> None:
+        """Remove old sidecars whose blob never came. A blob is listed right before its sidecar."""
+        before = ""
+        for page in self._pages():
+            for name, _, modified in page:
+                blob = name.removesuffix(_SIDECAR_SUFFIX)
+                lonely = blob not in {name, before} and _LOCATOR.fullmatch(blob)
+                if lonely and modified <= limit and self.size_at(self._prefix + blob) is None:
+                    self.client.delete_object(Bucket=self.bucket, Key=self._prefix + name)
+                before = name
+
+    def size_at(self, key: str) -> int | None:
+        """Bytes of the object, None when there is none."""
+        try:
+            return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+        except boto.ClientError as error:
+            if _code(error) in _NOT_FOUND:
+                return None
+            raise
+
+    def _last_written(self, upload: MultipartUploadTypeDef) -> datetime:
+        last = upload["Initiated"]
+        pages = self.client.get_paginator("list_parts").paginate(
+            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+        )
+        for page in pages:
+            last = max([last, *(part["LastModified"] for part in page.get("Parts", []))])
+        return last
+
+
+class _S3Staged:
+    """Collects parts and sends them in the background, a few at a time."""
+
+    def __init__(self, driver: S3Driver, locator: Locator, expected_size: int | None) -> None:
+        self._driver = driver
+        self._locator = locator
+        self._key = driver.key_of(locator)
+        self._client = driver.client
+        self._grows = expected_size is None
+        self._part_size = _part_size(expected_size or 0)
+        self._filling = io.BytesIO()
+        self._upload_id: str | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._sending: set[Future[CompletedPartTypeDef]] = set()
+        self._sent: list[CompletedPartTypeDef] = []
+        self._parts = 0
+        self._size = 0
+
+    def write(self, data: memoryview) -> None:
+        while data:
+            room = self._part_size - self._filling.tell()
+            if not room:
+                self._send()
+                continue
+            taken = self._filling.write(data[:room])
+            self._size += taken
+            data = data[taken:]
+
+    def publish(self, sidecar: Sidecar) -> Locator:
+        if self._upload_id is not None:
+            self._send()
+            self._collect(leave=0)
+        self._driver.put_sidecar(self._key, sidecar)
+        try:
+            self._appear()
+        except boto.ClientError as error:
+            # Where the answer to a request got lost, its repetition finds the key taken or the upload gone.
+            # The key is random, so what stands there is this blob.
+            if _code(error) not in _ALREADY_DONE or self._driver.size_at(self._key) != self._size:
+                raise
+        self._stop()
+        return self._locator
+
+    def abort(self) -> None:
+        self._stop()  # first: a part still on its way would outlive its upload
+        self._filling = io.BytesIO()
+        if self._upload_id is not None:
+            with suppress(self._client.exceptions.NoSuchUpload):
+                self._client.abort_multipart_upload(
+                    Bucket=self._driver.bucket, Key=self._key, UploadId=self._upload_id
+                )
+
+    def _appear(self) -> None:
+        bucket, key = self._driver.bucket, self._key
+        if self._upload_id is None:
+            self._client.put_object(Bucket=bucket, Key=key, Body=self._filling.getvalue(), IfNoneMatch="*")
+        else:
+            parts = sorted(self._sent, key=lambda part: part["PartNumber"])
+            self._client.complete_multipart_upload(
+                Bucket=bucket,
+                Key=key,
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": parts},
+                IfNoneMatch="*",
+            )
+
+    def _send(self) -> None:
+        """Hand the filled part to a thread, after waiting until there is room for one more in memory."""
+        if self._upload_id is None:
+            created = self._client.create_multipart_upload(Bucket=self._driver.bucket, Key=self._key)
+            self._upload_id = created["UploadId"]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_in_flight(self._part_size), thread_name_prefix="s3-part")
+        self._collect(leave=_in_flight(self._part_size) - 1)
+        self._parts += 1
+        part = self._filling.getvalue()  # hands its buffer over, without a copy
+        self._filling = io.BytesIO()
+        self._sending.add(self._pool.submit(self._send_part, self._upload_id, self._parts, part))
+        if self._grows and self._parts % _GROW_EVERY == 0:
+            self._part_size *= 2
+
+    def _send_part(self, upload_id: str, number: int, part: bytes) -> CompletedPartTypeDef:
+        sent = self._client.upload_part(
+            Bucket=self._driver.bucket, Key=self._key, UploadId=upload_id, PartNumber=number, Body=part
+        )
+        completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": sent["ETag"]}
+        if "ChecksumCRC32" in sent:  # what boto3 computes by default; other servers may not answer it
+            completed["ChecksumCRC32"] = sent["ChecksumCRC32"]
+        return completed
+
+    def _collect(self, *, leave: int) -> None:
+        """Wait until at most ``leave`` parts are on their way. Raises what went wrong with any of them."""
+        while True:
+            done, self._sending = wait(self._sending, timeout=0)
+            self._sent.extend(part.result() for part in done)
+            if len(self._sending) <= leave:
+                return
+            wait(self._sending, return_when=FIRST_COMPLETED)
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._sending = set()
+
+
+class _S3Reader:
+    def __init__(self, body: StreamingBody) -> None:
+        self._body = body
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._body.read(None if size < 0 else size)
+
+    def close(self) -> None:
+        self._body.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _part_size(expected_size: int) -> int:
+    """Bytes: as small as 10,000 parts allow, in whole MiB."""
+    return max(_PART_SIZE, -(-expected_size // (_MAX_PARTS * _MIB)) * _MIB)
+
+
+def _in_flight(part_size: int) -> int:
+    """How many parts may be on their way while one more is being filled."""
+    return max(1, _MEMORY // part_size - 1)
+
+
+def _code(error: boto.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: boto.ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _meaning_of_answer(error: boto.ClientError) -> StorageError:
+    code, status = _code(error), _status(error)
+    if code in _FULL or status == 507:
+        return StorageFull(str(error))
+    if code in _NOT_FOUND and error.operation_name in {"GetObject", "HeadObject"}:
+        return BlobNotFound(str(error))
+    if code in _MAY_PASS or status in {408, 409, 412, 429} or status >= 500:
+        return StorageUnavailable(str(error))
+    return StorageRefused(str(error))
+
+
+def from_url(url: StoreUrl) -> S3Driver:
+    url.accept_options("endpoint_url", "public_endpoint_url", "region", "addressing_style")
+    if not url.host:
+        raise ValueError("an S3 store URL looks like s3://bucket/prefix?endpoint_url=https://…")
+    style = url.options.get("addressing_style", "auto")
+    if style not in get_args(_AddressingStyle):
+        raise ValueError(f"addressing_style is one of {', '.join(get_args(_AddressingStyle))}")
+    prefix = url.path.strip("/")
+    return S3Driver(
+        bucket=url.host,
+        prefix=f"{prefix}/" if prefix else "",
+        endpoint_url=url.options.get("endpoint_url"),
+        public_endpoint_url=url.options.get("public_endpoint_url"),
+        region=url.options.get("region"),
+        addressing_style=cast(_AddressingStyle, style),
+        access_key=url.access_key,
+        secret_key=url.secret_key,
+    )
