@@ -1,13 +1,16 @@
 """What a parser finds in a blob: plain values, the same for the database, the API and the command line.
 
 Field names follow Moodle's own (``moodle_backup.xml``, written by ``backup/moodle2/backup_stepslib.php``)
-where Moodle has a name for the thing.
+where Moodle has a name for the thing. Text is plain text, never HTML, unless the name ends in ``_html``;
+control characters are gone from all of it.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 
 class FindingClass(enum.StrEnum):
@@ -40,11 +43,12 @@ class InspectionWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What any file tells: its kind, media type and size in bytes."""
+    """What any file tells: its kind, media type and size in bytes, and a title to offer in a form."""
 
     kind: str
     media_type: str
     size: int
+    title: str = ""
     findings: tuple[Finding, ...] = ()
     warnings: tuple[InspectionWarning, ...] = ()
 
@@ -52,3 +56,113 @@ class Inspection:
     def blocking(self) -> tuple[Finding, ...]:
         """The findings that stop a release."""
         return tuple(f for f in self.findings if f.finding_class is FindingClass.BLOCKING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInspection(Inspection):
+    """A file that no parser knows more about."""
+
+    kind: Literal["file"] = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """One activity of a backup. ``id`` is the course module id, ``module`` the plugin's name such as ``quiz``.
+
+    ``files`` counts the file records of the activity that are not directories, ``file_bytes`` is their size
+    together. ``sections`` are those that this activity holds (Moodle 4.5: mod_subsection).
+    """
+
+    id: int
+    module: str
+    title: str
+    visible: bool = True
+    restricted: bool = False
+    tags: tuple[str, ...] = ()
+    files: int = 0
+    file_bytes: int = 0
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One section and its activities in the order of the course page.
+
+    ``id`` and ``number`` are None for the place of activities whose section is not in the backup.
+    ``title`` is empty when the teacher gave none: course formats then make one up from ``number``.
+    """
+
+    id: int | None
+    number: int | None
+    title: str
+    summary_text: str = ""
+    visible: bool = True
+    restricted: bool = False
+    activities: tuple[Activity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginUse:
+    """A plugin that is not part of Moodle and that the backup uses: ``mod_hvp``, ``qtype_stack``.
+
+    ``version`` is the plugin's version number on the original site, None where the backup does not say.
+    ``uses`` counts activities, questions, blocks or files, whatever named it.
+    """
+
+    component: str
+    version: str | None
+    uses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupInspection(Inspection):
+    """A Moodle backup. Dates are Unix seconds, None where the backup gives none.
+
+    Names of ``moodle_backup.xml`` where not said otherwise (``backup_mode`` is ``mode``, see backup.class.php).
+    ``course_format`` is None where the manifest does not name it (before Moodle 2.9); ``tags`` are the course's
+    and None where the backup has no course part. ``sections`` and ``activities`` are counts, ``outline`` the things themselves.
+    ``files`` counts records of files.xml that are not directories, ``distinct_files`` the contents in the
+    archive's pool, ``file_bytes`` and ``distinct_file_bytes`` their sizes together.
+    """
+
+    kind: Literal["course", "section", "activity"]
+    backup_format: Literal["moodle2", "moodle1"]
+    archive_format: Literal["zip", "tgz"]
+
+    fullname: str
+    shortname: str
+    summary_html: str = ""
+    summary_text: str = ""
+    course_format: str | None = None
+    language: str | None = None
+    start_date: int | None = None
+    end_date: int | None = None
+    tags: tuple[str, ...] | None = None
+
+    moodle_version: str
+    moodle_release: str
+    backup_version: str
+    backup_release: str
+    backup_date: int | None = None
+    backup_mode: int | None = None
+    original_wwwroot: str = ""
+    original_site_identifier_hash: str = ""
+    original_course_id: int | None = None
+    root_settings: Mapping[str, str] = field(default_factory=dict)
+
+    includes_users: bool
+    anonymised: bool
+    includes_files: bool
+    users: int
+    sections: int
+    activities: int
+    activities_by_module: Mapping[str, int] = field(default_factory=dict)
+    files: int
+    file_bytes: int
+    distinct_files: int
+    distinct_file_bytes: int
+    questions: int
+    questions_by_type: Mapping[str, int] = field(default_factory=dict)
+
+    outline: tuple[Section, ...] = ()
+    plugins: tuple[PluginUse, ...] = ()

@@ -54,3 +54,10 @@ class Parser(Protocol):
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> Inspection:
         """Raises InvalidFile when the file is damaged, hostile or beyond a limit."""
+
+
+class NotThisFormat(Exception):
+    """Raised by ``Parser.parse``: the file is sound so far but turned out to be of another format.
+
+    The next parser is asked; the last one takes every file.
+    """

@@ -1,0 +1,340 @@
+"""Reads a tar.gz in one pass.
+
+A raw walk over ISA-L's inflate: member data that nobody wants is never copied, so that the whole costs little
+more than inflating. The gzip part is RFC 1952 (several members may follow each other); the tar part is POSIX
+ustar with pax headers and GNU long names. Python's tarfile is not used: it keeps every header it saw, reads pax
+headers of any size into memory and follows what they say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from isal import igzip_lib
+
+from repo_service.domain.errors import InvalidFile
+from repo_service.inspection.archives.base import (
+    Sins,
+    Visitor,
+    Want,
+    invalid_member,
+    member_name,
+    name_sin,
+    plain_name,
+)
+from repo_service.inspection.base import NotThisFormat, Progress, ReadStream, Source
+from repo_service.inspection.limits import LIMITS, KIB, Limits
+
+GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK = 512
+_READ = 256 * KIB
+_INFLATE = 256 * KIB
+_ZERO = bytes(_BLOCK)
+
+_FILE_TYPES = frozenset(b"0\x007")
+_DIRECTORY = ord("5")
+_GNU_LONG_NAME, _GNU_LONG_LINK = ord("L"), ord("K")
+_PAX, _PAX_GLOBAL = ord("x"), ord("g")
+_SINFUL = {
+    ord("1"): ("hard-link", "is a hard link"),
+    ord("2"): ("symbolic-link", "is a symbolic link"),
+    ord("3"): ("device", "is a device"),
+    ord("4"): ("device", "is a device"),
+    ord("6"): ("device", "is a named pipe"),
+    ord("S"): ("sparse-file", "is a sparse file"),
+}
+
+
+def read_targz(source: Source, visitor: Visitor, *, progress: Progress, limits: Limits = LIMITS) -> None:
+    """Walk the archive once, showing each member to ``visitor``.
+
+    Raises NotThisFormat when the gzip holds no tar or the tar no manifest of the visitor's, InvalidFile when it is damaged or beyond a limit.
+    """
+    inflated = _Inflated(source, limits, progress)
+    sins = Sins()
+    count = 0
+    for member in _members(inflated, limits):
+        count += 1
+        if count > limits.max_members:
+            raise InvalidFile(
+                f"The archive has more than {limits.max_members:,} members.", reason="too-many-entries"
+            )
+        _check(member, sins)
+        want = (
+            visitor.visit(member.name, member.size, is_file=member.is_file)
+            if member.trusted
+            else Want.NOTHING
+        )
+        if want is Want.NOTHING:
+            inflated.skip(member.padded)
+            continue
+        left = member.size - _feed(member, inflated, visitor, sins)
+        inflated.skip(left + member.padded - member.size)
+    inflated.finish()
+    sins.judge(visitor)
+    progress(1.0)
+
+
+def _feed(member: _Member, inflated: _Inflated, visitor: Visitor, sins: Sins) -> int:
+    """Give the member to its sink; returns how many of its bytes were taken."""
+    taken = 0
+    try:
+        sink = visitor.open(member.name)
+    except InvalidFile as error:
+        sins.add(error)
+        return 0
+    for piece in inflated.pieces(member.size):
+        taken += len(piece)
+        try:
+            sink.feed(piece)
+            if taken == member.size and not sink.done:
+                sink.close()
+        except InvalidFile as error:
+            sins.add(error)
+            return taken
+        if sink.done:
+            return taken
+    return taken
+
+
+@dataclass(slots=True)
+class _Member:
+    name: str
+    size: int
+    kind: int
+    trusted: bool = True
+
+    @property
+    def padded(self) -> int:
+        return -(-self.size // _BLOCK) * _BLOCK
+
+    @property
+    def is_file(self) -> bool:
+        return self.kind in _FILE_TYPES and not self.name.endswith("/")
+
+
+def _check(member: _Member, sins: Sins) -> None:
+    """Whether the member may be looked at."""
+    sin = None
+    if (reason := name_sin(member.name)) is not None:
+        sin = invalid_member(member.name, "has a name that leads out of the archive", reason)
+    elif member.kind in _SINFUL:
+        reason, what = _SINFUL[member.kind]
+        sin = invalid_member(member.name, what, reason)
+    elif member.kind != _DIRECTORY and member.kind not in _FILE_TYPES:
+        sin = invalid_member(member.name, "is of an unknown type", "unknown-member-type")
+    if sin is not None:
+        sins.add(sin)
+        member.trusted = False
+    member.name = plain_name(member.name)
+
+
+def _members(inflated: _Inflated, limits: Limits) -> Iterator[_Member]:
+    """Every member; the caller takes or skips its padded data before asking for the next."""
+    long_name: bytes | None = None
+    pax_size: int | None = None
+    first = True
+    extensions = 0
+    while header := inflated.block():
+        if header == _ZERO:
+            inflated.expect_zeros()
+            return
+        kind, size, name = _header(header, first=first)
+        first = False
+        if kind in (_GNU_LONG_NAME, _GNU_LONG_LINK, _PAX, _PAX_GLOBAL):
+            extensions += 1
+            if extensions > limits.max_members:
+                raise InvalidFile("The archive has too many extended headers.", reason="too-many-entries")
+            data = inflated.small(size, limits)
+            if kind == _GNU_LONG_NAME:
+                long_name = data.rstrip(b"\0")
+            elif kind == _PAX:
+                path, pax_size = _pax(data)
+                long_name = path or long_name
+            elif kind == _PAX_GLOBAL and _pax(data) != (None, None):
+                raise InvalidFile("A global header names members.", reason="bad-tar-header")
+            continue
+        raw = long_name or name
+        member = _Member(member_name(raw), size if pax_size is None else pax_size, kind)
+        if len(raw) > limits.max_name:
+            raise InvalidFile(
+                "A member has a very long name.", reason="name-too-long", place=member.name[:200]
+            )
+        long_name = pax_size = None
+        if kind not in _FILE_TYPES and kind not in _SINFUL:
+            member.size = member.size if kind != _DIRECTORY else 0
+        if kind in (ord("1"), ord("2"), ord("3"), ord("4"), ord("6")):
+            member.size = 0
+        yield member
+
+
+def _header(header: bytes, *, first: bool) -> tuple[int, int, bytes]:
+    """(type flag, size, name) of a header block whose checksum holds."""
+    try:
+        # The checksum counts its own eight bytes as spaces; it holds no sum above 512 * 255.
+        stated = int(header[148:156].strip(b" \0") or b"0", 8)
+        sound = stated == sum(header) - sum(header[148:156]) + 8 * 32
+        size = _number(header[124:136])
+    except ValueError:
+        sound, size = False, -1
+    if not sound or size < 0:
+        if first:
+            raise NotThisFormat
+        raise InvalidFile("A header in the archive is damaged.", reason="bad-tar-header")
+    name = header[:100].rstrip(b"\0").split(b"\0", 1)[0]
+    if header[257:263] == b"ustar\0":
+        prefix = header[345:500].split(b"\0", 1)[0]
+        if prefix:
+            name = prefix + b"/" + name
+    return header[156], size, name
+
+
+def _number(field: bytes) -> int:
+    """Octal digits, or GNU's base 256 when the first bit is set."""
+    if field[0] & 0x80:
+        return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+    return int(field.strip(b" \0") or b"0", 8)
+
+
+def _pax(data: bytes) -> tuple[bytes | None, int | None]:
+    """(path, size) of an extended header, where it gives them (POSIX pax: ``length key=value newline``)."""
+    path: bytes | None = None
+    size: int | None = None
+    while data:
+        digits, space, _ = data.partition(b" ")
+        length = int(digits) if digits.isdigit() and len(digits) < 10 else 0
+        record = data[len(digits) + 1 : length - 1]
+        key, equals, value = record.partition(b"=")
+        if not space or not equals or length > len(data) or data[length - 1 : length] != b"\n":
+            raise InvalidFile("An extended header in the archive is damaged.", reason="bad-tar-header")
+        if key == b"path":
+            path = value
+        elif key == b"size":
+            if not value.isdigit() or len(value) > 19:
+                raise InvalidFile("An extended header in the archive is damaged.", reason="bad-tar-header")
+            size = int(value)
+        elif key.startswith(b"GNU.sparse"):
+            raise InvalidFile("The archive holds sparse files.", reason="sparse-file")
+        data = data[length:]
+    return path, size
+
+
+class _Inflated:
+    """The inflated bytes, taken block by block, with the limits on what comes out."""
+
+    def __init__(self, source: Source, limits: Limits, progress: Progress) -> None:
+        self._limits = limits
+        self._progress = progress
+        self._compressed = source.size
+        self._taken = 0
+        self._allowed = min(limits.max_inflated, max(limits.ratio_free, limits.max_ratio * source.size))
+        self._blocks = self._inflate(source)
+        self._block = b""
+        self._at = 0
+
+    def block(self) -> bytes:
+        """The next 512 bytes; empty at the end."""
+        end = self._at + _BLOCK
+        if end <= len(self._block):
+            header = self._block[self._at : end]
+            self._at = end
+            return header
+        header = b"".join(self.pieces(_BLOCK, at_end=True))
+        if header and len(header) < _BLOCK:
+            raise _truncated()
+        return header
+
+    def small(self, size: int, limits: Limits) -> bytes:
+        """The data of an extended header, without its padding."""
+        if size > 4 * limits.max_name:
+            raise InvalidFile("A header in the archive is far too long.", reason="name-too-long")
+        data = b"".join(self.pieces(size))
+        self.skip(-size % _BLOCK)
+        return data
+
+    def pieces(self, length: int, *, at_end: bool = False) -> Iterator[bytes]:
+        """The next ``length`` bytes. Raises InvalidFile when they are not all there, unless ``at_end``."""
+        while length > 0:
+            if self._at == len(self._block) and not self._next():
+                if at_end:
+                    return
+                raise _truncated()
+            piece = self._block[self._at : self._at + length]
+            self._at += len(piece)
+            length -= len(piece)
+            yield piece
+
+    def skip(self, length: int) -> None:
+        while length > (here := len(self._block) - self._at):
+            length -= here
+            if not self._next():
+                raise _truncated()
+        self._at += length
+
+    def expect_zeros(self) -> None:
+        """After the end marker only padding may come: what hides there would be seen by some readers only."""
+        rest = self._block[self._at :]
+        while True:
+            if rest.strip(b"\0"):
+                raise InvalidFile("Data follows the end of the archive.", reason="trailing-data")
+            if not self._next():
+                return
+            rest = self._block
+
+    def finish(self) -> None:
+        """Inflate to the end, which proves the checksum."""
+        while self._next():
+            pass
+
+    def _next(self) -> bool:
+        self._block = next(self._blocks, b"")
+        self._at = 0
+        return bool(self._block)
+
+    def _inflate(self, source: Source) -> Iterator[bytes]:
+        out = 0
+        with source.stream() as stream:
+            rest = b""
+            for _ in range(self._limits.max_members):
+                inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+                while not inflater.eof:
+                    data = (rest or self._read(stream, needed=True)) if inflater.needs_input else b""
+                    rest = b""
+                    try:
+                        block = inflater.decompress(data, _INFLATE)
+                    except igzip_lib.error as error:
+                        raise InvalidFile("The archive is damaged.", reason="bad-gzip") from error
+                    out += len(block)
+                    if out > self._allowed:
+                        raise self._too_much(out)
+                    if block:
+                        yield block
+                rest = inflater.unused_data.lstrip(b"\0")
+                while not rest and (data := self._read(stream, needed=False)):
+                    rest = data.lstrip(b"\0")
+                if not rest:
+                    return
+                rest += self._read(stream, needed=False) if len(rest) < len(GZIP_MAGIC) else b""
+                if not rest.startswith(GZIP_MAGIC):
+                    raise InvalidFile("Data follows the end of the archive.", reason="trailing-data")
+            raise InvalidFile("The archive has too many parts.", reason="too-many-entries")
+
+    def _read(self, stream: ReadStream, *, needed: bool) -> bytes:
+        data = stream.read(_READ)
+        if needed and not data:
+            raise _truncated()
+        self._taken += len(data)
+        self._progress(min(1.0, self._taken / self._compressed))
+        return data
+
+    def _too_much(self, out: int) -> InvalidFile:
+        if out > self._limits.max_inflated:
+            return InvalidFile("The archive inflates to too many bytes.", reason="too-large-inflated")
+        return InvalidFile(
+            f"The archive inflates to more than {self._limits.max_ratio} times its size.", reason="bomb"
+        )
+
+
+def _truncated() -> InvalidFile:
+    return InvalidFile("The archive ends too early.", reason="truncated")

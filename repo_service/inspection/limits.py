@@ -1,0 +1,65 @@
+"""Hard limits against hostile input. Each is far beyond any real backup and is listed in docs/add-a-parser.md.
+
+A file beyond a limit is refused with InvalidFile, whose ``reason`` stands beside each limit here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes."""
+
+    max_members: int = 500_000
+    """Members of an archive, directories included (``too-many-entries``)."""
+
+    max_directory: int = 128 * MIB
+    """Central directory of a zip (``too-many-entries``)."""
+
+    max_name: int = 4 * KIB
+    """Name of a member, tar's long names included (``name-too-long``)."""
+
+    max_inflated: int = 256 * GIB
+    """What a tar.gz may inflate to (``too-large-inflated``)."""
+
+    max_ratio: int = 200
+    """Inflated over compressed size, once more than ``ratio_free`` came out (``bomb``)."""
+
+    ratio_free: int = 256 * MIB
+    """Below this many inflated bytes the ratio does not count: text compresses well."""
+
+    max_xml: int = 256 * MIB
+    """One XML member (``xml-too-large``)."""
+
+    max_xml_total: int = 512 * MIB
+    """All XML members that are read, together (``xml-too-large``)."""
+
+    max_xml_depth: int = 256
+    """Nesting of elements (``xml-too-deep``)."""
+
+    max_xml_token: int = 256 * KIB
+    """One tag, comment or processing instruction (``xml-token-too-long``)."""
+
+    max_field: int = 512 * KIB
+    """Characters kept of one text field while reading; the rest of the field is dropped."""
+
+    max_activities: int = 10_000
+    """Activities of a backup (``too-many-activities``)."""
+
+    max_sections: int = 10_000
+    """Sections of a backup (``too-many-sections``)."""
+
+    max_distinct: int = 20_000
+    """Distinct values of one kind: contexts with files, question types, plugins (``too-many-values``)."""
+
+    max_text: int = 8 * MIB
+    """Characters that the whole inspection may hold (``too-much-text``)."""
+
+
+LIMITS = Limits()

@@ -1,0 +1,327 @@
+"""Moodle backups of 2.0 to 5.x: course, section and activity, as zip or tar.gz.
+
+The manifest may come last (in a tar.gz it does), so every part that could matter is read as it passes and put
+together at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Literal
+
+from repo_service.domain.errors import InvalidFile
+from repo_service.domain.inspection import (
+    BackupInspection,
+    Finding,
+    FindingClass,
+    InspectionWarning,
+)
+from repo_service.inspection.archives.base import Sink, Want
+from repo_service.inspection.archives.targz import GZIP_MAGIC, read_targz
+from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
+from repo_service.inspection.base import Progress, Source
+from repo_service.inspection.limits import LIMITS, Limits
+from repo_service.inspection.moodle.outline import Parts, build_outline
+from repo_service.inspection.moodle.parts import (
+    ActivityRoot,
+    Course,
+    Files,
+    Manifest,
+    ModuleFacts,
+    ModuleFile,
+    Questions,
+    SectionFacts,
+    SectionFile,
+    Users,
+    integer,
+)
+from repo_service.inspection.text import TextAllowance, clean_html, html_to_text, text_to_html
+from repo_service.inspection.xml import Handler, XmlAllowance, XmlSink
+
+MEDIA_TYPE = "application/vnd.moodle.backup"
+MANIFEST = "moodle_backup.xml"
+
+# convert_helper::detect_moodle2_format() looks at so many bytes for these three, the first in any case.
+_RECOGNISED_WITHIN = 200
+_DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>'
+_ROOTS = (b"<moodle_backup>", b"<information>")
+
+_POOL = re.compile(r"files/([0-9a-f]{2})/(\1[0-9a-f]{38})")
+_TYPES: dict[str, Literal["course", "section", "activity"]] = {
+    "course": "course",
+    "section": "section",
+    "activity": "activity",
+}
+
+
+class Moodle2Parser:
+    """``sniff`` takes any zip or gzip, and whatever calls itself ``.mbz``: Moodle goes by that extension."""
+
+    name = "moodle2"
+    version = 1
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+
+    def sniff(self, head: bytes, name: str) -> bool:
+        return head.startswith((GZIP_MAGIC, *ZIP_MAGICS)) or name.lower().endswith(".mbz")
+
+    def parse(self, source: Source, *, name: str, progress: Progress) -> BackupInspection:
+        backup = _Backup(self._limits)
+        archive_format: Literal["zip", "tgz"]
+        if source.read_at(0, len(GZIP_MAGIC)) == GZIP_MAGIC:
+            archive_format = "tgz"
+            read_targz(source, backup, progress=progress, limits=self._limits)
+        else:
+            archive_format = "zip"
+            read_zip(source, backup, progress=progress, limits=self._limits)
+        return backup.describe(archive_format, source.size)
+
+
+class _Backup:
+    """The visitor: gathers the parts as they come, in whatever order."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._text = TextAllowance(limits)
+        self._xml = XmlAllowance(limits)
+        self._opened: set[str] = set()
+        self._listed = False
+        self._has_users_file = False
+        self._pool: set[bytes] = set()
+        self._pool_size = 0
+        self._conditions: Counter[str] = Counter()
+        self._blocks: Counter[str] = Counter()
+        self._manifest = Manifest(self._text, limits)
+        self._course: Course | None = None
+        self._sections: dict[str, SectionFile] = {}
+        self._modules: dict[str, ModuleFile] = {}
+        self._roots: dict[str, ActivityRoot] = {}
+        self._files = Files(limits)
+        self._users = Users()
+        self._questions = Questions(limits)
+
+    def visit(self, name: str, size: int, *, is_file: bool) -> Want:
+        if not is_file:
+            return Want.NOTHING
+        if name.startswith("files/"):
+            self._visit_pool(name, size)
+            return Want.NOTHING
+        if not name.endswith(".xml"):
+            return Want.NOTHING
+        match name.split("/"):
+            case ["moodle_backup.xml"]:
+                self._listed = True
+                return Want.ALL
+            case ["users.xml"]:
+                self._has_users_file = True
+                return Want.ALL
+            case ["files.xml"] | ["questions.xml"] | ["course", "course.xml"]:
+                return Want.ALL
+            case ["sections", _, "section.xml"] | ["activities", _, "module.xml"]:
+                return Want.ALL
+            case ["activities", directory, file] if file == f"{directory.rpartition('_')[0]}.xml":
+                return Want.HEAD
+            case [*_, "blocks", block, "block.xml"]:
+                self._blocks[self._text.line(block.rpartition("_")[0], limit=100)] += 1
+        return Want.NOTHING
+
+    def _visit_pool(self, name: str, size: int) -> None:
+        if (found := _POOL.fullmatch(name)) is not None:
+            content_hash = bytes.fromhex(found[2])
+            if content_hash not in self._pool:
+                self._pool.add(content_hash)
+                self._pool_size += size
+
+    def open(self, name: str) -> Sink:
+        if name in self._opened:
+            raise InvalidFile(f"{name} stands in the archive twice.", reason="duplicate-member", place=name)
+        self._opened.add(name)
+        directory, _, file = name.rpartition("/")
+        sink = XmlSink(
+            self._handler(directory, file),
+            place=name,
+            allowance=self._xml,
+            only_root=directory.startswith("activities/") and file != "module.xml",
+        )
+        return _Recognised(sink) if name == MANIFEST else sink
+
+    def _handler(self, directory: str, file: str) -> Handler:
+        handler: Handler
+        match directory, file:
+            case "", "moodle_backup.xml":
+                return self._manifest
+            case "", "files.xml":
+                return self._files
+            case "", "users.xml":
+                return self._users
+            case "", "questions.xml":
+                return self._questions
+            case "course", _:
+                handler = self._course = Course(self._text)
+            case _, "section.xml":
+                self._limit(self._sections, self._limits.max_sections, "too-many-sections")
+                handler = self._sections[directory] = SectionFile(self._text, self._limits, self._conditions)
+            case _, "module.xml":
+                self._limit(self._modules, self._limits.max_activities, "too-many-activities")
+                handler = self._modules[directory] = ModuleFile(self._text, self._conditions)
+            case _:
+                self._limit(self._roots, self._limits.max_activities, "too-many-activities")
+                handler = self._roots[directory] = ActivityRoot()
+        return handler
+
+    def _limit(
+        self,
+        held: dict[str, SectionFile] | dict[str, ModuleFile] | dict[str, ActivityRoot],
+        most: int,
+        reason: str,
+    ) -> None:
+        if len(held) >= most:
+            raise InvalidFile(f"The backup has more than {most:,} parts of one kind.", reason=reason)
+
+    def claims(self) -> bool:
+        return self._listed
+
+    def describe(self, archive_format: Literal["zip", "tgz"], size: int) -> BackupInspection:
+        """Put the parts together. Raises InvalidFile when the manifest lacks what every backup has."""
+        manifest = self._manifest
+        information, settings = manifest.information, manifest.settings
+        kind = _TYPES.get(manifest.detail.get("type", ""))
+        if kind is None:
+            raise InvalidFile(
+                "moodle_backup.xml does not say what was backed up.", reason="bad-manifest", place=MANIFEST
+            )
+        warnings: list[InspectionWarning] = []
+        sections: dict[str, SectionFacts] = {place: part.facts for place, part in self._sections.items()}
+        modules: dict[str, ModuleFacts] = {place: part.facts for place, part in self._modules.items()}
+        outline = build_outline(
+            Parts(
+                listed_activities=manifest.activities,
+                listed_sections=manifest.sections,
+                modules=modules,
+                roots=self._roots,
+                sections=sections,
+                files=self._files.by_context,
+                warnings=warnings,
+            )
+        )
+        includes_users = self._has_users_file or settings.get("users") == "1"
+        fullname = information.get("original_course_fullname", "")
+        title = fullname
+        if kind == "activity" and manifest.activities:
+            title = manifest.activities[0].title
+        elif kind == "section" and outline:
+            title = outline[0].title or fullname
+        course = self._course.fields if self._course else {}
+        summary_html, summary_text = _summary(course)
+        by_module = Counter(activity.module for activity in manifest.activities)
+        return BackupInspection(
+            kind=kind,
+            media_type=MEDIA_TYPE,
+            size=size,
+            title=title.strip(),
+            findings=tuple(self._findings(includes_users=includes_users)),
+            warnings=tuple(warnings),
+            backup_format="moodle2",
+            archive_format=archive_format,
+            fullname=fullname,
+            shortname=information.get("original_course_shortname", ""),
+            summary_html=summary_html,
+            summary_text=summary_text,
+            course_format=information.get("original_course_format") or None,
+            language=self._text.line(course.get("lang", ""), limit=100) or None,
+            start_date=_date(information.get("original_course_startdate")),
+            end_date=_date(information.get("original_course_enddate")),
+            tags=tuple(self._course.tags) if self._course else None,
+            moodle_version=information.get("moodle_version", ""),
+            moodle_release=information.get("moodle_release", ""),
+            backup_version=information.get("backup_version", ""),
+            backup_release=information.get("backup_release", ""),
+            backup_date=_date(information.get("backup_date")),
+            backup_mode=integer(manifest.detail.get("mode", "")),
+            original_wwwroot=information.get("original_wwwroot", ""),
+            original_site_identifier_hash=information.get("original_site_identifier_hash", ""),
+            original_course_id=integer(information.get("original_course_id", "")),
+            root_settings=dict(settings),
+            includes_users=includes_users,
+            anonymised=includes_users and settings.get("anonymize") == "1",
+            # Moodle takes files to be inside when an old manifest does not say (backup_general_helper).
+            includes_files=information.get("include_files", "1") != "0",
+            users=self._users.count,
+            sections=len(manifest.sections),
+            activities=len(manifest.activities),
+            activities_by_module=dict(sorted(by_module.items())),
+            files=self._files.total.count,
+            file_bytes=self._files.total.size,
+            distinct_files=len(self._pool),
+            distinct_file_bytes=self._pool_size,
+            questions=self._questions.count,
+            questions_by_type=dict(sorted(self._questions.by_type.items())),
+            outline=outline,
+            plugins=(),
+        )
+
+    def _findings(self, *, includes_users: bool) -> list[Finding]:
+        claimed = self._manifest.settings.get("users") == "1"
+        if not includes_users or not (self._users.count or claimed):
+            return []
+        return [
+            Finding(
+                code="users",
+                finding_class=FindingClass.BLOCKING,
+                place="users.xml",
+                count=self._users.count,
+                message=f"The backup was made with user data: {self._users.count} accounts are inside.",
+            )
+        ]
+
+
+class _Recognised:
+    """Lets the manifest through when Moodle would recognise it by its first bytes."""
+
+    def __init__(self, sink: XmlSink) -> None:
+        self._sink = sink
+        self._head: bytes | None = b""
+
+    @property
+    def done(self) -> bool:
+        return False
+
+    def feed(self, data: bytes) -> None:
+        if self._head is None:
+            self._sink.feed(data)
+            return
+        self._head += data
+        if len(self._head) >= _RECOGNISED_WITHIN:
+            self._let_through()
+
+    def close(self) -> None:
+        self._let_through()
+        self._sink.close()
+
+    def _let_through(self) -> None:
+        if self._head is None:
+            return
+        head = self._head[:_RECOGNISED_WITHIN]
+        if _DECLARATION not in head.lower() or not all(root in head for root in _ROOTS):
+            raise InvalidFile(
+                "moodle_backup.xml does not begin as Moodle expects, which would not restore it.",
+                reason="not-recognised-by-moodle",
+                place=MANIFEST,
+            )
+        self._sink.feed(self._head)
+        self._head = None
+
+
+def _date(text: str | None) -> int | None:
+    """Unix seconds; Moodle writes 0 for no date."""
+    return integer(text or "") or None
+
+
+def _summary(course: dict[str, str]) -> tuple[str, str]:
+    """(HTML, plain text); the formats are FORMAT_MOODLE 0, FORMAT_HTML 1, FORMAT_PLAIN 2, FORMAT_MARKDOWN 4."""
+    summary = course.get("summary", "")
+    if course.get("summaryformat") in ("2", "4"):
+        summary = text_to_html(summary)
+    return clean_html(summary), html_to_text(summary)

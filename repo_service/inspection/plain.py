@@ -1,0 +1,36 @@
+"""Any file that no other parser takes: media type from the content, and size."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import magic
+
+from repo_service.domain.inspection import FileInspection
+from repo_service.inspection.base import Progress, Source
+from repo_service.inspection.limits import KIB
+from repo_service.inspection.text import clean_line
+
+_HEAD = 64 * KIB
+"""libmagic needs some of the content to tell one kind of zip from another."""
+
+
+class FileParser:
+    """Takes every file."""
+
+    name = "file"
+    version = 1
+
+    def sniff(self, head: bytes, name: str) -> bool:
+        return True
+
+    def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
+        media_type = magic.from_buffer(source.read_at(0, _HEAD), mime=True)
+        progress(1.0)
+        return FileInspection(media_type=media_type, size=source.size, title=_title(name))
+
+
+def _title(name: str) -> str:
+    """The file's name without its extension, as words."""
+    stem = PurePosixPath(name.replace("\\", "/")).stem
+    return clean_line(stem.replace("_", " ")).strip()
