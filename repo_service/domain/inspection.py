@@ -67,7 +67,7 @@ class FileInspection(Inspection):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """One activity of a backup. ``id`` is the course module id, ``module`` the plugin's name such as ``quiz``.
+    """One activity of a backup. ``id`` is the course module id, ``module`` the plugin's name (``quiz``).
 
     ``files`` counts the file records of the activity that are not directories, ``file_bytes`` is their size
     together. ``sections`` are those that this activity holds (Moodle 4.5: mod_subsection).
@@ -118,9 +118,10 @@ class PluginUse:
 class BackupInspection(Inspection):
     """A Moodle backup. Dates are Unix seconds, None where the backup gives none.
 
-    Names of ``moodle_backup.xml`` where not said otherwise (``backup_mode`` is ``mode``, see backup.class.php).
-    ``course_format`` is None where the manifest does not name it (before Moodle 2.9); ``tags`` are the course's
-    and None where the backup has no course part. ``sections`` and ``activities`` are counts, ``outline`` the things themselves.
+    Fields are named as in ``moodle_backup.xml`` (``backup_mode`` is ``mode``, see backup.class.php).
+    ``course_format`` is None where the manifest does not name it (before Moodle 2.9); ``tags`` are the
+    course's and None where the backup has no course part. ``sections`` and ``activities`` are counts,
+    ``outline`` holds the things themselves.
     ``files`` counts records of files.xml that are not directories, ``distinct_files`` the contents in the
     archive's pool, ``file_bytes`` and ``distinct_file_bytes`` their sizes together.
     """

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from repo_service.domain.inspection import Inspection
+from storage import BlobReader as ReadStream
+
+__all__ = ["HEAD_SIZE", "Parser", "Progress", "ReadStream", "Source"]
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, from 0.0 to 1.0."""
@@ -28,20 +31,8 @@ class Source(Protocol):
         """One forward pass from ``offset`` over ``length`` bytes (None: to the end)."""
 
 
-class ReadStream(Protocol):
-    """A forward-only stream; a context manager that closes it."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-
-    def close(self) -> None: ...
-
-    def __enter__(self) -> ReadStream: ...
-
-    def __exit__(self, *exc: object) -> None: ...
-
-
 class Parser(Protocol):
-    """One format. ``name`` and ``version`` key what is kept: raise ``version`` when the answer would differ."""
+    """One format. ``name`` and ``version`` key what is kept: raise ``version`` when answers would differ."""
 
     @property
     def name(self) -> str: ...

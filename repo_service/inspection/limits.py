@@ -1,4 +1,4 @@
-"""Hard limits against hostile input. Each is far beyond any real backup and is listed in docs/add-a-parser.md.
+"""Hard limits against hostile input. Each is far beyond any real backup; docs/add-a-parser.md lists them.
 
 A file beyond a limit is refused with InvalidFile, whose ``reason`` stands beside each limit here.
 """

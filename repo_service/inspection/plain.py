@@ -1,4 +1,7 @@
-"""Any file that no other parser takes: media type from the content, and size."""
+"""Any file that no other parser takes: media type from the content, and size.
+
+Except a ``.mbz``: Moodle offers to restore whatever has that extension, so it must be a backup.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import PurePosixPath
 
 import magic
 
+from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import KIB
@@ -16,7 +20,7 @@ _HEAD = 64 * KIB
 
 
 class FileParser:
-    """Takes every file."""
+    """Takes every file but a ``.mbz``."""
 
     name = "file"
     version = 1
@@ -25,6 +29,8 @@ class FileParser:
         return True
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
+        if name.lower().endswith(".mbz"):
+            raise InvalidFile("The file is named .mbz but is no Moodle backup.", reason="not-a-backup")
         media_type = magic.from_buffer(source.read_at(0, _HEAD), mime=True)
         progress(1.0)
         return FileInspection(media_type=media_type, size=source.size, title=_title(name))
@@ -33,4 +39,4 @@ class FileParser:
 def _title(name: str) -> str:
     """The file's name without its extension, as words."""
     stem = PurePosixPath(name.replace("\\", "/")).stem
-    return clean_line(stem.replace("_", " ")).strip()
+    return " ".join(clean_line(stem.replace("_", " ")).split())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from repo_service.domain.inspection import Inspection
 from repo_service.inspection.base import HEAD_SIZE, NotThisFormat, Parser, Progress, Source
+from repo_service.inspection.moodle.backup1 import Moodle1Parser
 from repo_service.inspection.moodle.backup2 import Moodle2Parser
 from repo_service.inspection.plain import FileParser
 
 _PARSERS: tuple[Parser, ...] = (
     Moodle2Parser(),
+    Moodle1Parser(),
     FileParser(),
 )
 

@@ -23,7 +23,7 @@ _ADAPTER: TypeAdapter[BackupInspection | FileInspection] = TypeAdapter(_AnyInspe
 
 
 def to_json(inspection: Inspection) -> dict[str, Any]:
-    """Plain JSON values under the names of the fields. Raises TypeError for a kind this module does not know."""
+    """Plain JSON values under the names of the fields. Raises TypeError for an unknown kind of inspection."""
     if not isinstance(inspection, BackupInspection | FileInspection):
         raise TypeError(f"{type(inspection).__name__} has no JSON form")
     values: dict[str, Any] = _ADAPTER.dump_python(inspection, mode="json")

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from repo_service.inspection.base import ReadStream
 from repo_service.inspection.limits import MIB
@@ -17,7 +17,7 @@ OpenRange = Callable[[int, int], ReadStream]
 
 
 def read_exactly(stream: ReadStream, length: int) -> bytes:
-    """Up to ``length`` bytes, fewer only when the stream ends: one ``read`` may return less than asked for."""
+    """Up to ``length`` bytes, fewer only when the stream ends; a ``read`` may return less than asked for."""
     first = stream.read(length)
     if len(first) >= length or not first:
         return first
@@ -33,8 +33,8 @@ class FileSource:
     """A file on this machine. Keep it open with ``with``."""
 
     def __init__(self, path: Path | str) -> None:
-        self._file = Path(path).open("rb", buffering=0)
-        self._size = os.fstat(self._file.fileno()).st_size
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._size = os.fstat(self._descriptor).st_size
 
     @property
     def size(self) -> int:
@@ -43,14 +43,14 @@ class FileSource:
     def read_at(self, offset: int, length: int) -> bytes:
         if offset >= self._size or length <= 0:
             return b""
-        return os.pread(self._file.fileno(), length, offset)
+        return os.pread(self._descriptor, length, offset)
 
     def stream(self, offset: int = 0, length: int | None = None) -> ReadStream:
         end = self._size if length is None else min(self._size, offset + length)
-        return _FileStream(self._file, offset, end)
+        return _FileStream(self._descriptor, offset, end)
 
     def close(self) -> None:
-        self._file.close()
+        os.close(self._descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -64,15 +64,15 @@ class FileSource:
 class _FileStream:
     """Reads by position, so that several streams over one open file do not disturb each other."""
 
-    def __init__(self, file: BinaryIO, offset: int, end: int) -> None:
-        self._file = file
+    def __init__(self, descriptor: int, offset: int, end: int) -> None:
+        self._descriptor = descriptor
         self._offset = offset
         self._end = end
 
     def read(self, size: int = -1, /) -> bytes:
         left = max(0, self._end - self._offset)
         wanted = left if size < 0 else min(size, left)
-        data = os.pread(self._file.fileno(), wanted, self._offset)
+        data = os.pread(self._descriptor, wanted, self._offset)
         self._offset += len(data)
         return data
 
@@ -89,8 +89,8 @@ class _FileStream:
 class RangeSource:
     """A source over anything that opens ranges, such as a blob store.
 
-    What ``read_at`` fetched lately is kept (at most ``cache`` bytes), because several parsers look at the same
-    head and central directory; nothing is fetched that was not asked for.
+    What ``read_at`` fetched lately is kept (at most ``cache`` bytes), because several parsers look at the
+    same head and end; nothing is fetched that was not asked for.
     """
 
     def __init__(self, open_range: OpenRange, size: int, *, cache: int = 4 * MIB) -> None:

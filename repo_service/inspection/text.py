@@ -27,10 +27,29 @@ _TAG = re.compile(r"<[^>]*>")
 _BLANKS = re.compile(r"[ \t\xa0]+")
 _EMPTY_LINES = re.compile(r" ?\n[ \n]*")
 
-_TAGS = set(
-    "a abbr b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i ins kbd li ol p pre q s samp"
-    " small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
-)
+_TAGS = {
+    *("p", "br", "hr", "div", "span", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"),
+    *(
+        "a",
+        "abbr",
+        "b",
+        "code",
+        "del",
+        "em",
+        "i",
+        "ins",
+        "kbd",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "strong",
+        "sub",
+        "sup",
+    ),
+    *("u", "var", "ol", "ul", "li", "dl", "dt", "dd"),
+    *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
+}
 _ATTRIBUTES = {
     "a": {"href"},
     "abbr": {"title"},

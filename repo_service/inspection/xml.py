@@ -1,13 +1,13 @@
 """Foreign XML as a stream of events, in memory that does not grow with the document.
 
-lxml's push parser drives a target, so no tree is built. Entities, DTDs and the network are off, and a document
-type declaration of any kind is refused: Moodle writes none, and every entity attack needs one.
+lxml's push parser drives a target, so no tree is built. Entities, DTDs and the network are off, and a
+document type declaration of any kind is refused: Moodle writes none, and every entity attack needs one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 from lxml import etree
 
@@ -18,7 +18,7 @@ _PIECE = 64 * KIB
 
 
 class Handler(Protocol):
-    """Told of every element. ``path`` are the tags from the root to the element; it changes after the call."""
+    """Told of every element. ``path`` holds the tags from the root to it, and changes after the call."""
 
     def start(self, path: list[str], attributes: Mapping[str, str]) -> None: ...
 
@@ -54,7 +54,7 @@ class XmlSink:
         self._size = 0
         self._quiet = 0
         self._parser = etree.XMLParser(
-            target=self._target,
+            target=cast("etree.ParserTarget", self._target),  # its stub also wants bytes taken
             resolve_entities=False,
             no_network=True,
             load_dtd=False,

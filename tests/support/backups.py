@@ -1,8 +1,7 @@
 """Moodle backups made in code, for tests that need one of a certain shape.
 
-``backup`` writes a sound backup; ``members`` gives its members for tests that spoil them before ``write_zip`` or
-``write_targz`` packs them. The layout is that of Moodle 4.5 (backup/moodle2/backup_stepslib.php); older manifests
-lack what ``release`` did not have yet.
+``backup`` writes a sound backup; ``members`` gives its members for tests that spoil them before ``write_zip``
+or ``write_targz`` packs them. The layout is that of Moodle 4.5 (backup/moodle2/backup_stepslib.php).
 """
 
 from __future__ import annotations
@@ -161,8 +160,9 @@ def members(
             f"<intro></intro></{spec.module}></activity>"
         )
         made[f"{directory}/module.xml"] = (
-            f'{_DECLARATION}<module id="{cmid}" version="2024100700"><modulename>{escape(spec.module)}</modulename>'
-            f"<sectionid>{20 + spec.section}</sectionid><sectionnumber>{spec.section}</sectionnumber>"
+            f'{_DECLARATION}<module id="{cmid}" version="2024100700">'
+            f"<modulename>{escape(spec.module)}</modulename><sectionid>{20 + spec.section}</sectionid>"
+            f"<sectionnumber>{spec.section}</sectionnumber>"
             f"<visible>{int(spec.visible)}</visible><availability>{escape(spec.availability)}</availability>"
             f"{_tags(spec.tags)}</module>"
         )
@@ -179,10 +179,11 @@ def members(
         titles = list(section_titles) if kind == "course" else list(section_titles)[1:2]
         numbers = range(len(section_titles)) if kind == "course" else range(1, 1 + len(titles))
         for number, title in zip(numbers, titles, strict=True):
-            _add_section(made, listed_sections, number, title, sequences[number], None, None)
+            _add_section(made, listed_sections, number, title, sequences[number])
         for offset, (title, cmid, instance) in enumerate(delegated):
             number = len(section_titles) + offset
-            _add_section(made, listed_sections, number, title, sequences.get(number, []), cmid, instance)
+            held = sequences.get(number, [])
+            _add_section(made, listed_sections, number, title, held, held_by=(cmid, instance))
     if kind == "course":
         made["course/course.xml"] = (
             f'{_DECLARATION}<course id="2" contextid="30"><shortname>{escape(shortname)}</shortname>'
@@ -231,14 +232,15 @@ def moodle1_xml(*, fullname: str = "Old course", shortname: str = "OLD1", users:
     """A moodle.xml as Moodle 1.9 wrote it (backup/backuplib.php of that release)."""
     accounts = "".join(f"<USER><ID>{n}</ID><USERNAME>learner{n}</USERNAME></USER>" for n in range(users))
     return (
-        f"{_DECLARATION}<MOODLE_BACKUP>\n  <INFO>\n<NAME>restore.zip</NAME><MOODLE_VERSION>2007101520</MOODLE_VERSION>"
-        "<MOODLE_RELEASE>1.9.2 (Build: 20080711)</MOODLE_RELEASE><BACKUP_VERSION>2008030300</BACKUP_VERSION>"
+        f"{_DECLARATION}<MOODLE_BACKUP>\n  <INFO>\n<NAME>restore.zip</NAME>"
+        "<MOODLE_VERSION>2007101520</MOODLE_VERSION><MOODLE_RELEASE>1.9.2 (Build: 20080711)</MOODLE_RELEASE>"
+        "<BACKUP_VERSION>2008030300</BACKUP_VERSION>"
         "<BACKUP_RELEASE>1.9</BACKUP_RELEASE><DATE>1299774017</DATE>"
         "<ORIGINAL_WWWROOT>http://old.example.org</ORIGINAL_WWWROOT>"
         f"<DETAILS><USERS>{'course' if users else 'none'}</USERS><USERFILES>true</USERFILES></DETAILS></INFO>"
         f"<COURSE><HEADER><ID>33</ID><FULLNAME>{escape(fullname)}</FULLNAME><SHORTNAME>{escape(shortname)}"
-        "</SHORTNAME><SUMMARY>&lt;p&gt;An old one.&lt;/p&gt;</SUMMARY><FORMAT>weeks</FORMAT><LANG>en_utf8</LANG>"
-        "<STARTDATE>1299823200</STARTDATE></HEADER>"
+        "</SHORTNAME><SUMMARY>&lt;p&gt;An old one.&lt;/p&gt;</SUMMARY><FORMAT>weeks</FORMAT>"
+        "<LANG>en_utf8</LANG><STARTDATE>1299823200</STARTDATE></HEADER>"
         "<BLOCKS><BLOCK><ID>314</ID><NAME>participants</NAME></BLOCK></BLOCKS>"
         "<SECTIONS><SECTION><ID>1</ID><NUMBER>0</NUMBER><SUMMARY></SUMMARY><VISIBLE>1</VISIBLE><MODS>"
         "<MOD><ID>501</ID><TYPE>forum</TYPE><INSTANCE>57</INSTANCE><VISIBLE>1</VISIBLE></MOD></MODS></SECTION>"
@@ -309,9 +311,11 @@ def _add_section(
     number: int,
     title: str,
     sequence: Sequence[int],
-    parent: int | None,
-    instance: int | None,
+    *,
+    held_by: tuple[int, int] | None = None,
 ) -> None:
+    """``held_by`` is the (course module id, instance id) of the subsection activity that holds it."""
+    parent, instance = held_by or (None, None)
     id_ = 20 + number
     directory = f"sections/section_{id_}"
     listed.append(
@@ -326,7 +330,8 @@ def _add_section(
     )
     made[f"{directory}/section.xml"] = (
         f'{_DECLARATION}<section id="{id_}"><number>{number}</number><name>{escape(title) or _NULL}</name>'
-        f"<summary></summary><summaryformat>1</summaryformat><sequence>{','.join(map(str, sequence))}</sequence>"
+        "<summary></summary><summaryformat>1</summaryformat>"
+        f"<sequence>{','.join(map(str, sequence))}</sequence>"
         f"<visible>1</visible><availabilityjson>{_NULL}</availabilityjson>"
         f"<component>{_NULL if parent is None else 'mod_subsection'}</component>"
         f"<itemid>{_NULL if instance is None else instance}</itemid></section>"
@@ -367,7 +372,8 @@ def _manifest(
         f"<original_course_shortname>{escape(shortname)}</original_course_shortname>"
         f"<original_course_startdate>{_DATE}</original_course_startdate>"
         "<original_course_enddate>0</original_course_enddate>"
-        f'<details><detail backup_id="0"><type>{kind}</type><format>moodle2</format><mode>10</mode></detail></details>'
+        f'<details><detail backup_id="0"><type>{kind}</type><format>moodle2</format><mode>10</mode></detail>'
+        "</details>"
         f"<contents>{held}</contents><settings>{written}</settings></information></moodle_backup>"
     )
 
@@ -375,14 +381,14 @@ def _manifest(
 def _questions(counts: Mapping[str, int]) -> str:
     entries = "".join(
         f'<question_bank_entry id="{n}"><question_version><question_versions id="{n}"><version>1</version>'
-        f'<questions><question id="{n}"><name>Q{n}</name><qtype>{escape(qtype)}</qtype></question></questions>'
-        "</question_versions></question_version></question_bank_entry>"
+        f'<questions><question id="{n}"><name>Q{n}</name><qtype>{escape(qtype)}</qtype></question>'
+        "</questions></question_versions></question_version></question_bank_entry>"
         for qtype, amount in counts.items()
         for n in range(amount)
     )
     return (
-        f'{_DECLARATION}<question_categories><question_category id="1"><name>Bank</name><question_bank_entries>'
-        f"{entries}</question_bank_entries></question_category></question_categories>"
+        f'{_DECLARATION}<question_categories><question_category id="1"><name>Bank</name>'
+        f"<question_bank_entries>{entries}</question_bank_entries></question_category></question_categories>"
     )
 
 

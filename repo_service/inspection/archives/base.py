@@ -94,7 +94,7 @@ class Sins:
             self._first = sin
 
     def judge(self, visitor: Visitor) -> None:
-        """Raises NotThisFormat when the archive is of another format, else InvalidFile when there was a sin."""
+        """Raises NotThisFormat when the archive is of another format, else InvalidFile after a sin."""
         if not visitor.claims():
             raise NotThisFormat
         if self._first is not None:

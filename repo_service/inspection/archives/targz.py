@@ -2,14 +2,15 @@
 
 A raw walk over ISA-L's inflate: member data that nobody wants is never copied, so that the whole costs little
 more than inflating. The gzip part is RFC 1952 (several members may follow each other); the tar part is POSIX
-ustar with pax headers and GNU long names. Python's tarfile is not used: it keeps every header it saw, reads pax
-headers of any size into memory and follows what they say.
+ustar with pax headers and GNU long names. Python's tarfile is not used: it keeps every header it saw, reads
+pax headers of any size into memory and follows what they say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from isal import igzip_lib
 
@@ -24,13 +25,14 @@ from repo_service.inspection.archives.base import (
     plain_name,
 )
 from repo_service.inspection.base import NotThisFormat, Progress, ReadStream, Source
-from repo_service.inspection.limits import LIMITS, KIB, Limits
+from repo_service.inspection.limits import KIB, LIMITS, Limits
 
 GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 512
 _READ = 256 * KIB
 _INFLATE = 256 * KIB
 _ZERO = bytes(_BLOCK)
+_DAMAGED = cast("type[Exception]", igzip_lib.error)  # its stub says that the class is an instance
 
 _FILE_TYPES = frozenset(b"0\x007")
 _DIRECTORY = ord("5")
@@ -49,7 +51,8 @@ _SINFUL = {
 def read_targz(source: Source, visitor: Visitor, *, progress: Progress, limits: Limits = LIMITS) -> None:
     """Walk the archive once, showing each member to ``visitor``.
 
-    Raises NotThisFormat when the gzip holds no tar or the tar no manifest of the visitor's, InvalidFile when it is damaged or beyond a limit.
+    Raises NotThisFormat when the gzip holds no tar or the tar no manifest of the visitor's, InvalidFile when
+    it is damaged or beyond a limit.
     """
     inflated = _Inflated(source, limits, progress)
     sins = Sins()
@@ -303,7 +306,7 @@ class _Inflated:
                     rest = b""
                     try:
                         block = inflater.decompress(data, _INFLATE)
-                    except igzip_lib.error as error:
+                    except _DAMAGED as error:
                         raise InvalidFile("The archive is damaged.", reason="bad-gzip") from error
                     out += len(block)
                     if out > self._allowed:

@@ -1,8 +1,8 @@
 """Reads a zip by ranges: the end record, the central directory as a stream, then only the members wanted.
 
-Format: PKWARE APPNOTE 6.3.10 (section numbers below). Counts and sizes that the end record states are never
-trusted: the directory is walked entry by entry and must agree with them. Python's zipfile is not used: it holds
-the whole directory as objects (1 kB an entry) and reads local headers only when told to extract.
+Format: PKWARE APPNOTE 6.3.10 (section numbers below). What the end record states is never trusted: the
+directory is walked entry by entry and must agree. Python's zipfile is not used: it holds the whole directory
+as objects (1 kB an entry) and looks at local headers only when told to extract.
 
 Bytes read: the end record (at most 64 KiB), the directory, and the wanted members with their local headers.
 Neighbouring members are fetched in one range when the gaps between them are small.
@@ -15,6 +15,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.archives.base import (
@@ -42,7 +43,7 @@ _ENCRYPTED, _STRONGLY_ENCRYPTED, _UTF8, _MASKED = 0x1, 0x40, 0x800, 0x2000  # 4.
 _ZIP64_EXTRA = 0x0001  # 4.5.3
 _UNIX_LINK, _UNIX_KIND = 0o120000, 0o170000
 
-_DIRECTORY_READ = 256 * KIB
+_BLOCK = 256 * KIB
 _HEAD = 4 * KIB
 _SPAN = 1 * MIB
 """Wanted members are fetched together up to this many bytes; larger ones are streamed."""
@@ -54,7 +55,8 @@ _WASTE = 96 * KIB
 def read_zip(source: Source, visitor: Visitor, *, progress: Progress, limits: Limits = LIMITS) -> None:
     """Show every member to ``visitor``, then read the wanted ones in the order of the archive.
 
-    Raises NotThisFormat when it lacks the visitor's manifest, InvalidFile when it is damaged or beyond a limit.
+    Raises NotThisFormat when it lacks the visitor's manifest, InvalidFile when it is damaged or beyond a
+    limit.
     """
     directory = _find_directory(source, limits)
     sins = Sins()
@@ -129,7 +131,7 @@ def _find_directory(source: Source, limits: Limits) -> _Directory:
     at = len(tail)
     while (at := tail.rfind(b"PK\x05\x06", 0, at)) >= 0:
         # The comment must reach exactly to the end of the file: anything else is read differently by others.
-        if at + _END.size <= len(tail) and at + _END.size + _u16(tail, at + 20) == len(tail):
+        if at + _END.size <= len(tail) and at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
             break
     if at < 0:
         raise InvalidFile("The zip has no end record: it is cut off or damaged.", reason="truncated")
@@ -183,7 +185,7 @@ def _entries(source: Source, directory: _Directory, limits: Limits) -> Iterator[
         def need(length: int) -> None:
             nonlocal buffer, at, left
             while len(buffer) - at < length:
-                block = stream.read(min(_DIRECTORY_READ, left)) if left else b""
+                block = stream.read(min(_BLOCK, left)) if left else b""
                 if not block:
                     raise InvalidFile("The directory of the zip is damaged.", reason="bad-zip-directory")
                 buffer, at = buffer[at:] + block, 0
@@ -301,10 +303,10 @@ def _fetches(source: Source, wanted: list[_Entry]) -> Iterator[tuple[_Entry, Fet
 
 
 def _worth_joining(wanted: list[_Entry]) -> list[bool]:
-    """For each entry whether the gap to the next is fetched too: the smallest gaps first, up to the allowance."""
+    """For each entry whether the gap to the next is fetched too: the smallest first, up to the allowance."""
     gaps = sorted(
         (max(0, following.offset - _needed_end(entry)), index)
-        for index, (entry, following) in enumerate(zip(wanted, wanted[1:], strict=False))
+        for index, (entry, following) in enumerate(pairwise(wanted))
     )
     joined = [False] * len(wanted)
     waste = 0
@@ -317,8 +319,11 @@ def _worth_joining(wanted: list[_Entry]) -> list[bool]:
 
 
 def _needed_end(entry: _Entry) -> int:
-    """The extra field of a local header is taken to be a little longer than that in the directory, as Info-ZIP
-    writes it; when it is longer still, the rest is fetched later."""
+    """Where the bytes to fetch end, as far as the directory tells.
+
+    The extra field of a local header is taken to be a little longer than that in the directory, as Info-ZIP
+    writes it; when it is longer still, the rest is fetched later.
+    """
     compressed = min(entry.compressed, _HEAD) if entry.want is Want.HEAD else entry.compressed
     extra = entry.extra_length + 8 if entry.extra_length else 0
     return entry.offset + _LOCAL.size + len(entry.raw_name) + extra + compressed
@@ -358,35 +363,29 @@ def _data_start(entry: _Entry, fetch: Fetch) -> int:
     same_name = name_length == len(entry.raw_name) and header[_LOCAL.size :] == entry.raw_name
     if method != entry.method or (flags ^ entry.flags) & _ENCRYPTED or not same_name or not sizes_agree:
         raise invalid_member(entry.name, "has two headers that differ", "bad-zip-directory")
-    return entry.offset + _LOCAL.size + name_length + extra_length
+    data_start: int = entry.offset + _LOCAL.size + name_length + extra_length
+    return data_start
 
 
 def _inflate(entry: _Entry, start: int, fetch: Fetch) -> Iterator[bytes]:
     """The content in blocks of at most 256 KiB, whatever it inflates to."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS) if entry.method == _DEFLATED else None
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     at = start
     end = start + entry.compressed
-    step = _HEAD if entry.want is Want.HEAD else 256 * KIB
+    step = _HEAD if entry.want is Want.HEAD else _BLOCK
     while at < end:
         data = fetch(at, min(step, end - at))
         if not data:
             raise invalid_member(entry.name, "is cut off", "truncated")
         at += len(data)
-        step = 256 * KIB
-        if inflater is None:
+        step = _BLOCK
+        if entry.method == _STORED:
             yield data
             continue
-        while data and not inflater.eof:
-            try:
-                block = inflater.decompress(data, 256 * KIB)
-            except zlib.error as error:
-                raise invalid_member(entry.name, "is damaged", "bad-checksum") from error
-            data = inflater.unconsumed_tail
-            yield block
-    if inflater is not None:
-        while not inflater.eof and (block := inflater.decompress(inflater.unconsumed_tail, 256 * KIB)):
-            yield block
-
-
-def _u16(data: bytes, at: int) -> int:
-    return data[at] | data[at + 1] << 8
+        try:
+            # A full block means that more may be waiting within the inflater.
+            while not inflater.eof and (block := inflater.decompress(data, _BLOCK)):
+                data = inflater.unconsumed_tail
+                yield block
+        except zlib.error as error:
+            raise invalid_member(entry.name, "is damaged", "bad-checksum") from error

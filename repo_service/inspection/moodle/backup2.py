@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Literal
 
 from repo_service.domain.errors import InvalidFile
@@ -16,11 +17,12 @@ from repo_service.domain.inspection import (
     Finding,
     FindingClass,
     InspectionWarning,
+    PluginUse,
 )
 from repo_service.inspection.archives.base import Sink, Want
 from repo_service.inspection.archives.targz import GZIP_MAGIC, read_targz
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
-from repo_service.inspection.base import Progress, Source
+from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.moodle.outline import Parts, build_outline
 from repo_service.inspection.moodle.parts import (
@@ -34,18 +36,21 @@ from repo_service.inspection.moodle.parts import (
     SectionFacts,
     SectionFile,
     Users,
+    count,
+    date,
     integer,
+    summary,
 )
-from repo_service.inspection.text import TextAllowance, clean_html, html_to_text, text_to_html
+from repo_service.inspection.moodle.plugins import PluginUses
+from repo_service.inspection.moodle.recognition import Recognised
+from repo_service.inspection.text import TextAllowance
 from repo_service.inspection.xml import Handler, XmlAllowance, XmlSink
 
 MEDIA_TYPE = "application/vnd.moodle.backup"
 MANIFEST = "moodle_backup.xml"
 
-# convert_helper::detect_moodle2_format() looks at so many bytes for these three, the first in any case.
-_RECOGNISED_WITHIN = 200
-_DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>'
 _ROOTS = (b"<moodle_backup>", b"<information>")
+"""Looked for by convert_helper::detect_moodle2_format() (backup/util/helper/convert_helper.class.php)."""
 
 _POOL = re.compile(r"files/([0-9a-f]{2})/(\1[0-9a-f]{38})")
 _TYPES: dict[str, Literal["course", "section", "activity"]] = {
@@ -73,6 +78,8 @@ class Moodle2Parser:
         if source.read_at(0, len(GZIP_MAGIC)) == GZIP_MAGIC:
             archive_format = "tgz"
             read_targz(source, backup, progress=progress, limits=self._limits)
+        elif not source.read_at(0, 4).startswith(ZIP_MAGICS):
+            raise NotThisFormat
         else:
             archive_format = "zip"
             read_zip(source, backup, progress=progress, limits=self._limits)
@@ -88,6 +95,7 @@ class _Backup:
         self._xml = XmlAllowance(limits)
         self._opened: set[str] = set()
         self._listed = False
+        self._wanted = 0
         self._has_users_file = False
         self._pool: set[bytes] = set()
         self._pool_size = 0
@@ -103,29 +111,30 @@ class _Backup:
         self._questions = Questions(limits)
 
     def visit(self, name: str, size: int, *, is_file: bool) -> Want:
-        if not is_file:
+        if not is_file or not name.endswith(".xml"):
+            if is_file and name.startswith("files/"):
+                self._visit_pool(name, size)
             return Want.NOTHING
-        if name.startswith("files/"):
-            self._visit_pool(name, size)
-            return Want.NOTHING
-        if not name.endswith(".xml"):
-            return Want.NOTHING
+        want = Want.NOTHING
         match name.split("/"):
-            case ["moodle_backup.xml"]:
-                self._listed = True
-                return Want.ALL
-            case ["users.xml"]:
-                self._has_users_file = True
-                return Want.ALL
-            case ["files.xml"] | ["questions.xml"] | ["course", "course.xml"]:
-                return Want.ALL
+            case ["moodle_backup.xml" | "users.xml" | "files.xml" | "questions.xml"] | [
+                "course",
+                "course.xml",
+            ]:
+                want = Want.ALL
             case ["sections", _, "section.xml"] | ["activities", _, "module.xml"]:
-                return Want.ALL
+                want = Want.ALL
             case ["activities", directory, file] if file == f"{directory.rpartition('_')[0]}.xml":
-                return Want.HEAD
+                want = Want.HEAD
             case [*_, "blocks", block, "block.xml"]:
-                self._blocks[self._text.line(block.rpartition("_")[0], limit=100)] += 1
-        return Want.NOTHING
+                count(self._blocks, block.rpartition("_")[0][:100], self._limits.max_distinct)
+        if want is not Want.NOTHING:
+            self._wanted += 1
+            if self._wanted > 2 * self._limits.max_activities + self._limits.max_sections + 5:
+                raise InvalidFile("The backup has too many parts.", reason="too-many-activities")
+        self._listed = self._listed or name == MANIFEST
+        self._has_users_file = self._has_users_file or name == "users.xml"
+        return want
 
     def _visit_pool(self, name: str, size: int) -> None:
         if (found := _POOL.fullmatch(name)) is not None:
@@ -145,7 +154,7 @@ class _Backup:
             allowance=self._xml,
             only_root=directory.startswith("activities/") and file != "module.xml",
         )
-        return _Recognised(sink) if name == MANIFEST else sink
+        return Recognised(sink, MANIFEST, _ROOTS) if name == MANIFEST else sink
 
     def _handler(self, directory: str, file: str) -> Handler:
         handler: Handler
@@ -161,24 +170,12 @@ class _Backup:
             case "course", _:
                 handler = self._course = Course(self._text)
             case _, "section.xml":
-                self._limit(self._sections, self._limits.max_sections, "too-many-sections")
                 handler = self._sections[directory] = SectionFile(self._text, self._limits, self._conditions)
             case _, "module.xml":
-                self._limit(self._modules, self._limits.max_activities, "too-many-activities")
                 handler = self._modules[directory] = ModuleFile(self._text, self._conditions)
             case _:
-                self._limit(self._roots, self._limits.max_activities, "too-many-activities")
                 handler = self._roots[directory] = ActivityRoot()
         return handler
-
-    def _limit(
-        self,
-        held: dict[str, SectionFile] | dict[str, ModuleFile] | dict[str, ActivityRoot],
-        most: int,
-        reason: str,
-    ) -> None:
-        if len(held) >= most:
-            raise InvalidFile(f"The backup has more than {most:,} parts of one kind.", reason=reason)
 
     def claims(self) -> bool:
         return self._listed
@@ -193,6 +190,14 @@ class _Backup:
                 "moodle_backup.xml does not say what was backed up.", reason="bad-manifest", place=MANIFEST
             )
         warnings: list[InspectionWarning] = []
+        if not self._files.complete:
+            warnings.append(
+                InspectionWarning(
+                    code="files-not-all-assigned",
+                    message="Files lie in so many places that some are not counted for their activity.",
+                    place="files.xml",
+                )
+            )
         sections: dict[str, SectionFacts] = {place: part.facts for place, part in self._sections.items()}
         modules: dict[str, ModuleFacts] = {place: part.facts for place, part in self._modules.items()}
         outline = build_outline(
@@ -214,7 +219,7 @@ class _Backup:
         elif kind == "section" and outline:
             title = outline[0].title or fullname
         course = self._course.fields if self._course else {}
-        summary_html, summary_text = _summary(course)
+        summary_html, summary_text = summary(course.get("summary", ""), course.get("summaryformat"))
         by_module = Counter(activity.module for activity in manifest.activities)
         return BackupInspection(
             kind=kind,
@@ -231,14 +236,14 @@ class _Backup:
             summary_text=summary_text,
             course_format=information.get("original_course_format") or None,
             language=self._text.line(course.get("lang", ""), limit=100) or None,
-            start_date=_date(information.get("original_course_startdate")),
-            end_date=_date(information.get("original_course_enddate")),
+            start_date=date(information.get("original_course_startdate", "")),
+            end_date=date(information.get("original_course_enddate", "")),
             tags=tuple(self._course.tags) if self._course else None,
             moodle_version=information.get("moodle_version", ""),
             moodle_release=information.get("moodle_release", ""),
             backup_version=information.get("backup_version", ""),
             backup_release=information.get("backup_release", ""),
-            backup_date=_date(information.get("backup_date")),
+            backup_date=date(information.get("backup_date", "")),
             backup_mode=integer(manifest.detail.get("mode", "")),
             original_wwwroot=information.get("original_wwwroot", ""),
             original_site_identifier_hash=information.get("original_site_identifier_hash", ""),
@@ -259,8 +264,23 @@ class _Backup:
             questions=self._questions.count,
             questions_by_type=dict(sorted(self._questions.by_type.items())),
             outline=outline,
-            plugins=(),
+            plugins=self._plugins(by_module, course),
         )
+
+    def _plugins(self, by_module: Counter[str], course: Mapping[str, str]) -> tuple[PluginUse, ...]:
+        used = PluginUses()
+        course_format = course.get("format") or self._manifest.information.get("original_course_format", "")
+        used.add("mod", by_module)
+        used.add("qtype", self._questions.by_type)
+        used.add("block", self._blocks)
+        used.add("format", {self._text.line(course_format, limit=100): 1})
+        used.add("availability", self._conditions)
+        used.add("customfield", self._course.field_types if self._course else {})
+        used.add_components(self._files.by_component)
+        for activity in self._manifest.activities:
+            if (module := self._modules.get(activity.directory)) is not None:
+                used.add_version(activity.module, module.facts.version)
+        return used.list()
 
     def _findings(self, *, includes_users: bool) -> list[Finding]:
         claimed = self._manifest.settings.get("users") == "1"
@@ -275,53 +295,3 @@ class _Backup:
                 message=f"The backup was made with user data: {self._users.count} accounts are inside.",
             )
         ]
-
-
-class _Recognised:
-    """Lets the manifest through when Moodle would recognise it by its first bytes."""
-
-    def __init__(self, sink: XmlSink) -> None:
-        self._sink = sink
-        self._head: bytes | None = b""
-
-    @property
-    def done(self) -> bool:
-        return False
-
-    def feed(self, data: bytes) -> None:
-        if self._head is None:
-            self._sink.feed(data)
-            return
-        self._head += data
-        if len(self._head) >= _RECOGNISED_WITHIN:
-            self._let_through()
-
-    def close(self) -> None:
-        self._let_through()
-        self._sink.close()
-
-    def _let_through(self) -> None:
-        if self._head is None:
-            return
-        head = self._head[:_RECOGNISED_WITHIN]
-        if _DECLARATION not in head.lower() or not all(root in head for root in _ROOTS):
-            raise InvalidFile(
-                "moodle_backup.xml does not begin as Moodle expects, which would not restore it.",
-                reason="not-recognised-by-moodle",
-                place=MANIFEST,
-            )
-        self._sink.feed(self._head)
-        self._head = None
-
-
-def _date(text: str | None) -> int | None:
-    """Unix seconds; Moodle writes 0 for no date."""
-    return integer(text or "") or None
-
-
-def _summary(course: dict[str, str]) -> tuple[str, str]:
-    """(HTML, plain text); the formats are FORMAT_MOODLE 0, FORMAT_HTML 1, FORMAT_PLAIN 2, FORMAT_MARKDOWN 4."""
-    summary = course.get("summary", "")
-    if course.get("summaryformat") in ("2", "4"):
-        summary = text_to_html(summary)
-    return clean_html(summary), html_to_text(summary)

@@ -32,7 +32,8 @@ class Parts:
 def build_outline(parts: Parts) -> tuple[Section, ...]:
     """Sections by their number, each with its activities; sections held by an activity stand within it (4.5).
 
-    Activities whose section is not in the backup (an activity's own backup) come last, in a section without id.
+    Activities whose section is not in the backup (the backup of one activity) come last, in a section without
+    id.
     """
     facts = {
         listed.id: parts.sections.get(listed.directory, SectionFacts()) for listed in parts.listed_sections

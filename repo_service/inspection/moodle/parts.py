@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.limits import Limits
-from repo_service.inspection.text import TextAllowance
+from repo_service.inspection.text import TextAllowance, clean_html, html_to_text, text_to_html
 
 NULL = "$@NULL@$"
 _MAX_INTEGER = 2**53
@@ -31,6 +31,18 @@ def integer(text: str) -> int | None:
         return None
     number = int(text)
     return number if abs(number) < _MAX_INTEGER else None
+
+
+def date(text: str) -> int | None:
+    """Unix seconds; Moodle writes 0 for no date."""
+    return integer(text) or None
+
+
+def summary(text: str, text_format: str | None) -> tuple[str, str]:
+    """(HTML, plain text); formats: FORMAT_MOODLE 0, FORMAT_HTML 1, FORMAT_PLAIN 2, FORMAT_MARKDOWN 4."""
+    if text_format in ("2", "4"):
+        text = text_to_html(text)
+    return clean_html(text), html_to_text(text)
 
 
 @dataclass(slots=True)
