@@ -38,6 +38,8 @@ def decode_sidecar(data: bytes) -> Sidecar | None:
     except (ValueError, RecursionError):
         return None
     match record:
+        case {"size": bool()}:  # which Python counts among the integers
+            return None
         case {"digest": str(digest), "size": int(size), "media_type": str(media_type)}:
             sidecar = Sidecar(digest=Digest(digest), size=size, media_type=media_type)
         case _:

@@ -1,3 +1,3 @@
 """Fixtures every test can use; each module of tests/support brings its own."""
 
-pytest_plugins = ["tests.support.corpus", "tests.support.postgres"]
+pytest_plugins = ["tests.support.corpus", "tests.support.postgres", "tests.support.weed"]
