@@ -1,0 +1,322 @@
+"""How every error is answered: RFC 9457 ``application/problem+json`` out of one catalogue.
+
+``detail`` stands first in the body, because Moodle shows its user the first 120 characters of an error as
+they are (``moodlenet_send_activity`` passes Guzzle's summary of the body on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import apiflask
+import structlog
+from flask import Flask, Response, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+from structlog.typing import FilteringBoundLogger
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+from werkzeug.sansio.response import Response as AnyResponse
+
+from repo_service.domain import errors as domain
+from repo_service.http import request_ids
+from storage import errors as storage
+
+MEDIA_TYPE = "application/problem+json"
+
+STORAGE_RETRY_AFTER = 30
+"""Seconds after which to ask again for what an unreachable store holds."""
+
+log: FilteringBoundLogger = structlog.get_logger(logger="repo_service.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One line of the catalogue: ``title`` says what happened, ``advice`` what to do next."""
+
+    status: int
+    title: str
+    advice: str
+
+
+CATALOGUE: Mapping[str, Kind] = {
+    # What is asked for
+    "not-found": Kind(404, "Not found", "Check the address. A draft is seen by its owner only: sign in."),
+    "gone": Kind(410, "Withdrawn", "It will not come back here: search for a replacement."),
+    "method-not-allowed": Kind(405, "Method not allowed", "Use one of the methods in the Allow header."),
+    "invalid-range": Kind(
+        416, "Range not satisfiable", "Ask for bytes within the size given, or for the whole."
+    ),
+    "invalid-cursor": Kind(400, "Invalid cursor", "Start again at the first page."),
+    # Who asks
+    "unauthorised": Kind(401, "Not signed in", "Sign in, or send a valid token as Authorization: Bearer."),
+    "forbidden": Kind(403, "Not allowed", "Ask the owner or an administrator."),
+    "insufficient-scope": Kind(403, "Token lacks a scope", "Use a token that has the scope given."),
+    "too-many-requests": Kind(429, "Too many requests", "Wait as long as Retry-After says."),
+    # What is sent
+    "malformed-request": Kind(400, "Malformed request", "Correct the request: it cannot be read as it is."),
+    "invalid-input": Kind(
+        422, "Invalid input", "Correct the values that errors points at and send them again."
+    ),
+    "unsupported-media-type": Kind(415, "Unsupported media type", "Send one of the supported media types."),
+    "length-required": Kind(411, "Length required", "Send Content-Length; chunked bodies are not taken."),
+    "payload-too-large": Kind(413, "Too large", "Send no more bytes than the limit."),
+    "quota-exceeded": Kind(413, "Quota exceeded", "Delete what you no longer need, or ask for more room."),
+    "size-mismatch": Kind(400, "Size mismatch", "The connection may have broken: send it again."),
+    "digest-mismatch": Kind(422, "Digest mismatch", "The bytes changed on their way: send them again."),
+    "invalid-file": Kind(422, "Invalid file", "Make the file anew where it comes from and upload that."),
+    # What stands in the way
+    "conflict": Kind(409, "Conflict", "Read the thing again and see what state it is in."),
+    "precondition-failed": Kind(412, "Changed meanwhile", "Read it again, then repeat your change."),
+    "name-taken": Kind(409, "Name taken", "Choose another name."),
+    "not-inspected": Kind(409, "Not inspected yet", "Wait until processing is done; retry it if it failed."),
+    "blocking-findings": Kind(409, "Not fit for release", "Upload a version without what was found."),
+    "incomplete": Kind(409, "Incomplete", "Fill in what errors points at."),
+    # What the service cannot do
+    "storage-full": Kind(507, "Storage full", "Try again later; the operators have to make room."),
+    "storage-unavailable": Kind(503, "Storage unavailable", "Try again later."),
+    "blob-missing": Kind(
+        500, "File missing", "Tell the operators the request id: the store has lost this file."
+    ),
+    "busy": Kind(503, "Busy", "Try again after the seconds in Retry-After."),
+    "internal": Kind(500, "Internal error", "Try again; if it stays, tell the operators the request id."),
+}
+
+_CODE_OF_STATUS = {
+    400: "malformed-request",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "conflict",
+    410: "gone",
+    411: "length-required",
+    412: "precondition-failed",
+    413: "payload-too-large",
+    415: "unsupported-media-type",
+    416: "invalid-range",
+    422: "invalid-input",
+    429: "too-many-requests",
+    503: "busy",
+    507: "storage-full",
+}
+
+
+class ProblemError(BaseModel):
+    """What is wrong with one value that was sent."""
+
+    pointer: str = Field(description="JSON Pointer (RFC 6901) to the value.", examples=["/metadata/licence"])
+    detail: str = Field(description="What is wrong with it.")
+    location: str | None = Field(
+        default=None,
+        description="Where the value was sent when not in the body: query, path, headers, cookies.",
+    )
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 tells it; each type may have more members of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    detail: str = Field(description="What happened, for the person who asked.")
+    title: str = Field(description="What kind of problem it is.")
+    status: int = Field(description="The HTTP status.")
+    code: str = Field(description="The kind of problem, for software.")
+    type: str = Field(description="Address of the page that explains the code.")
+    advice: str = Field(description="What to do next.")
+    request_id: str = Field(description="What to tell the operators.")
+    errors: list[ProblemError] | None = Field(default=None, description="What is wrong, value by value.")
+
+
+HtmlPage = Callable[[Problem], str]
+"""Renders a problem as a whole page; raising here is answered by the plain problem."""
+
+
+def register(app: Flask, *, base_url: str, html: HtmlPage | None = None) -> None:
+    """Answer every error of ``app`` by a problem whose type lies under ``base_url``.
+
+    ``html`` renders it instead for browsers, outside ``/api`` and ``/files``.
+    """
+    answer = _Answer(base_url=base_url, html=html)
+    app.register_error_handler(Exception, answer)
+    # APIFlask has handlers of its own for these, which would be nearer than the one for Exception.
+    app.register_error_handler(HTTPException, answer)
+    app.register_error_handler(apiflask.HTTPError, answer)
+
+
+def invalid_input(error: ValidationError, *, prefix: str = "") -> domain.InvalidInput:
+    """What pydantic found, for a view's own validation. ``prefix`` is the pointer of the value that was
+    validated, such as ``/metadata``."""
+    return domain.InvalidInput(
+        errors=[(prefix + _pointer(item), _message(item)) for item in _details(error)],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """An error in the terms of the catalogue. ``status`` differs from the catalogue's only for HTTP statuses
+    that have no code of their own."""
+
+    code: str
+    detail: str = ""
+    status: int | None = None
+    errors: tuple[ProblemError, ...] = ()
+    fields: Mapping[str, object] | None = None
+    headers: Mapping[str, str] | None = None
+
+
+class _Answer:
+    """The handler of every error."""
+
+    def __init__(self, *, base_url: str, html: HtmlPage | None) -> None:
+        self._types = f"{base_url.rstrip('/')}/docs/errors"
+        self._html = html
+
+    def __call__(self, error: Exception) -> Response | AnyResponse:
+        if isinstance(error, HTTPException) and error.response is not None:
+            return error.get_response(request.environ)  # abort(Response(…)): already answered
+        cause = _cause(error)
+        problem = self._problem(cause)
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("request failed", code=cause.code, exc_info=error)
+        response = self._page(problem) or Response(
+            problem.model_dump_json(exclude_none=True), mimetype=MEDIA_TYPE
+        )
+        response.status_code = problem.status
+        response.headers["Cache-Control"] = "no-store"
+        if self._html is not None:
+            response.vary.add("Accept")
+        response.headers.update(_headers(cause, problem.status))
+        return response
+
+    def _problem(self, cause: _Cause) -> Problem:
+        kind = CATALOGUE[cause.code]
+        members: dict[str, object] = {
+            "detail": cause.detail or f"{kind.title}. {kind.advice}",
+            "title": kind.title,
+            "status": cause.status or kind.status,
+            "code": cause.code,
+            "type": f"{self._types}#{cause.code}",
+            "advice": kind.advice,
+            "request_id": request_ids.current(),
+            "errors": list(cause.errors) or None,
+        }
+        return Problem.model_validate({**(cause.fields or {}), **members})
+
+    def _page(self, problem: Problem) -> Response | None:
+        if self._html is None or not _wants_page():
+            return None
+        try:
+            return Response(self._html(problem), mimetype="text/html")
+        except Exception as error:
+            log.error("error page failed", exc_info=error)
+            return None
+
+
+def _wants_page() -> bool:
+    if request.path.startswith(("/api/", "/files/")):
+        return False
+    accept = request.accept_mimetypes
+    return accept["text/html"] > accept[MEDIA_TYPE]
+
+
+def _cause(error: Exception) -> _Cause:
+    match error:
+        case domain.DomainError():
+            return _domain_cause(error)
+        case storage.StorageError():
+            return _storage_cause(error)
+        case ValidationError():
+            return _domain_cause(invalid_input(error))
+        case apiflask.HTTPError():
+            return _apiflask_cause(error)
+        case HTTPException():
+            return _werkzeug_cause(error)
+        case _:
+            return _Cause("internal")
+
+
+def _domain_cause(error: domain.DomainError) -> _Cause:
+    if error.code not in CATALOGUE:
+        return _Cause("internal")
+    found: tuple[domain.FieldError, ...] = getattr(error, "errors", ())
+    return _Cause(
+        error.code,
+        detail=error.detail,
+        errors=tuple(ProblemError(pointer=item.pointer, detail=item.detail) for item in found),
+        fields=error.fields,
+    )
+
+
+def _storage_cause(error: storage.StorageError) -> _Cause:
+    # What drivers say is for operators: it may name hosts and paths.
+    match error:
+        case storage.StorageFull():
+            return _Cause("storage-full")
+        case storage.StorageUnavailable() | storage.StorageRefused():
+            return _Cause("storage-unavailable", headers={"Retry-After": str(STORAGE_RETRY_AFTER)})
+        case storage.BlobNotFound():
+            return _Cause("blob-missing")
+        case _:
+            return _Cause("internal")
+
+
+def _apiflask_cause(error: apiflask.HTTPError) -> _Cause:
+    if isinstance(error.__cause__, ValidationError):  # raised by @input, which names the place it read
+        location = next(iter(error.detail), "")
+        elsewhere = {"querystring": "query", "view_args": "path"}.get(location, location)
+        items = tuple(
+            ProblemError(
+                pointer=_pointer(item),
+                detail=_message(item),
+                location=None if location in {"json", "form", "files", "form_and_files", ""} else elsewhere,
+            )
+            for item in _details(error.__cause__)
+        )
+        summary = domain.InvalidInput(errors=[(item.pointer, item.detail) for item in items])
+        return _Cause(summary.code, detail=summary.detail, errors=items)
+    return _status_cause(error.status_code, error.message or "", dict(Headers(error.headers)))
+
+
+def _werkzeug_cause(error: HTTPException) -> _Cause:
+    # A description that is not the class's own was written for this case; the others speak of browsers.
+    own = error.description if error.description != type(error).description else None
+    headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    return _status_cause(error.code or 500, own or "", headers)
+
+
+def _status_cause(status: int, detail: str, headers: Mapping[str, str]) -> _Cause:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        code, detail = _CODE_OF_STATUS.get(status, "internal"), ""
+    else:
+        code = _CODE_OF_STATUS.get(status, "malformed-request")
+    return _Cause(code, detail=detail, status=status, headers=headers)
+
+
+def _headers(cause: _Cause, status: int) -> dict[str, str]:
+    fields = cause.fields or {}
+    headers: dict[str, str] = {}
+    if status == HTTPStatus.UNAUTHORIZED:  # RFC 6750, section 3
+        rejected = fields.get("reason", "missing") != "missing"
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if rejected else "Bearer"
+    if cause.code == "insufficient-scope":
+        headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{fields["scope"]}"'
+    if cause.code == "invalid-range" and "size" in fields:
+        headers["Content-Range"] = f"bytes */{fields['size']}"
+    if "retry_after" in fields:
+        headers["Retry-After"] = str(fields["retry_after"])
+    return headers | dict(cause.headers or {})
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def _pointer(item: ErrorDetails) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in item["loc"])
+
+
+def _message(item: ErrorDetails) -> str:
+    return item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
