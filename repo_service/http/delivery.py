@@ -31,7 +31,7 @@ BLOCK_SIZE = 1024 * 1024
 OpenRange = Callable[[int, int], BlobReader]
 """Opens ``length`` bytes from ``offset``, in this order."""
 
-log: FilteringBoundLogger = structlog.get_logger(logger="repo_service.http")
+log: FilteringBoundLogger = structlog.get_logger(component="http")
 
 
 def deliver(

@@ -12,7 +12,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from repo_service.http import request_ids
 from repo_service.http.observation import Answered
 
-_access: FilteringBoundLogger = structlog.get_logger(logger="repo_service.access")
+_access: FilteringBoundLogger = structlog.get_logger(component="access")
 
 
 def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:

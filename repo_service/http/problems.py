@@ -29,7 +29,7 @@ MEDIA_TYPE = "application/problem+json"
 STORAGE_RETRY_AFTER = 30
 """Seconds after which to ask again for what an unreachable store holds."""
 
-log: FilteringBoundLogger = structlog.get_logger(logger="repo_service.http")
+log: FilteringBoundLogger = structlog.get_logger(component="http")
 
 
 @dataclass(frozen=True, slots=True)
