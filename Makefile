@@ -15,7 +15,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.installed ## Serve http://127.0.0.1:8080 with the job worker; data in var/; Ctrl-C stops it
@@ -44,6 +44,10 @@ bench: $(VENV)/.installed-dev ## Measure against the floor of the same machine; 
 .PHONY: e2e
 e2e: $(VENV)/.installed-dev ## The tests that need a running Moodle
 	$(BIN)/python -m pytest -m e2e $(ARGS)
+
+.PHONY: image
+image: $(VENV)/.installed-dev ## Run the Dockerfile's steps without Docker, in a debootstrap chroot (root)
+	$(BIN)/python -m tests.support.image
 
 # Installs into a venv of its own, so that nothing left over in .venv slips into the pins.
 .PHONY: lock

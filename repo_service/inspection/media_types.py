@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import magic
+from repo_service.inspection import libmagic
 
 MOODLE_BACKUP = "application/vnd.moodle.backup"
 """What Moodle itself calls a backup (lib/classes/filetypes.php)."""
@@ -12,7 +12,7 @@ _ARCHIVES = frozenset({"application/gzip", "application/x-gzip", "application/zi
 
 def media_type(head: bytes, name: str) -> str:
     """The media type of a file that begins with ``head`` and is called ``name``."""
-    found: str = magic.from_buffer(head, mime=True) if head else "application/octet-stream"
+    found: str = libmagic.media_types().from_buffer(head) if head else "application/octet-stream"
     if name.lower().endswith(".mbz") and found in _ARCHIVES:
         return MOODLE_BACKUP
     return found
