@@ -28,7 +28,7 @@ class Limits:
     max_inflated: int = 256 * GIB
     """What a tar.gz may inflate to (``too-large-inflated``)."""
 
-    max_ratio: int = 200
+    max_ratio: int = 100
     """Inflated over compressed size, once more than ``ratio_free`` came out (``bomb``)."""
 
     ratio_free: int = 256 * MIB
@@ -39,6 +39,9 @@ class Limits:
 
     max_xml_total: int = 512 * MIB
     """All XML members that are read, together (``xml-too-large``)."""
+
+    max_xml_events: int = 20_000_000
+    """Starts, ends and pieces of text in all XML members together (``xml-too-large``): bounds the time."""
 
     max_xml_depth: int = 256
     """Nesting of elements (``xml-too-deep``)."""

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-import magic
-
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import KIB
+from repo_service.inspection.media_types import media_type
 from repo_service.inspection.text import clean_line
 
 _HEAD = 64 * KIB
@@ -31,9 +30,9 @@ class FileParser:
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         if name.lower().endswith(".mbz"):
             raise InvalidFile("The file is named .mbz but is no Moodle backup.", reason="not-a-backup")
-        media_type = magic.from_buffer(source.read_at(0, _HEAD), mime=True)
+        found = media_type(source.read_at(0, _HEAD), name)
         progress(1.0)
-        return FileInspection(media_type=media_type, size=source.size, title=_title(name))
+        return FileInspection(media_type=found, size=source.size, title=_title(name))
 
 
 def _title(name: str) -> str:

@@ -31,12 +31,14 @@ class XmlAllowance:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._left = limits.max_xml_total
+        self._bytes_left = limits.max_xml_total
+        self._events_left = limits.max_xml_events
 
-    def take(self, size: int, place: str) -> None:
+    def take(self, place: str, *, size: int = 0, events: int = 0) -> None:
         """Raises InvalidFile."""
-        self._left -= size
-        if self._left < 0:
+        self._bytes_left -= size
+        self._events_left -= events
+        if self._bytes_left < 0 or self._events_left < 0:
             raise InvalidFile("The archive holds too much XML.", reason="xml-too-large", place=place)
 
 
@@ -75,6 +77,7 @@ class XmlSink:
             self._parse(piece)
             if self.done:
                 return
+            self._allowance.take(self._place, events=self._target.events - before)
             # The parser holds a tag or comment until it ends: no event for long means a very long one.
             self._quiet = self._quiet + len(piece) if self._target.events == before else 0
             if self._quiet > self._limits.max_xml_token:
@@ -84,7 +87,7 @@ class XmlSink:
         self._parse(None)
 
     def _count(self, size: int) -> None:
-        self._allowance.take(size, self._place)
+        self._allowance.take(self._place, size=size)
         self._size += size
         if self._size > self._limits.max_xml:
             raise self._refuse("is too large", "xml-too-large")

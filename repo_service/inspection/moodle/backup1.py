@@ -16,12 +16,12 @@ from repo_service.inspection.archives.base import Sink, Want
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import LIMITS, Limits
+from repo_service.inspection.media_types import MOODLE_BACKUP
 from repo_service.inspection.moodle.parts import count, date, given, integer, summary
 from repo_service.inspection.moodle.recognition import Recognised
 from repo_service.inspection.text import TextAllowance
 from repo_service.inspection.xml import XmlAllowance, XmlSink
 
-MEDIA_TYPE = "application/vnd.moodle.backup"
 MANIFEST = "moodle.xml"
 
 _ROOTS = (b"<MOODLE_BACKUP>", b"<INFO>")
@@ -97,7 +97,7 @@ class _Backup:
         fullname = header.get("FULLNAME", "")
         return BackupInspection(
             kind="course",
-            media_type=MEDIA_TYPE,
+            media_type=MOODLE_BACKUP,
             size=size,
             title=fullname.strip(),
             findings=tuple(findings),

@@ -24,6 +24,7 @@ from repo_service.inspection.archives.targz import GZIP_MAGIC, read_targz
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.limits import LIMITS, Limits
+from repo_service.inspection.media_types import MOODLE_BACKUP
 from repo_service.inspection.moodle.outline import Parts, build_outline
 from repo_service.inspection.moodle.parts import (
     ActivityRoot,
@@ -46,7 +47,6 @@ from repo_service.inspection.moodle.recognition import Recognised
 from repo_service.inspection.text import TextAllowance
 from repo_service.inspection.xml import Handler, XmlAllowance, XmlSink
 
-MEDIA_TYPE = "application/vnd.moodle.backup"
 MANIFEST = "moodle_backup.xml"
 
 _ROOTS = (b"<moodle_backup>", b"<information>")
@@ -223,7 +223,7 @@ class _Backup:
         by_module = Counter(activity.module for activity in manifest.activities)
         return BackupInspection(
             kind=kind,
-            media_type=MEDIA_TYPE,
+            media_type=MOODLE_BACKUP,
             size=size,
             title=title.strip(),
             findings=tuple(self._findings(includes_users=includes_users)),

@@ -1,0 +1,45 @@
+"""Inspects one file in a process of its own and prints what came of it, with the time and memory it took.
+
+Run as ``python -m tests.inspection.probe FILE``. Prints one JSON object: ``kind`` or ``reason``, ``seconds``,
+``peak`` and ``growth`` of the resident memory in MiB.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from repo_service.domain.errors import InvalidFile
+from repo_service.inspection.registry import inspect
+from repo_service.inspection.serialise import to_json
+from repo_service.inspection.sources import FileSource
+
+
+def _peak() -> float:
+    # Not getrusage: its figure is inherited from the process that started this one.
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def main(path: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (1024 * 1024 * 1024, 1024 * 1024 * 1024))
+    before = _peak()
+    begin = time.perf_counter()
+    answer: dict[str, object] = {}
+    with FileSource(path) as source:
+        try:
+            _, inspection = inspect(source, name=path.name)
+            answer["kind"] = to_json(inspection)["kind"]
+        except InvalidFile as error:
+            answer["reason"] = error.reason
+    answer["seconds"] = time.perf_counter() - begin
+    answer["peak"] = _peak()
+    answer["growth"] = _peak() - before
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
