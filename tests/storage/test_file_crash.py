@@ -16,9 +16,8 @@ from tests.storage.crash_writer import CONTENT
 
 
 def test_killed_before_every_system_call(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "tests.storage.crash_writer", str(tmp_path)], check=True, timeout=120
-    )
+    writer = [sys.executable, "-m", "tests.storage.crash_writer", str(tmp_path)]
+    subprocess.run(writer, check=True, timeout=120, cwd=Path(__file__).resolve().parents[2])
     outcomes = []
     for folder in sorted(tmp_path.iterdir(), key=lambda folder: int(folder.name)):
         store = open_store(folder.as_uri())
