@@ -33,7 +33,6 @@ def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
         processors=[*shared, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(

@@ -40,6 +40,9 @@ MAX_PREAMBLE = 16 * 1024
 _BOUNDARY = re.compile(r"[ -~]{0,199}[!-~]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 
+# Browsers do not escape backslashes: one is an escape only before a quote or another, paths of Windows stay.
+_ESCAPE = re.compile(r'\\(["\\]?)')
+
 Sink = Callable[[memoryview], object]
 """Takes the next bytes of the file, such as ``Staged.write``. What it raises ends the request."""
 
@@ -152,7 +155,9 @@ class _Receiver:
 
     def _headers_finished(self) -> None:
         part = self._part
-        disposition, parameters = parse_options_header(part.headers.get("content-disposition", ""))
+        disposition, parameters = parse_options_header(
+            _ESCAPE.sub(_keep_backslash, part.headers.get("content-disposition", ""))
+        )
         if disposition.lower() != "form-data" or "name" not in parameters:
             raise MalformedRequest("A part of the form has no name (Content-Disposition: form-data; name=…).")
         part.name = parameters["name"]
@@ -252,6 +257,10 @@ def _text(value: bytes) -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return value.decode("cp1252", errors="replace")
+
+
+def _keep_backslash(escape: re.Match[str]) -> str:
+    return escape[0] if escape[1] else "\\\\"
 
 
 def _decoded_word(value: str) -> str:
