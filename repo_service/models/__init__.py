@@ -1,0 +1,30 @@
+"""The catalogue's tables, one noun a file."""
+
+from repo_service.models.account import Account
+from repo_service.models.audit import AuditEntry
+from repo_service.models.base import Base
+from repo_service.models.blob import Blob, BlobLocation
+from repo_service.models.change import Change
+from repo_service.models.client import Client
+from repo_service.models.inspection import InspectionRecord
+from repo_service.models.job import Job
+from repo_service.models.resource import Resource
+from repo_service.models.token import Token
+from repo_service.models.upload import Upload
+from repo_service.models.version import Version
+
+__all__ = [
+    "Account",
+    "AuditEntry",
+    "Base",
+    "Blob",
+    "BlobLocation",
+    "Change",
+    "Client",
+    "InspectionRecord",
+    "Job",
+    "Resource",
+    "Token",
+    "Upload",
+    "Version",
+]

@@ -1,0 +1,189 @@
+"""Accounts, tokens, clients and the audit trail."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from repo_service.api import operations
+from repo_service.api.operations import answer, problems
+from repo_service.api.schemas import (
+    AccountChangeIn,
+    AccountIn,
+    AccountOut,
+    AccountPageOut,
+    AuditEntryOut,
+    AuditPageOut,
+    AuditQueryIn,
+    ClientIn,
+    ClientOut,
+    ClientsOut,
+    IssuedTokenOut,
+    PageQuery,
+    TokenIn,
+    TokenOut,
+    TokensOut,
+)
+from repo_service.http.context import identity, services
+
+blueprint = APIBlueprint("accounts", __name__, url_prefix="/api/v1", tag="Accounts")
+
+_REFUSED = ("forbidden", "insufficient-scope")
+_CHECKED = ("invalid-input", "unsupported-media-type", *_REFUSED)
+
+
+@blueprint.get("/me")
+@blueprint.output(AccountOut)
+@blueprint.doc(operation_id="getOwnAccount", security=operations.BEARER, responses=problems(*_REFUSED))
+def me() -> Response:
+    """My account"""
+    return answer(AccountOut.model_validate(services().accounts.own(identity())))
+
+
+@blueprint.get("/me/tokens")
+@blueprint.output(TokensOut)
+@blueprint.doc(operation_id="listTokens", security=operations.BEARER, responses=problems(*_REFUSED))
+def tokens() -> Response:
+    """My tokens, revoked ones included"""
+    found = services().accounts.tokens(identity())
+    return answer(TokensOut(items=[TokenOut.model_validate(token) for token in found]))
+
+
+@blueprint.post("/me/tokens")
+@blueprint.input(TokenIn, location="json", arg_name="given")
+@blueprint.output(IssuedTokenOut, status_code=201)
+@blueprint.doc(operation_id="issueToken", security=operations.BEARER, responses=problems(*_CHECKED))
+def issue_token(given: TokenIn) -> Response:
+    """Make a token
+
+    It cannot do more than the one it is made with.
+    """
+    issued = services().accounts.issue_token(
+        identity(),
+        name=given.name,
+        scopes=frozenset(given.scopes),
+        expires_at=given.expires_at,
+        client_id=given.client,
+    )
+    return answer(IssuedTokenOut.of(issued.token, issued.secret), 201)
+
+
+@blueprint.delete("/me/tokens/<uuid:token_id>")
+@blueprint.output({}, status_code=204)
+@blueprint.doc(operation_id="revokeToken", security=operations.BEARER, responses=problems(*_REFUSED))
+def revoke_token(token_id: UUID) -> Response:
+    """Revoke a token at once"""
+    services().accounts.revoke_token(identity(), token_id)
+    return Response(status=204)
+
+
+@blueprint.get("/me/clients")
+@blueprint.output(ClientsOut)
+@blueprint.doc(operation_id="listClients", security=operations.BEARER, responses=problems(*_REFUSED))
+def clients() -> Response:
+    """My registered software"""
+    found = services().accounts.clients(identity())
+    return answer(ClientsOut(items=[ClientOut.model_validate(client) for client in found]))
+
+
+@blueprint.post("/me/clients")
+@blueprint.input(ClientIn, location="json", arg_name="given")
+@blueprint.output(ClientOut, status_code=201)
+@blueprint.doc(operation_id="registerClient", security=operations.BEARER, responses=problems(*_CHECKED))
+def register_client(given: ClientIn) -> Response:
+    """Register software that acts for me"""
+    client = services().accounts.register_client(identity(), name=given.name, kind=given.kind)
+    return answer(ClientOut.model_validate(client), 201)
+
+
+@blueprint.delete("/me/clients/<uuid:client_id>")
+@blueprint.output({}, status_code=204)
+@blueprint.doc(operation_id="disableClient", security=operations.BEARER, responses=problems(*_REFUSED))
+def disable_client(client_id: UUID) -> Response:
+    """Shut software out: its tokens stop working at once"""
+    services().accounts.disable_client(identity(), client_id)
+    return Response(status=204)
+
+
+@blueprint.get("/accounts")
+@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.output(AccountPageOut)
+@blueprint.doc(
+    operation_id="listAccounts",
+    security=operations.BEARER,
+    responses=problems("invalid-cursor", "invalid-input", *_REFUSED),
+)
+def accounts(query: PageQuery) -> Response:
+    """Every account, oldest first (administrators)"""
+    page = services().accounts.list(identity(), limit=query.limit, cursor=query.cursor)
+    return answer(
+        AccountPageOut(
+            items=[AccountOut.model_validate(account) for account in page.items],
+            next_cursor=page.next_cursor,
+        )
+    )
+
+
+@blueprint.post("/accounts")
+@blueprint.input(AccountIn, location="json", arg_name="given")
+@blueprint.output(AccountOut, status_code=201)
+@blueprint.doc(
+    operation_id="createAccount", security=operations.BEARER, responses=problems("name-taken", *_CHECKED)
+)
+def create_account(given: AccountIn) -> Response:
+    """Make an account (administrators)"""
+    record = services().accounts.create(
+        identity(),
+        username=given.username,
+        display_name=given.display_name,
+        role=given.role,
+        quota=given.quota,
+    )
+    return answer(AccountOut.model_validate(record), 201)
+
+
+@blueprint.get("/accounts/<uuid:account_id>")
+@blueprint.output(AccountOut)
+@blueprint.doc(operation_id="getAccount", security=operations.BEARER, responses=problems(*_REFUSED))
+def get_account(account_id: UUID) -> Response:
+    """One account: one's own, or any (administrators)"""
+    return answer(AccountOut.model_validate(services().accounts.get(identity(), account_id)))
+
+
+@blueprint.patch("/accounts/<uuid:account_id>")
+@blueprint.input(AccountChangeIn, location="json", arg_name="given")
+@blueprint.output(AccountOut)
+@blueprint.doc(operation_id="changeAccount", security=operations.BEARER, responses=problems(*_CHECKED))
+def change_account(account_id: UUID, given: AccountChangeIn) -> Response:
+    """Change role, quota or name, or block an account (administrators)"""
+    record = services().accounts.change(
+        identity(),
+        account_id,
+        display_name=given.display_name,
+        role=given.role,
+        quota=given.quota,
+        blocked=given.blocked,
+    )
+    return answer(AccountOut.model_validate(record))
+
+
+@blueprint.get("/audit")
+@blueprint.input(AuditQueryIn, location="query", arg_name="query")
+@blueprint.output(AuditPageOut)
+@blueprint.doc(
+    operation_id="listAudit",
+    security=operations.BEARER,
+    responses=problems("invalid-cursor", "invalid-input", *_REFUSED),
+)
+def audit(query: AuditQueryIn) -> Response:
+    """Who did what, newest first (moderators)"""
+    page = services().accounts.audit_trail(
+        identity(), limit=query.limit, cursor=query.cursor, noun=query.noun, noun_id=query.noun_id
+    )
+    return answer(
+        AuditPageOut(
+            items=[AuditEntryOut.model_validate(entry) for entry in page.items], next_cursor=page.next_cursor
+        )
+    )

@@ -1,0 +1,83 @@
+"""``/files``: the bytes of versions, at addresses whose path ends in the file's own name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response, request
+
+from repo_service.api import operations
+from repo_service.api.operations import problems
+from repo_service.api.schemas import SignatureIn
+from repo_service.http.context import identity, services, site
+from repo_service.http.delivery import deliver
+from repo_service.http.file_names import content_disposition
+from storage import BlobReader, local_paths, presigned_downloads
+
+blueprint = APIBlueprint("files", __name__, tag="Files")
+
+_PRESIGNED_FOR = timedelta(minutes=15)
+_BYTES: dict[str, dict[str, dict[str, Any]]] = {
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+}
+
+
+@blueprint.get("/files/<uuid:resource_id>/<int(min=1, max=2147483647):number>/<file_name>")
+@blueprint.input(SignatureIn, location="query", arg_name="query")
+@blueprint.doc(
+    operation_id="download",
+    security=operations.PUBLIC,
+    responses=problems(
+        "forbidden",
+        "gone",
+        "precondition-failed",
+        "invalid-range",
+        "storage-unavailable",
+        "invalid-input",
+        also={
+            200: {"description": "The file", **_BYTES},
+            206: {"description": "The ranges asked for", **_BYTES},
+            302: {"description": "Where the store gives the file out"},
+            304: {"description": "Not modified"},
+        },
+    ),
+)
+def download(resource_id: UUID, number: int, file_name: str, query: SignatureIn) -> Response:
+    """Download a version's file
+
+    Ranges, conditions and HEAD are answered. A draft needs its owner's token, or a download link.
+    """
+    found = services().downloads.open(identity(), resource_id, number, file_name, signature=query.signature)
+
+    def open_range(offset: int, length: int) -> BlobReader:
+        return found.store.open(found.locator, offset=offset, length=length)
+
+    presigner = presigned_downloads(found.store)
+    local = local_paths(found.store) if site().accel_redirect else None
+
+    def presigned() -> str:
+        assert presigner is not None
+        return presigner.presign_download(
+            found.locator,
+            expires=_PRESIGNED_FOR,
+            content_disposition=content_disposition(found.file_name),
+            content_type=found.media_type,
+        )
+
+    return deliver(
+        request,
+        size=found.size,
+        etag=found.digest,
+        media_type=found.media_type,
+        file_name=found.file_name,
+        digest=found.digest,
+        last_modified=found.modified,
+        open_range=open_range,
+        redirect_url=None if presigner is None else presigned,
+        accel_path=None if local is None else f"{site().accel_redirect}/{local.local_path(found.locator)}",
+        # A version never changes, but it can be withdrawn: ask again each time, 304 costs next to nothing.
+        cache_control="public, no-cache" if found.public else "private, no-store",
+    )

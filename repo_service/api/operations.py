@@ -1,0 +1,85 @@
+"""How the operations of the API are written down for the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+from pydantic import BaseModel
+
+from repo_service.http.problems import CATALOGUE, MEDIA_TYPE, Problem
+from repo_service.inspection.serialise import json_schema
+
+Security = list[str | dict[str, list[Any]]]
+Responses = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
+
+BEARER: Security = [{"bearer": []}]
+PUBLIC: Security = [{}, {"bearer": []}]
+
+_ALWAYS = ("malformed-request", "unauthorised", "not-found", "busy")
+
+
+def problems(*codes: str, also: Responses | None = None) -> Responses:
+    """The error answers of an operation, by the codes of the catalogue; those that any may give are added.
+
+    ``also`` are answers that are no errors.
+    """
+    titles: dict[int, list[str]] = defaultdict(list)
+    for code in (*_ALWAYS, *codes):
+        kind = CATALOGUE[code]
+        titles[kind.status].append(f"{kind.title} (`{code}`)")
+    answers: Responses = {
+        status: {
+            "description": ", ".join(dict.fromkeys(names)),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, names in sorted(titles.items())
+    }
+    return answers | (also or {})
+
+
+def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """``model`` as JSON."""
+    response = Response(model.model_dump_json(by_alias=True), status=status, mimetype="application/json")
+    response.headers.update(headers or {})
+    return response
+
+
+def answer_json(document: dict[str, Any]) -> Response:
+    """A JSON document that is kept as it is served."""
+    return Response(json.dumps(document, ensure_ascii=False), mimetype="application/json")
+
+
+def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
+    """Add to the generated document what the generator cannot know: path formats, HEAD, problems, bearer."""
+    schemas = spec.setdefault("components", {}).setdefault("schemas", {})
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
+    schemas["Inspection"] = {key: value for key, value in json_schema().items() if not key.startswith("$")}
+    for path, operations in spec["paths"].items():
+        for operation in operations.values():
+            for parameter in operation["parameters"]:
+                if parameter["in"] == "path":
+                    parameter["required"] = True
+                    parameter["schema"] = _PATH_SCHEMAS.get(parameter["name"], {"type": "string"})
+        if path.startswith("/files/"):
+            head = {**operations["get"], "operationId": operations["get"]["operationId"] + "_head"}
+            operations["head"] = head
+    return spec
+
+
+_UUID = {"type": "string", "format": "uuid"}
+_PATH_SCHEMAS: dict[str, dict[str, Any]] = {
+    "resource_id": _UUID,
+    "upload_id": _UUID,
+    "account_id": _UUID,
+    "token_id": _UUID,
+    "client_id": _UUID,
+    "number": {"type": "integer", "minimum": 1, "maximum": 2147483647},
+    "file_name": {"type": "string", "minLength": 1},
+    "name": {"type": "string", "minLength": 1},
+}

@@ -1,0 +1,469 @@
+"""What the API takes and gives, as pydantic models: the source of the served OpenAPI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from flask import request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from repo_service.domain.identity import ClientKind, Role, Scope
+from repo_service.domain.resources import JobState, Noun, UploadState, Visibility
+from repo_service.domain.search import Facet
+from repo_service.services.descriptions import (
+    LIST_LENGTH,
+    NAME_LENGTH,
+    SUMMARY_LENGTH,
+    TITLE_LENGTH,
+    Description,
+)
+from repo_service.services.records import Author
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}\Z")]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*\Z")]
+"""PostgreSQL keeps no NUL in text."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*\Z")]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*\Z")]
+Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
+Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Size = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Incoming(BaseModel):
+    """Unknown members are refused, so that a typing mistake is told and not lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Outgoing(BaseModel):
+    """Made from the records of the services."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Query(BaseModel):
+    """Arguments in the address; a list is given by naming its argument several times."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _repeated(cls, data: dict[str, Any]) -> dict[str, Any]:
+        lists = {
+            name: request.args.getlist(name)
+            for name, field in cls.model_fields.items()
+            if name in data and "list" in str(field.annotation)
+        }
+        return {**data, **lists}
+
+
+class PageQuery(Query):
+    """Where to go on in a list."""
+
+    limit: int = Field(default=20, ge=1, le=100, description="How many at the most.")
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
+
+
+# Resources
+
+
+class AuthorIn(Incoming):
+    """Somebody who made the resource."""
+
+    name: Name = Field(examples=["Ada Lovelace"])
+    url: Annotated[Text, Field(max_length=1000)] = Field(
+        default="", description="A page about them, https://…"
+    )
+
+
+class DescriptionIn(Incoming):
+    """What an owner says about a resource; what is left out stays as it is, or as it was found in the file.
+
+    Codes may be any identifier that the vocabulary knows (see `/vocabularies/`).
+    """
+
+    title: Annotated[Text, Field(max_length=TITLE_LENGTH)] | None = Field(
+        default=None, examples=["Environmental science"]
+    )
+    summary: Annotated[Text, Field(max_length=SUMMARY_LENGTH)] | None = Field(
+        default=None, description="HTML; it is cleaned."
+    )
+    licence: Code | None = Field(
+        default=None,
+        description="SPDX identifier, or another of `/vocabularies/licences`.",
+        examples=["CC-BY-4.0"],
+    )
+    languages: Codes | None = Field(default=None, description="BCP 47 tags.", examples=[["en"]])
+    subjects: Codes | None = Field(
+        default=None, description="Of `/vocabularies/isced-f-2013`.", examples=[["0521"]]
+    )
+    levels: Codes | None = Field(
+        default=None, description="Of `/vocabularies/isced-2011`.", examples=[["level3"]]
+    )
+    types: Codes | None = Field(default=None, description="Of `/vocabularies/hcrt`.", examples=[["course"]])
+    authors: Annotated[list[AuthorIn], Field(max_length=LIST_LENGTH)] | None = None
+    keywords: Annotated[list[Name], Field(max_length=LIST_LENGTH)] | None = None
+
+    def description(self) -> Description:
+        """The same in the words of the services."""
+        values = {name: getattr(self, name) for name in DescriptionIn.model_fields if name != "authors"}
+        authors = None if self.authors is None else [Author(name=a.name, url=a.url) for a in self.authors]
+        return Description(authors=authors, **values)
+
+
+class EditionIn(Incoming):
+    """What is said about a new version."""
+
+    change_note: Annotated[Text, Field(max_length=5000)] = Field(default="", description="What is new in it.")
+    release: bool = Field(
+        default=False, description="Release it as soon as it is inspected and nothing stands against it."
+    )
+    sha256: Sha256 | None = Field(default=None, description="Expected SHA-256 of the file; verified.")
+    upload: UUID | None = Field(
+        default=None, description="A finished upload; needed when the file is not part of the request."
+    )
+
+
+class ResourceIn(DescriptionIn, EditionIn):
+    """A new resource: its description and its first version."""
+
+
+class WithdrawIn(Incoming):
+    """Why a resource goes."""
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*\Z")] = Field(
+        description="Shown to everybody who asks for the resource.", examples=["Replaced by a newer course."]
+    )
+
+
+class AuthorOut(Outgoing):
+    """Somebody who made the resource."""
+
+    name: str
+    url: str
+
+
+class ProcessingOut(Outgoing):
+    """Where the work after the upload stands."""
+
+    state: JobState
+    progress: float = Field(description="From 0.0 to 1.0.")
+    attempts: int
+    reason: str | None = Field(description="Why it failed last.")
+
+
+class VersionOut(Outgoing):
+    """One edition of a resource."""
+
+    number: int
+    file_name: str
+    sha256: str | None
+    size: int | None = Field(description="Bytes; null once the file is deleted.")
+    media_type: str | None
+    kind: str | None = Field(description="What inspection found it to be, such as `course` or `file`.")
+    change_note: str
+    created_at: datetime
+    released_at: datetime | None
+    release_requested: bool
+    processing: ProcessingOut
+    download_url: str
+    inspection_url: str
+
+
+class ResourceOut(Outgoing):
+    """A resource as the one who asks may see it."""
+
+    id: UUID
+    url: str = Field(description="The page about it.")
+    api_url: str
+    title: str
+    summary: str = Field(description="Clean HTML.")
+    summary_text: str
+    licence: str | None
+    languages: list[str]
+    subjects: list[str]
+    levels: list[str]
+    types: list[str]
+    authors: list[AuthorOut]
+    keywords: list[str]
+    found: list[str] = Field(description="Fields that inspection filled and the owner has not confirmed.")
+    visibility: Visibility
+    owner: str
+    owner_name: str
+    released_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    versions: list[VersionOut] = Field(description="Newest first; the public sees released ones only.")
+
+
+class ResourcePageOut(Outgoing):
+    """A page of resources."""
+
+    items: list[ResourceOut]
+    next_cursor: str | None
+
+
+class SearchQueryIn(PageQuery):
+    """A search. Values of one filter are alternatives; different filters must all hold."""
+
+    q: Annotated[str, Field(max_length=500)] = Field(
+        default="", description='Words (all wanted), "a phrase", prefix*.'
+    )
+    type: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    subject: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    level: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    language: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    licence: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    moodle_release: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    module: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    facet: list[Facet] = Field(default=[], description="Which facets to count.")
+
+
+class SpanOut(Outgoing):
+    """Where words of the search stand in a piece of text, in characters."""
+
+    start: int
+    end: int
+
+
+class HighlightOut(Outgoing):
+    """A piece of a field with what matched in it."""
+
+    text: str
+    spans: list[SpanOut]
+
+
+class SearchItemOut(ResourceOut):
+    """A resource that fits."""
+
+    highlights: dict[str, HighlightOut]
+
+
+class FacetCountOut(Outgoing):
+    """How many fit with this value."""
+
+    value: str
+    count: int
+
+
+class SearchOut(Outgoing):
+    """A page of what fits, best first; newest first without words."""
+
+    items: list[SearchItemOut]
+    total: int
+    facets: dict[str, list[FacetCountOut]]
+    next_cursor: str | None
+
+
+class DownloadLinkOut(Outgoing):
+    """An address that needs no token for a short while."""
+
+    url: str
+    expires_at: datetime
+
+
+# Uploads
+
+
+class UploadIn(Incoming):
+    """A file that is about to come."""
+
+    file_name: Name = Field(examples=["course.mbz"])
+    size: Size = Field(description="Bytes.")
+    sha256: Sha256 | None = Field(default=None, description="Expected SHA-256; verified.")
+
+
+class UploadOut(Outgoing):
+    """A file on its way in."""
+
+    id: UUID
+    url: str = Field(description="PUT the bytes here.")
+    file_name: str
+    size: int
+    state: UploadState
+    sha256: str | None
+    expires_at: datetime
+    created_at: datetime
+
+
+# Accounts
+
+
+class AccountIn(Incoming):
+    """A new account."""
+
+    username: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
+    display_name: Annotated[Text, Field(max_length=NAME_LENGTH)] = ""
+    role: Role = Role.MEMBER
+    quota: Size | None = Field(default=None, description="Bytes; null for the service's default.")
+
+
+class AccountChangeIn(Incoming):
+    """What is to change about an account."""
+
+    display_name: Name | None = None
+    role: Role | None = None
+    quota: Size | None = None
+    blocked: bool | None = None
+
+
+class AccountOut(Outgoing):
+    """A person."""
+
+    id: UUID
+    username: str
+    display_name: str
+    role: Role
+    quota: int
+    used: int = Field(description="Bytes that count against the quota.")
+    blocked_at: datetime | None
+    created_at: datetime
+
+
+class AccountPageOut(Outgoing):
+    """A page of accounts."""
+
+    items: list[AccountOut]
+    next_cursor: str | None
+
+
+class TokenIn(Incoming):
+    """A new token; it cannot do more than the one who makes it."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1)]
+    expires_at: AwareDatetime | None = None
+    client: UUID | None = Field(default=None, description="The client it is for.")
+
+
+class TokenOut(Outgoing):
+    """A token without its secret."""
+
+    id: UUID
+    name: str
+    scopes: list[Scope]
+    client_id: UUID | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+class TokensOut(Outgoing):
+    """One's own tokens."""
+
+    items: list[TokenOut]
+
+
+class IssuedTokenOut(TokenOut):
+    """A new token with its secret."""
+
+    secret: str = Field(description="Shown this once.")
+
+    @classmethod
+    def of(cls, token: object, secret: str) -> Self:
+        """Put the two together."""
+        return cls(secret=secret, **TokenOut.model_validate(token).model_dump())
+
+
+class ClientIn(Incoming):
+    """Software to register."""
+
+    name: Name
+    kind: ClientKind = ClientKind.OTHER
+
+
+class ClientOut(Outgoing):
+    """Registered software."""
+
+    id: UUID
+    name: str
+    kind: ClientKind
+    disabled_at: datetime | None
+    created_at: datetime
+
+
+class ClientsOut(Outgoing):
+    """One's own registered software."""
+
+    items: list[ClientOut]
+
+
+class AuditQueryIn(PageQuery):
+    """Which deeds."""
+
+    noun: Noun | None = None
+    noun_id: Code | None = None
+
+
+class AuditEntryOut(Outgoing):
+    """One deed."""
+
+    id: int
+    at: datetime
+    account_id: UUID | None
+    action: str
+    noun: str
+    noun_id: str
+    details: dict[str, Any]
+
+
+class AuditPageOut(Outgoing):
+    """A page of the audit trail, newest first."""
+
+    items: list[AuditEntryOut]
+    next_cursor: str | None
+
+
+# Vocabularies
+
+
+class ConceptOut(Outgoing):
+    """One entry of a code list."""
+
+    code: str
+    uri: str | None
+    broader: str | None
+    labels: dict[str, str]
+    exact_match: dict[str, list[str]] = Field(description="What it is called elsewhere.")
+
+
+class VocabularyOut(Outgoing):
+    """A code list with its source."""
+
+    name: str
+    title: dict[str, str]
+    source: str
+    date: str
+    licence: str
+    concepts: list[ConceptOut]
+
+
+class VocabularyNamesOut(Outgoing):
+    """The code lists there are."""
+
+    items: list[str]
+
+
+class SignatureIn(Query):
+    """What opens a download link."""
+
+    signature: Annotated[str, Field(max_length=1000)] | None = Field(
+        default=None, description="From a download link."
+    )
+
+
+# Operating
+
+
+class LivenessOut(Outgoing):
+    """The process answers."""
+
+    alive: bool
+
+
+class ReadinessOut(Outgoing):
+    """Whether each part that requests need answers."""
+
+    ready: bool
+    parts: dict[str, bool]

@@ -1,0 +1,4 @@
+"use strict";
+
+const docs = document.getElementById("docs");
+SwaggerUIBundle({ domNode: docs, url: docs.dataset.spec, deepLinking: true, validatorUrl: null });

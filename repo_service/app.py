@@ -1,0 +1,156 @@
+"""The composition root: the only place that picks concrete backends and puts the parts together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from apiflask import APIFlask
+from flask_migrate import Migrate, upgrade
+from flask_sqlalchemy import SQLAlchemy
+from pydantic import SecretStr
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from repo_service import api, web
+from repo_service.http import authentication, context, observation, problems, request_ids
+from repo_service.http.logging import log_answered
+from repo_service.http.metrics import Metrics
+from repo_service.jobs.queue import Queue
+from repo_service.models import Base
+from repo_service.models.database import Database, engine_options
+from repo_service.search.registry import open_index
+from repo_service.services.accounts import Accounts
+from repo_service.services.changes import Changes
+from repo_service.services.container import Services
+from repo_service.services.downloads import Downloads
+from repo_service.services.finding import Search
+from repo_service.services.garbage import GarbageCollector
+from repo_service.services.health import Health
+from repo_service.services.indexing import Indexer
+from repo_service.services.inspecting import Inspector
+from repo_service.services.jobs import JobLimits, Jobs
+from repo_service.services.resources import Resources
+from repo_service.services.stores import Stores
+from repo_service.services.uploads import UploadLimits, Uploads
+from repo_service.services.verification import Verifier
+from repo_service.settings import Settings
+from storage import open_store
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def create_app(settings: Settings | None = None, *, writes_index: bool = False) -> APIFlask:
+    """The web application, ready to answer. ``writes_index`` is for the worker, the index's one writer.
+
+    Raises ValueError for a setting that names no backend, StorageRefused for a store that cannot be used.
+    """
+    settings = settings or Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    app = APIFlask(
+        "repo_service",
+        title=settings.site_name,
+        version=version("moodle-resources-repository"),
+        spec_path=api.SPEC_PATH,
+        docs_path=None,
+    )
+    api.configure(app)
+    app.config.update(
+        SECRET_KEY=settings.signing_key(),
+        SESSION_COOKIE_NAME="repo_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.base_url.startswith("https:"),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        SERVER_NAME=None,
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    tables = SQLAlchemy(app, metadata=Base.metadata)
+    Migrate(app, tables, directory=str(_MIGRATIONS), render_as_batch=True)
+    queue = Queue(settings.queue_url)
+    counted = Metrics(settings.data_dir / "metrics")
+    with app.app_context():
+        services = _services(settings, tables.engine, queue, counted, writes_index=writes_index)
+    app.extensions["repo_queue"] = queue
+    site = context.Site(
+        name=settings.site_name,
+        base_url=settings.base_url,
+        max_upload_size=settings.max_upload_size,
+        accel_redirect=settings.accel_redirect,
+    )
+    context.install(app, services, site, counted)
+    request_ids.register(app)
+    observation.register(
+        app, log_answered, counted.count_answered, account=lambda: context.identity().username
+    )
+    authentication.register(app)
+    api.register(app)
+    web.register(app)
+    problems.register(app, base_url=settings.base_url, html=web.problem_page)
+    return app
+
+
+def queue_of(app: APIFlask) -> Queue:
+    """The queue of hints that ``app`` was put together with."""
+    queue: Queue = app.extensions["repo_queue"]
+    return queue
+
+
+def services_of(app: APIFlask) -> Services:
+    """The use cases of ``app``, for the worker and the command line."""
+    with app.app_context():
+        return context.services()
+
+
+def migrate(app: APIFlask) -> None:
+    """Bring the database to the newest schema."""
+    with app.app_context():
+        upgrade(directory=str(_MIGRATIONS))
+
+
+def _services(
+    settings: Settings, engine: Engine, queue: Queue, counted: Metrics, *, writes_index: bool
+) -> Services:
+    database = Database(engine, on_change=queue.hint_changes)
+    store = open_store(
+        settings.store_url,
+        access_key=_reveal(settings.store_access_key),
+        secret_key=_reveal(settings.store_secret_key),
+        observer=counted.count_store,
+    )
+    stores = Stores(store)
+    jobs = Jobs(
+        database, JobLimits(attempts=settings.job_attempts, lease=settings.job_lease), hint=queue.hint_job
+    )
+    limits = UploadLimits(
+        max_size=settings.max_upload_size,
+        default_quota=settings.quota,
+        min_free=settings.min_free_space,
+        ttl=settings.upload_ttl,
+    )
+    uploads = Uploads(database, store, limits)
+    resources = Resources(database, jobs)
+    changes = Changes(database)
+    index = open_index(settings.search_url, writer=writes_index)
+    return Services(
+        database=database,
+        accounts=Accounts(database, default_quota=settings.quota),
+        changes=changes,
+        downloads=Downloads(database, stores, secret_key=settings.signing_key(), link_ttl=settings.link_ttl),
+        garbage=GarbageCollector(database, stores, uploads, grace=settings.gc_grace),
+        health=Health(database, stores, queue.check),
+        indexer=Indexer(database, changes, index) if writes_index else None,
+        inspector=Inspector(database, stores),
+        jobs=jobs,
+        resources=resources,
+        search=Search(index, resources),
+        uploads=uploads,
+        verifier=Verifier(database, stores),
+    )
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

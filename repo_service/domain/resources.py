@@ -1,0 +1,68 @@
+"""Words of the catalogue: the states of a resource, a version's processing, a job, an upload."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Visibility(enum.StrEnum):
+    """Who may see a resource: its owner (draft), everybody (public), nobody any more (withdrawn)."""
+
+    DRAFT = "draft"
+    PUBLIC = "public"
+    WITHDRAWN = "withdrawn"
+
+
+class JobState(enum.StrEnum):
+    """Where a job stands. ``failed`` is final until somebody retries it."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class JobKind(enum.StrEnum):
+    """What a job does; its key names the thing it does it to."""
+
+    INSPECT = "inspect"
+
+
+class UploadState(enum.StrEnum):
+    """Where an upload stands; ``finished`` means its blob is kept, ``used`` that a version took it."""
+
+    OPEN = "open"
+    FINISHED = "finished"
+    USED = "used"
+
+
+class LocationState(enum.StrEnum):
+    """What is known of a copy of a blob in one store."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    CORRUPT = "corrupt"
+
+
+class Noun(enum.StrEnum):
+    """What a change or an audit entry is about."""
+
+    RESOURCE = "resource"
+    VERSION = "version"
+    BLOB = "blob"
+    UPLOAD = "upload"
+    ACCOUNT = "account"
+    CLIENT = "client"
+    CREDENTIAL = "token"
+
+
+class ChangeKind(enum.StrEnum):
+    """What happened to the noun of a change."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    RELEASED = "released"
+    WITHDRAWN = "withdrawn"
+    RESTORED = "restored"
+    DELETED = "deleted"
+    INSPECTED = "inspected"

@@ -1,0 +1,58 @@
+"""Who asks: a bearer token on the API, a session on the pages."""
+
+from __future__ import annotations
+
+from flask import Flask, g, request, session
+
+from repo_service.domain.errors import Unauthorised
+from repo_service.domain.identity import PUBLIC, Identity
+from repo_service.http.context import services
+
+SESSION_KEY = "token"
+"""Where the signed session cookie keeps the token of a signed-in person."""
+
+_PAGES = "web"
+
+
+def register(app: Flask) -> None:
+    """Find out who asks before every request. A bad token is refused even where none is needed."""
+
+    @app.before_request
+    def _identify() -> None:
+        g.identity = PUBLIC
+        g.identity = _of_pages() if _is_page() else _of_bearer()
+
+
+def bearer_token() -> str | None:
+    """The token in the Authorization header (RFC 6750, section 2.1), None when there is no such header.
+
+    Raises Unauthorised when the header holds something else.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorised("Send the token as 'Authorization: Bearer …'.", reason="invalid")
+    return token.strip()
+
+
+def _of_bearer() -> Identity:
+    token = bearer_token()
+    return PUBLIC if token is None else services().accounts.authenticate(token)
+
+
+def _of_pages() -> Identity:
+    token = session.get(SESSION_KEY)
+    if token is None:
+        return PUBLIC
+    try:
+        return services().accounts.authenticate(token)
+    except Unauthorised:  # revoked or expired meanwhile: signed out
+        session.pop(SESSION_KEY, None)
+        return PUBLIC
+
+
+def _is_page() -> bool:
+    """Pages alone use the session: the API never does, so no other site can make a browser call it."""
+    return request.blueprint == _PAGES

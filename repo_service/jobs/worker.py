@@ -1,0 +1,59 @@
+"""The worker: does jobs, follows the outbox into the search index, sweeps and collects garbage."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from repo_service.domain.resources import JobKind
+from repo_service.jobs.queue import Handlers, Queue
+from repo_service.services.container import Services
+from repo_service.services.jobs import Handler
+
+log = structlog.get_logger(__name__)
+
+
+def handlers_of(services: Services) -> Handlers:
+    """What the worker does about each hint."""
+    by_kind: dict[JobKind, Handler] = {JobKind.INSPECT: services.inspector.inspect}
+    following = threading.Lock()
+    indexer = services.indexer
+    if indexer is None:
+        raise ValueError("the worker needs services that write the search index")
+
+    def follow() -> None:
+        with following:  # the index has one writer, and this process has several threads
+            indexer.follow()
+
+    def sweep() -> None:
+        services.jobs.sweep()
+        follow()
+
+    def collect() -> None:
+        log.info("garbage collected", **_counts(services))
+
+    return Handlers(
+        run_job=lambda job_id: services.jobs.run(job_id, by_kind),
+        follow_changes=follow,
+        sweep=sweep,
+        collect_garbage=collect,
+    )
+
+
+def work(services: Services, queue: Queue, *, threads: int) -> None:
+    """Catch up with what was left, then take hints until stopped."""
+    handlers = handlers_of(services)
+    handlers.sweep()
+    queue.consume(handlers, threads=threads)
+
+
+def _counts(services: Services) -> dict[str, int]:
+    collected = services.garbage.collect()
+    return {
+        "resources": collected.resources,
+        "uploads": collected.uploads,
+        "blobs": collected.blobs,
+        "bytes": collected.bytes,
+        "strays": collected.strays,
+    }

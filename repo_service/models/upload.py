@@ -1,0 +1,27 @@
+"""Uploads: blobs that are not finished yet."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from repo_service.domain.resources import UploadState
+from repo_service.models.base import Base, CreatedAt, HexDigest, Moment, PrimaryId
+
+
+class Upload(Base):
+    """A file on its way in. ``declared_size`` in bytes counts against the quota until the upload is used."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[PrimaryId]
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    file_name: Mapped[str] = mapped_column(String(255))
+    declared_size: Mapped[int] = mapped_column(BigInteger)
+    expected_digest: Mapped[HexDigest | None]
+    state: Mapped[str] = mapped_column(String(16), default=UploadState.OPEN.value)
+    digest: Mapped[HexDigest | None] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    expires_at: Mapped[Moment] = mapped_column(index=True)
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,39 @@
+"""Versions: immutable editions of a resource."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import Boolean, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from repo_service.models.base import Base, CreatedAt, HexDigest, Moment, PrimaryId
+from repo_service.models.blob import Blob
+
+if TYPE_CHECKING:
+    from repo_service.models.resource import Resource
+
+
+class Version(Base):
+    """One edition of a resource. Only ``released_at`` and ``release_requested`` ever change.
+
+    ``digest`` is None once the bytes of a withdrawn resource have been deleted.
+    """
+
+    __tablename__ = "versions"
+    __table_args__ = (UniqueConstraint("resource_id", "number"),)
+
+    id: Mapped[PrimaryId]
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resources.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[HexDigest | None] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    file_name: Mapped[str] = mapped_column(String(255))
+    change_note: Mapped[str] = mapped_column(Text, default="")
+    release_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    released_at: Mapped[Moment | None]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    created_at: Mapped[CreatedAt]
+
+    resource: Mapped[Resource] = relationship(back_populates="versions")
+    blob: Mapped[Blob | None] = relationship()

@@ -1,0 +1,398 @@
+"""Accounts, clients and tokens: who may come in, and what they show at the door."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import Forbidden, InsufficientScope, NameTaken, NotFound, Unauthorised
+from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
+from repo_service.domain.resources import ChangeKind, Noun
+from repo_service.models import Account, AuditEntry, Client, Token
+from repo_service.models.base import now
+from repo_service.models.database import Database
+from repo_service.services import paging
+from repo_service.services.quota import used_bytes
+from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
+from repo_service.services.trail import audit, record_change
+
+PREFIX = "mrr_"
+"""Begins every API token, so that scanners for leaked secrets can tell what they found."""
+_USE_IS_NOTED_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedToken:
+    """A new token with its secret, which is shown this once and kept nowhere."""
+
+    token: TokenRecord
+    secret: str
+
+
+def require_scope(identity: Identity, scope: Scope) -> UUID:
+    """The account of one who may do ``scope``.
+
+    Raises Unauthorised for the public, InsufficientScope when the token lacks the scope, Forbidden when the
+    account's role does.
+    """
+    if identity.account_id is None or identity.role is None:
+        raise Unauthorised("Sign in, or send an API token, to do this.")
+    if scope not in SCOPES_OF_ROLE[identity.role]:
+        raise Forbidden("Your account may not do this.")
+    if scope not in identity.scopes:
+        raise InsufficientScope(
+            "This token may not do this: make one with the scope it lacks.", scope=scope.value
+        )
+    return identity.account_id
+
+
+class Accounts:
+    """Use cases about people, programs and their tokens. ``default_quota`` in bytes."""
+
+    def __init__(self, database: Database, *, default_quota: int) -> None:
+        self._database = database
+        self._default_quota = default_quota
+
+    def authenticate(self, secret: str) -> Identity:
+        """Who shows this secret. Raises Unauthorised."""
+        hashed = _hash(secret)
+        with self._database.read() as session:
+            row = session.execute(
+                select(
+                    Token.id,
+                    Token.scopes,
+                    Token.client_id,
+                    Token.expires_at,
+                    Token.revoked_at,
+                    Token.last_used_at,
+                    Account.id.label("account_id"),
+                    Account.username,
+                    Account.role,
+                    Account.blocked_at,
+                    Client.disabled_at,
+                )
+                .join(Account, Account.id == Token.account_id)
+                .outerjoin(Client, Client.id == Token.client_id)
+                .where(Token.secret_hash == hashed)
+            ).one_or_none()
+        moment = now()
+        if row is None or row.revoked_at or (row.expires_at and row.expires_at <= moment):
+            raise Unauthorised("This token is unknown, expired or revoked: make a new one.", reason="invalid")
+        if row.blocked_at or row.disabled_at:
+            raise Unauthorised("This account or client is blocked: ask an administrator.", reason="revoked")
+        if row.last_used_at is None or row.last_used_at < moment - _USE_IS_NOTED_EVERY:
+            with self._database.write() as session:
+                token = session.get(Token, row.id)
+                if token is not None:
+                    token.last_used_at = moment
+        return Identity(
+            account_id=row.account_id,
+            username=row.username,
+            role=Role(row.role),
+            scopes=frozenset(Scope(scope) for scope in row.scopes),
+            token_id=row.id,
+            client_id=row.client_id,
+        )
+
+    def ensure_administrator(self, username: str = "admin") -> IssuedToken | None:
+        """Make the first administrator with a token; None when there is an account already."""
+        with self._database.write() as session:
+            if session.scalar(select(Account.id).limit(1)) is not None:
+                return None
+            account = Account(username=username, display_name="Administrator", role=Role.ADMINISTRATOR.value)
+            session.add(account)
+            session.flush()
+            audit(session, Identity(), "create", Noun.ACCOUNT, account.id, role=account.role)
+            record_change(session, Noun.ACCOUNT, account.id, ChangeKind.CREATED)
+            return _issue(session, Identity(), account, name="first start", scopes=frozenset(Scope))
+
+    def create(
+        self,
+        identity: Identity,
+        *,
+        username: str,
+        display_name: str = "",
+        role: Role = Role.MEMBER,
+        quota: int | None = None,
+    ) -> AccountRecord:
+        """A new account. Raises NameTaken."""
+        require_scope(identity, Scope.ADMINISTER)
+        account = Account(
+            username=username, display_name=display_name or username, role=role.value, quota=quota
+        )
+        try:
+            with self._database.write() as session:
+                session.add(account)
+                session.flush()
+                audit(session, identity, "create", Noun.ACCOUNT, account.id, role=role.value)
+                record_change(session, Noun.ACCOUNT, account.id, ChangeKind.CREATED)
+                return self._record(session, account)
+        except IntegrityError as error:
+            raise NameTaken(
+                "There is an account of that name already: choose another.", name=username
+            ) from error
+
+    def change(
+        self,
+        identity: Identity,
+        account_id: UUID,
+        *,
+        display_name: str | None = None,
+        role: Role | None = None,
+        quota: int | None = None,
+        blocked: bool | None = None,
+    ) -> AccountRecord:
+        """Change what is given. Nobody blocks or demotes themselves. Raises NotFound, Forbidden."""
+        own = require_scope(identity, Scope.ADMINISTER)
+        if own == account_id and (blocked or (role is not None and role is not identity.role)):
+            raise Forbidden("You cannot block yourself or change your own role: ask another administrator.")
+        with self._database.write() as session:
+            account = session.get(Account, account_id)
+            if account is None:
+                raise NotFound("There is no such account.")
+            if display_name is not None:
+                account.display_name = display_name
+            if role is not None:
+                account.role = role.value
+            if quota is not None:
+                account.quota = quota
+            if blocked is not None:
+                account.blocked_at = (account.blocked_at or now()) if blocked else None
+            audit(session, identity, "change", Noun.ACCOUNT, account.id, role=account.role, blocked=blocked)
+            record_change(session, Noun.ACCOUNT, account.id, ChangeKind.UPDATED)
+            return self._record(session, account)
+
+    def get(self, identity: Identity, account_id: UUID) -> AccountRecord:
+        """One account: one's own, or any for an administrator. Raises NotFound."""
+        if identity.account_id != account_id:
+            require_scope(identity, Scope.ADMINISTER)
+        with self._database.read() as session:
+            account = session.get(Account, account_id)
+            if account is None:
+                raise NotFound("There is no such account.")
+            return self._record(session, account)
+
+    def own(self, identity: Identity) -> AccountRecord:
+        """The account of the one who asks."""
+        return self.get(identity, require_scope(identity, Scope.READ))
+
+    def find(self, identity: Identity, username: str) -> AccountRecord:
+        """The account of that name. Raises NotFound."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.read() as session:
+            account = session.scalar(select(Account).where(Account.username == username))
+            if account is None:
+                raise NotFound("There is no such account.")
+            return self._record(session, account)
+
+    def list(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[AccountRecord]:
+        """Every account, oldest first. Raises InvalidCursor."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.read() as session:
+            query = select(Account).order_by(Account.id).limit(limit + 1)
+            if cursor is not None:
+                query = query.where(Account.id > paging.decode_uuid(cursor))
+            rows = session.scalars(query).all()
+            return paging.page_of(
+                rows, limit, key=lambda row: row.id, record=lambda row: self._record(session, row)
+            )
+
+    def register_client(
+        self, identity: Identity, *, name: str, kind: ClientKind, account_id: UUID | None = None
+    ) -> ClientRecord:
+        """Register software. It acts for the asker's account, or for any that an administrator names."""
+        own = require_scope(identity, Scope.WRITE)
+        if account_id not in (None, own):
+            require_scope(identity, Scope.ADMINISTER)
+        with self._database.write() as session:
+            owner = session.get(Account, account_id or own)
+            if owner is None:
+                raise NotFound("There is no such account.")
+            client = Client(name=name, kind=kind.value, account_id=owner.id)
+            session.add(client)
+            session.flush()
+            audit(session, identity, "register", Noun.CLIENT, client.id, kind=kind.value)
+            record_change(session, Noun.CLIENT, client.id, ChangeKind.CREATED)
+            return _client_record(client)
+
+    def clients(self, identity: Identity) -> tuple[ClientRecord, ...]:
+        """The asker's registered software."""
+        own = require_scope(identity, Scope.READ)
+        with self._database.read() as session:
+            rows = session.scalars(select(Client).where(Client.account_id == own).order_by(Client.id))
+            return tuple(_client_record(row) for row in rows)
+
+    def disable_client(self, identity: Identity, client_id: UUID) -> None:
+        """Shut a client out: all its tokens stop working at once. Raises NotFound."""
+        own = require_scope(identity, Scope.WRITE)
+        with self._database.write() as session:
+            client = session.get(Client, client_id)
+            if client is None or (client.account_id != own and not identity.has(Scope.ADMINISTER)):
+                raise NotFound("There is no such client.")
+            client.disabled_at = client.disabled_at or now()
+            audit(session, identity, "disable", Noun.CLIENT, client.id)
+            record_change(session, Noun.CLIENT, client.id, ChangeKind.UPDATED)
+
+    def issue_token(
+        self,
+        identity: Identity,
+        *,
+        name: str,
+        scopes: frozenset[Scope],
+        expires_at: datetime | None = None,
+        account_id: UUID | None = None,
+        client_id: UUID | None = None,
+    ) -> IssuedToken:
+        """A new token for the asker, or for another account when an administrator asks.
+
+        A token never carries a scope that the one who made it, or the account it is for, does not have.
+        Raises NotFound, Forbidden, InsufficientScope.
+        """
+        own = require_scope(identity, Scope.READ)
+        if account_id not in (None, own):
+            require_scope(identity, Scope.ADMINISTER)
+        with self._database.write() as session:
+            account = session.get(Account, account_id or own)
+            if account is None:
+                raise NotFound("There is no such account.")
+            if client_id is not None:
+                client = session.get(Client, client_id)
+                if client is None or client.account_id != account.id:
+                    raise NotFound("There is no such client.")
+            if not scopes <= SCOPES_OF_ROLE[Role(account.role)]:
+                raise Forbidden("The account's role does not have all of these scopes.")
+            for scope in scopes:
+                require_scope(identity, scope)
+            return _issue(
+                session,
+                identity,
+                account,
+                name=name,
+                scopes=scopes,
+                expires_at=expires_at,
+                client_id=client_id,
+            )
+
+    def tokens(self, identity: Identity) -> tuple[TokenRecord, ...]:
+        """The asker's tokens, revoked ones included."""
+        own = require_scope(identity, Scope.READ)
+        with self._database.read() as session:
+            rows = session.scalars(select(Token).where(Token.account_id == own).order_by(Token.id))
+            return tuple(_token_record(row) for row in rows)
+
+    def revoke_token(self, identity: Identity, token_id: UUID) -> None:
+        """Make a token worthless at once. Raises NotFound."""
+        own = require_scope(identity, Scope.READ)
+        with self._database.write() as session:
+            token = session.get(Token, token_id)
+            if token is None or (token.account_id != own and not identity.has(Scope.ADMINISTER)):
+                raise NotFound("There is no such token.")
+            token.revoked_at = token.revoked_at or now()
+            audit(session, identity, "revoke", Noun.CREDENTIAL, token.id)
+
+    def audit_trail(
+        self,
+        identity: Identity,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        noun: Noun | None = None,
+        noun_id: str | None = None,
+    ) -> Page[AuditRecord]:
+        """What was done, newest first. Raises InvalidCursor."""
+        require_scope(identity, Scope.MODERATE)
+        query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(AuditEntry.id < paging.decode_int(cursor))
+        if noun is not None:
+            query = query.where(AuditEntry.noun == noun.value)
+        if noun_id is not None:
+            query = query.where(AuditEntry.noun_id == noun_id)
+        with self._database.read() as session:
+            rows = session.scalars(query).all()
+        return paging.page_of(rows, limit, key=lambda row: row.id, record=_audit_record)
+
+    def _record(self, session: Session, account: Account) -> AccountRecord:
+        return AccountRecord(
+            id=account.id,
+            username=account.username,
+            display_name=account.display_name,
+            role=Role(account.role),
+            quota=self._default_quota if account.quota is None else account.quota,
+            used=used_bytes(session, account.id),
+            blocked_at=account.blocked_at,
+            created_at=account.created_at,
+        )
+
+
+def _hash(secret: str) -> str:
+    # The secret has 256 random bits: a slow hash would add nothing but time.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _issue(
+    session: Session,
+    identity: Identity,
+    account: Account,
+    *,
+    name: str,
+    scopes: frozenset[Scope],
+    expires_at: datetime | None = None,
+    client_id: UUID | None = None,
+) -> IssuedToken:
+    secret = PREFIX + secrets.token_urlsafe(32)
+    token = Token(
+        account_id=account.id,
+        client_id=client_id,
+        name=name,
+        secret_hash=_hash(secret),
+        scopes=sorted(scope.value for scope in scopes),
+        expires_at=expires_at,
+    )
+    session.add(token)
+    session.flush()
+    audit(session, identity, "issue", Noun.CREDENTIAL, token.id, scopes=token.scopes)
+    return IssuedToken(token=_token_record(token), secret=secret)
+
+
+def _token_record(token: Token) -> TokenRecord:
+    return TokenRecord(
+        id=token.id,
+        name=token.name,
+        scopes=tuple(Scope(scope) for scope in token.scopes),
+        client_id=token.client_id,
+        expires_at=token.expires_at,
+        revoked_at=token.revoked_at,
+        last_used_at=token.last_used_at,
+        created_at=token.created_at,
+    )
+
+
+def _client_record(client: Client) -> ClientRecord:
+    return ClientRecord(
+        id=client.id,
+        name=client.name,
+        kind=client.kind,
+        account_id=client.account_id,
+        disabled_at=client.disabled_at,
+        created_at=client.created_at,
+    )
+
+
+def _audit_record(entry: AuditEntry) -> AuditRecord:
+    return AuditRecord(
+        id=entry.id,
+        at=entry.at,
+        account_id=entry.account_id,
+        action=entry.action,
+        noun=entry.noun,
+        noun_id=entry.noun_id,
+        details=entry.details,
+    )

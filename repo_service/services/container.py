@@ -1,0 +1,38 @@
+"""Every use case of the service, put together once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repo_service.models.database import Database
+from repo_service.services.accounts import Accounts
+from repo_service.services.changes import Changes
+from repo_service.services.downloads import Downloads
+from repo_service.services.finding import Search
+from repo_service.services.garbage import GarbageCollector
+from repo_service.services.health import Health
+from repo_service.services.indexing import Indexer
+from repo_service.services.inspecting import Inspector
+from repo_service.services.jobs import Jobs
+from repo_service.services.resources import Resources
+from repo_service.services.uploads import Uploads
+from repo_service.services.verification import Verifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the HTTP faces, the jobs and the command line call. ``indexer`` exists in the worker only."""
+
+    database: Database
+    accounts: Accounts
+    changes: Changes
+    downloads: Downloads
+    garbage: GarbageCollector
+    health: Health
+    indexer: Indexer | None
+    inspector: Inspector
+    jobs: Jobs
+    resources: Resources
+    search: Search
+    uploads: Uploads
+    verifier: Verifier

@@ -1,0 +1,108 @@
+"""Downloads: who may read which bytes, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from repo_service.domain.errors import Forbidden, NotFound
+from repo_service.domain.identity import Identity
+from repo_service.domain.resources import Visibility
+from repo_service.models import Blob, Resource
+from repo_service.models.base import now
+from repo_service.models.database import Database
+from repo_service.services.reading import readable_version, version_of
+from repo_service.services.stores import Stores
+from storage import BlobStore, Locator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """Bytes that the asker may read. ``size`` in bytes; ``public`` says whether anybody may keep a copy."""
+
+    digest: str
+    size: int
+    media_type: str
+    file_name: str
+    modified: datetime
+    public: bool
+    store: BlobStore
+    locator: Locator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedLink:
+    """A signature that opens one version for a short while."""
+
+    signature: str
+    expires_at: datetime
+
+
+class Downloads:
+    """Use cases about getting bytes out."""
+
+    def __init__(self, database: Database, stores: Stores, *, secret_key: str, link_ttl: timedelta) -> None:
+        self._database = database
+        self._stores = stores
+        self._signer = URLSafeTimedSerializer(secret_key, salt="download-link")
+        self._link_ttl = link_ttl
+
+    def open(
+        self,
+        identity: Identity,
+        resource_id: UUID,
+        number: int,
+        file_name: str,
+        *,
+        signature: str | None = None,
+    ) -> Download:
+        """The bytes of a version, by its number and its own file name.
+
+        Raises NotFound, Gone, Forbidden for a signature that is wrong or too old, BlobNotFound.
+        """
+        if signature is not None:
+            self._check(signature, resource_id, number)
+        with self._database.read() as session:
+            if signature is None:
+                version = readable_version(session, identity, resource_id, number)
+            else:
+                resource = session.get(Resource, resource_id)
+                if resource is None or resource.visibility == Visibility.WITHDRAWN.value:
+                    raise NotFound
+                version = version_of(session, resource, number)
+            blob = None if version.digest is None else session.get(Blob, version.digest)
+            if blob is None or version.file_name != file_name:
+                raise NotFound("There is no such file.")
+            store, locator = self._stores.locate(session, blob.digest)
+            return Download(
+                digest=blob.digest,
+                size=blob.size,
+                media_type=blob.media_type,
+                file_name=version.file_name,
+                modified=version.created_at,
+                public=version.released_at is not None,
+                store=store,
+                locator=locator,
+            )
+
+    def sign(self, identity: Identity, resource_id: UUID, number: int) -> tuple[SignedLink, str]:
+        """A link to a version that needs no log-in for a short while, and the file's name.
+
+        Raises NotFound, Gone.
+        """
+        with self._database.read() as session:
+            version = readable_version(session, identity, resource_id, number)
+            signature = self._signer.dumps([str(resource_id), number])
+            link = SignedLink(signature=str(signature), expires_at=now() + self._link_ttl)
+            return link, version.file_name
+
+    def _check(self, signature: str, resource_id: UUID, number: int) -> None:
+        try:
+            signed = self._signer.loads(signature, max_age=int(self._link_ttl.total_seconds()))
+        except BadSignature as error:
+            raise Forbidden("This link is wrong or has expired: ask its owner for a new one.") from error
+        if signed != [str(resource_id), number]:
+            raise Forbidden("This link belongs to another file.")

@@ -1,0 +1,199 @@
+"""Jobs: the row is the truth. A hint says that there is work; a sweep finds what no hint told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from repo_service.domain.resources import JobKind, JobState
+from repo_service.models import Job
+from repo_service.models.base import new_id, now
+from repo_service.models.database import Database, after_commit
+from repo_service.models.insert import insert_if_absent
+from repo_service.services.records import Processing
+
+log = structlog.get_logger(__name__)
+
+Report = Callable[[float], None]
+Handler = Callable[[str, Report], None]
+"""Does the job for a key and reports progress from 0.0 to 1.0. Doing it twice does no harm."""
+
+_FIRST_RETRY = timedelta(seconds=5)
+_REASON_LENGTH = 1000
+_PROGRESS_STEP = 0.05
+
+
+class JobFailed(Exception):
+    """The handler knows that trying again cannot help; the message says why to the owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLimits:
+    """How often a job is tried, and how long it may show no sign of life."""
+
+    attempts: int
+    lease: timedelta
+
+
+class Jobs:
+    """Enqueue, run and find jobs. ``hint`` tells a worker about a job; losing it costs only time."""
+
+    def __init__(self, database: Database, limits: JobLimits, hint: Callable[[UUID], None]) -> None:
+        self._database = database
+        self._limits = limits
+        self._hint = hint
+
+    def enqueue(self, session: Session, kind: JobKind, key: str) -> None:
+        """Have this done after the commit of ``session``. A job that is queued or running already serves."""
+        moment = now()
+        insert_if_absent(
+            session,
+            Job,
+            id=new_id(),
+            kind=kind.value,
+            key=key,
+            state=JobState.QUEUED.value,
+            attempts=0,
+            progress=0.0,
+            next_try_at=moment,
+            created_at=moment,
+        )
+        job = session.scalars(
+            select(Job).where(Job.kind == kind.value, Job.key == key).with_for_update()
+        ).one()
+        if job.state in (JobState.DONE.value, JobState.FAILED.value):
+            job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
+            job.next_try_at, job.finished_at = moment, None
+        job_id = job.id
+        after_commit(session, lambda: self._send(job_id))
+
+    def run(self, job_id: UUID, handlers: Mapping[JobKind, Handler]) -> None:
+        """Do one job, unless it is done, being done, or not due."""
+        claimed = self._claim(job_id)
+        if claimed is None:
+            return
+        kind, key, attempt = claimed
+        structlog.contextvars.bind_contextvars(job=str(job_id), kind=kind.value, key=key)
+        try:
+            handlers[kind](key, self._reporter(job_id))
+        except JobFailed as error:
+            self._finish(job_id, JobState.FAILED, str(error))
+        except Exception as error:
+            log.exception("job failed", attempt=attempt)
+            self._try_again(job_id, attempt, f"{type(error).__name__}: {error}")
+        else:
+            self._finish(job_id, JobState.DONE, None)
+        finally:
+            structlog.contextvars.unbind_contextvars("job", "kind", "key")
+
+    def sweep(self) -> int:
+        """Hint at every job that is due or whose worker died; returns how many."""
+        moment = now()
+        with self._database.read() as session:
+            due = session.scalars(
+                select(Job.id)
+                .where(
+                    or_(
+                        and_(Job.state == JobState.QUEUED.value, Job.next_try_at <= moment),
+                        and_(Job.state == JobState.RUNNING.value, Job.lease_until <= moment),
+                    )
+                )
+                .order_by(Job.next_try_at)
+                .limit(1000)
+            ).all()
+        for job_id in due:
+            self._send(job_id)
+        return len(due)
+
+    def backlog(self) -> int:
+        """How many jobs wait or run."""
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(Job.id)
+                .where(Job.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]))
+                .limit(10_000)
+            )
+            return len(rows.all())
+
+    def _send(self, job_id: UUID) -> None:
+        try:
+            self._hint(job_id)
+        except Exception:  # the queue is only a hint: the sweep finds the row
+            log.exception("the queue took no hint", job=str(job_id))
+
+    def _claim(self, job_id: UUID) -> tuple[JobKind, str, int] | None:
+        moment = now()
+        with self._database.write() as session:
+            job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
+            if job is None:
+                return None
+            waiting = job.state == JobState.QUEUED.value and job.next_try_at <= moment
+            dead = (
+                job.state == JobState.RUNNING.value
+                and job.lease_until is not None
+                and job.lease_until <= moment
+            )
+            if not (waiting or dead):
+                return None
+            if dead and job.attempts >= self._limits.attempts:
+                job.state, job.finished_at = JobState.FAILED.value, moment
+                job.reason = "The worker died each time it tried."
+                return None
+            job.state = JobState.RUNNING.value
+            job.attempts += 1
+            job.lease_until = moment + self._limits.lease
+            return JobKind(job.kind), job.key, job.attempts
+
+    def _reporter(self, job_id: UUID) -> Report:
+        told = 0.0
+
+        def report(share: float) -> None:
+            nonlocal told
+            if share < told + _PROGRESS_STEP:
+                return
+            told = share
+            with self._database.write() as session:
+                job = session.get(Job, job_id)
+                if job is not None and job.state == JobState.RUNNING.value:
+                    job.progress = min(share, 1.0)
+                    job.lease_until = now() + self._limits.lease
+
+        return report
+
+    def _finish(self, job_id: UUID, state: JobState, reason: str | None) -> None:
+        with self._database.write() as session:
+            job = session.get(Job, job_id)
+            if job is not None:
+                job.state, job.finished_at, job.lease_until = state.value, now(), None
+                job.reason = None if reason is None else reason[:_REASON_LENGTH]
+                if state is JobState.DONE:
+                    job.progress = 1.0
+
+    def _try_again(self, job_id: UUID, attempt: int, reason: str) -> None:
+        if attempt >= self._limits.attempts:
+            self._finish(job_id, JobState.FAILED, reason)
+            return
+        with self._database.write() as session:
+            job = session.get(Job, job_id)
+            if job is not None:
+                job.state, job.lease_until = JobState.QUEUED.value, None
+                job.next_try_at = now() + _FIRST_RETRY * 4 ** (attempt - 1)
+                job.reason = reason[:_REASON_LENGTH]
+
+
+def processing_of(job: Job | None, *, inspected: bool, unreadable: str | None) -> Processing:
+    """Where the work on a version stands; ``unreadable`` says why its file could not be inspected."""
+    if unreadable is not None:
+        return Processing(state=JobState.FAILED, progress=1.0, attempts=1, reason=unreadable)
+    if job is None or (inspected and job.state == JobState.DONE.value):
+        state = JobState.DONE if inspected else JobState.QUEUED
+        return Processing(state=state, progress=float(inspected), attempts=1, reason=None)
+    return Processing(
+        state=JobState(job.state), progress=job.progress, attempts=job.attempts, reason=job.reason
+    )

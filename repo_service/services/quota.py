@@ -1,0 +1,59 @@
+"""How much an account keeps, and how much more it may."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import NotFound, QuotaExceeded
+from repo_service.domain.resources import UploadState
+from repo_service.models import Account, Blob, Resource, Upload, Version
+from repo_service.models.base import now
+
+
+def used_bytes(session: Session, account_id: UUID) -> int:
+    """Bytes that count for the account: each blob of its versions once, and every upload that is under way.
+
+    A blob counts in full for everybody who has it, so the figure tells nothing about other people's files.
+    """
+    kept = (
+        select(Blob.digest, Blob.size)
+        .join(Version, Version.digest == Blob.digest)
+        .join(Resource, Resource.id == Version.resource_id)
+        .where(Resource.owner_id == account_id)
+        .distinct()
+        .subquery()
+    )
+    of_versions = session.scalar(select(func.coalesce(func.sum(kept.c.size), 0))) or 0
+    of_uploads = (
+        session.scalar(
+            select(func.coalesce(func.sum(Upload.declared_size), 0)).where(
+                Upload.account_id == account_id,
+                Upload.state != UploadState.USED.value,
+                Upload.expires_at > now(),
+            )
+        )
+        or 0
+    )
+    return int(of_versions) + int(of_uploads)
+
+
+def require_room(session: Session, account_id: UUID, size: int, *, default_quota: int) -> None:
+    """Refuse ``size`` bytes more than the account may keep.
+
+    Locks the account's row, so that two uploads at once cannot both take the last room. Raises QuotaExceeded.
+    """
+    account = session.scalar(select(Account).where(Account.id == account_id).with_for_update())
+    if account is None:
+        raise NotFound("There is no such account.")
+    quota = default_quota if account.quota is None else account.quota
+    used = used_bytes(session, account_id)
+    if used + size > quota:
+        raise QuotaExceeded(
+            "There is not enough room left in your account: delete something or ask for a larger quota.",
+            quota=quota,
+            used=used,
+            size=size,
+        )

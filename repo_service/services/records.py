@@ -1,0 +1,163 @@
+"""Plain data that the use cases give back: what the API and the pages show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from repo_service.domain.identity import Role, Scope
+from repo_service.domain.resources import JobState, UploadState, Visibility
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Somebody who made a resource."""
+
+    name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processing:
+    """Where the work after the upload stands; ``progress`` from 0.0 to 1.0."""
+
+    state: JobState
+    progress: float
+    attempts: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRecord:
+    """One edition. ``size`` in bytes; size, digest and media type are None once the bytes are deleted."""
+
+    number: int
+    file_name: str
+    digest: str | None
+    size: int | None
+    media_type: str | None
+    change_note: str
+    created_at: datetime
+    released_at: datetime | None
+    release_requested: bool
+    kind: str | None
+    processing: Processing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRecord:
+    """A resource as the one who asks may see it: the public gets released versions only, newest first."""
+
+    id: UUID
+    title: str
+    summary_html: str
+    summary_text: str
+    licence: str | None
+    languages: tuple[str, ...]
+    subjects: tuple[str, ...]
+    levels: tuple[str, ...]
+    types: tuple[str, ...]
+    authors: tuple[Author, ...]
+    keywords: tuple[str, ...]
+    found: tuple[str, ...]
+    visibility: Visibility
+    owner: str
+    owner_name: str
+    is_own: bool
+    released_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+    versions: tuple[VersionRecord, ...]
+
+    @property
+    def etag(self) -> str:
+        """Entity tag of this view, without quotes. The public's view depends on the revision alone."""
+        if not self.is_own:
+            return public_etag(self.revision)
+        states = "".join(f"{v.processing.state.value[0]}{v.processing.progress:.2f}" for v in self.versions)
+        return f"{self.revision}-o{states}"
+
+
+def public_etag(revision: int) -> str:
+    """Entity tag of what the public sees at this revision."""
+    return f"{revision}-p"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRecord:
+    """A file on its way in. ``size`` in bytes."""
+
+    id: UUID
+    file_name: str
+    size: int
+    state: UploadState
+    digest: str | None
+    expected_digest: str | None
+    expires_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRecord:
+    """A person. ``quota`` and ``used`` in bytes."""
+
+    id: UUID
+    username: str
+    display_name: str
+    role: Role
+    quota: int
+    used: int
+    blocked_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRecord:
+    """Registered software and the account that answers for it."""
+
+    id: UUID
+    name: str
+    kind: str
+    account_id: UUID
+    disabled_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """A token without its secret."""
+
+    id: UUID
+    name: str
+    scopes: tuple[Scope, ...]
+    client_id: UUID | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One deed of the audit trail."""
+
+    id: int
+    at: datetime
+    account_id: UUID | None
+    action: str
+    noun: str
+    noun_id: str
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A slice of a longer list. ``next_cursor`` is None on the last page."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None

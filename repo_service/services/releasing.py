@@ -1,0 +1,96 @@
+"""Releasing: what must hold before the public may read a version, and what happens when it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import BlockingFindings, Incomplete, NotInspected
+from repo_service.domain.identity import Identity
+from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.models import Resource, Version
+from repo_service.models.base import now
+from repo_service.services import descriptions
+from repo_service.services.jobs import processing_of
+from repo_service.services.reading import inspection_of, job_of, unreadable
+from repo_service.services.trail import audit, record_change
+
+
+def require_releasable(session: Session, resource: Resource, version: Version) -> None:
+    """Refuse what the policy forbids: not inspected, unreadable, people or secrets inside, no licence.
+
+    Raises NotInspected, InvalidFile, BlockingFindings, Incomplete.
+    """
+    record = None if version.digest is None else inspection_of(session, version.digest)
+    if record is None:
+        job = job_of(session, version.digest)
+        raise NotInspected(
+            "The file is still being inspected: release it once that is done.",
+            state=processing_of(job, inspected=False, unreadable=None).state.value,
+        )
+    if record.problem is not None:
+        raise unreadable(record)
+    if record.blocking:
+        findings = [f for f in record.document["findings"] if f["finding_class"] == "blocking"]
+        raise BlockingFindings(
+            "This file cannot be released: " + " ".join(f["message"] for f in findings),
+            findings=[f["code"] for f in findings],
+        )
+    if resource.licence is None:
+        raise Incomplete(
+            "Choose a licence first: without one nobody knows what they may do.",
+            errors=[("/licence", "Choose one from /vocabularies/licences.")],
+        )
+
+
+def release_now(session: Session, identity: Identity, resource: Resource, version: Version) -> None:
+    """Let the public read ``version``. The policy has been asked already."""
+    moment = now()
+    version.released_at, version.release_requested = moment, False
+    resource.visibility = Visibility.PUBLIC.value
+    resource.released_at = resource.released_at or moment
+    touch(resource)
+    audit(session, identity, "release", Noun.RESOURCE, resource.id, number=version.number)
+    record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RELEASED)
+
+
+def settle(session: Session, identity: Identity, resource: Resource, version: Version) -> None:
+    """Once the file of ``version`` is inspected: fill what the owner left open, and release if they asked."""
+    assert version.digest is not None
+    record = inspection_of(session, version.digest)
+    if record is None or resource.visibility == Visibility.WITHDRAWN.value:
+        return
+    if record.problem is None:
+        _fill(resource, record.document)
+        if version.release_requested:
+            try:
+                require_releasable(session, resource, version)
+            except (BlockingFindings, Incomplete):
+                pass  # the owner sees why on the resource and decides
+            else:
+                release_now(session, identity, resource, version)
+    touch(resource)
+    record_change(session, Noun.RESOURCE, resource.id, ChangeKind.INSPECTED)
+
+
+def _fill(resource: Resource, document: dict[str, Any]) -> None:
+    title = descriptions.plain_line(document.get("title") or "")
+    if "title" in resource.found and title:
+        resource.title = title
+    if "summary" in resource.found and document.get("summary_html"):
+        resource.summary_html = document["summary_html"]
+        resource.summary_text = document.get("summary_text", "")
+    if "languages" in resource.found:
+        tag = descriptions.language_tag(document.get("language") or "")
+        resource.languages = [tag] if tag else []
+    if "keywords" in resource.found:
+        resource.keywords = [descriptions.plain_line(tag) for tag in document.get("tags", [])][
+            : descriptions.LIST_LENGTH
+        ]
+
+
+def touch(resource: Resource) -> None:
+    """Count a change: the entity tag is made of it."""
+    resource.revision += 1
+    resource.updated_at = now()

@@ -1,0 +1,309 @@
+"""Resources and their versions: describe, release, withdraw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    NotInspected,
+    PreconditionFailed,
+)
+from repo_service.domain.identity import Identity, Scope
+from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
+from repo_service.models import AuditEntry, Resource, Upload, Version
+from repo_service.models.base import now
+from repo_service.models.database import Database
+from repo_service.services import descriptions, paging, uploads
+from repo_service.services.accounts import require_scope
+from repo_service.services.descriptions import Description
+from repo_service.services.jobs import Jobs, processing_of
+from repo_service.services.reading import (
+    gone,
+    inspection_of,
+    job_of,
+    readable_version,
+    record_of,
+    records_of,
+    sees_all,
+    unreadable,
+    version_of,
+    visible,
+)
+from repo_service.services.records import Page, ResourceRecord, public_etag
+from repo_service.services.releasing import release_now, require_releasable, settle, touch
+from repo_service.services.trail import audit, record_change
+
+
+class Resources:
+    """Use cases about resources. What the asker may not see does not exist for them."""
+
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+
+    def create(
+        self,
+        identity: Identity,
+        *,
+        upload_id: UUID,
+        description: Description,
+        change_note: str = "",
+        release: bool = False,
+    ) -> ResourceRecord:
+        """A new draft from a finished upload; ``release`` makes it public once nothing stands against it.
+
+        Raises NotFound and Conflict for the upload, InvalidInput for the description.
+        """
+        owner_id = require_scope(identity, Scope.WRITE)
+        description = descriptions.normalise(description)
+        with self._database.write() as session:
+            upload = uploads.take(session, identity, upload_id)
+            resource = Resource(
+                owner_id=owner_id,
+                title=descriptions.plain_line(upload.file_name) or "Untitled",
+                revision=1,
+                languages=[],
+                subjects=[],
+                levels=[],
+                types=[],
+                authors=[],
+                keywords=[],
+                found=["title", "summary", "languages", "keywords"],
+            )
+            descriptions.apply(resource, description)
+            session.add(resource)
+            session.flush()
+            version = self._new_version(
+                session, identity, resource, upload, change_note=change_note, release=release
+            )
+            audit(session, identity, "create", Noun.RESOURCE, resource.id, digest=version.digest)
+            record_change(session, Noun.RESOURCE, resource.id, ChangeKind.CREATED)
+            return record_of(session, resource, identity)
+
+    def add_version(
+        self,
+        identity: Identity,
+        resource_id: UUID,
+        *,
+        upload_id: UUID,
+        change_note: str = "",
+        release: bool = False,
+    ) -> ResourceRecord:
+        """A further edition of one's own resource. The older ones stay. Raises NotFound, Gone, Conflict."""
+        with self._database.write() as session:
+            resource = _own(session, identity, resource_id, lock=True)
+            upload = uploads.take(session, identity, upload_id)
+            version = self._new_version(
+                session, identity, resource, upload, change_note=change_note, release=release
+            )
+            touch(resource)
+            audit(session, identity, "add version", Noun.RESOURCE, resource.id, number=version.number)
+            record_change(session, Noun.RESOURCE, resource.id, ChangeKind.UPDATED)
+            return record_of(session, resource, identity)
+
+    def get(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
+        """One resource as the asker may see it. Raises NotFound, Gone."""
+        with self._database.read() as session:
+            return record_of(session, visible(session, identity, resource_id), identity)
+
+    def public_etag(self, identity: Identity, resource_id: UUID) -> str | None:
+        """The entity tag when the asker gets the public's view; None when only ``get`` can tell. Cheap."""
+        with self._database.read() as session:
+            row = session.execute(
+                select(Resource.revision, Resource.owner_id).where(
+                    Resource.id == resource_id, Resource.visibility == Visibility.PUBLIC.value
+                )
+            ).one_or_none()
+        if row is None or sees_all(identity, row.owner_id):
+            return None
+        return public_etag(row.revision)
+
+    def mine(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[ResourceRecord]:
+        """The asker's own resources, newest first, withdrawn ones included. Raises InvalidCursor."""
+        owner_id = require_scope(identity, Scope.READ)
+        query = (
+            select(Resource)
+            .where(Resource.owner_id == owner_id)
+            .order_by(Resource.id.desc())
+            .limit(limit + 1)
+        )
+        if cursor is not None:
+            query = query.where(Resource.id < paging.decode_uuid(cursor))
+        with self._database.read() as session:
+            rows = session.scalars(query).all()
+            return paging.page_of(
+                rows, limit, key=lambda row: row.id, record=lambda row: record_of(session, row, identity)
+            )
+
+    def visible_of(self, identity: Identity, ids: Sequence[UUID]) -> dict[UUID, ResourceRecord]:
+        """Those of ``ids`` that everybody may see now: the last word on a search's hits."""
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(Resource).where(Resource.id.in_(ids), Resource.visibility == Visibility.PUBLIC.value)
+            ).all()
+            return {record.id: record for record in records_of(session, rows, identity)}
+
+    def describe(
+        self, identity: Identity, resource_id: UUID, description: Description, *, if_match: str | None = None
+    ) -> ResourceRecord:
+        """Change what is given. ``if_match`` is an entity tag that the asker has read.
+
+        Raises NotFound, Gone, InvalidInput, PreconditionFailed.
+        """
+        description = descriptions.normalise(description)
+        with self._database.write() as session:
+            resource = _own(session, identity, resource_id, lock=True)
+            if if_match is not None and if_match.partition("-")[0] != str(resource.revision):
+                raise PreconditionFailed
+            descriptions.apply(resource, description)
+            touch(resource)
+            audit(session, identity, "describe", Noun.RESOURCE, resource.id, fields=list(description.given()))
+            record_change(session, Noun.RESOURCE, resource.id, ChangeKind.UPDATED)
+            return record_of(session, resource, identity)
+
+    def release(self, identity: Identity, resource_id: UUID, number: int) -> ResourceRecord:
+        """Let the public read a version. Releasing it again changes nothing.
+
+        Raises NotFound, Gone, NotInspected, InvalidFile, BlockingFindings, Incomplete.
+        """
+        with self._database.write() as session:
+            resource = _own(session, identity, resource_id, lock=True)
+            version = version_of(session, resource, number)
+            if version.released_at is None:
+                require_releasable(session, resource, version)
+                release_now(session, identity, resource, version)
+            return record_of(session, resource, identity)
+
+    def withdraw(self, identity: Identity, resource_id: UUID, *, reason: str) -> None:
+        """Hide a resource from everybody; a moderator may do it to any. Its bytes go after the grace period.
+
+        Raises NotFound, Gone.
+        """
+        with self._database.write() as session:
+            resource = _own(session, identity, resource_id, lock=True, moderate=True)
+            resource.visibility = Visibility.WITHDRAWN.value
+            resource.withdrawn_at = now()
+            resource.withdrawn_reason = reason
+            touch(resource)
+            audit(session, identity, "withdraw", Noun.RESOURCE, resource.id, reason=reason)
+            record_change(session, Noun.RESOURCE, resource.id, ChangeKind.WITHDRAWN)
+
+    def restore(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
+        """Take a withdrawal back while the bytes are still there. An owner cannot undo a moderator's.
+
+        Raises NotFound, Forbidden, Conflict.
+        """
+        account_id = require_scope(identity, Scope.WRITE)
+        with self._database.write() as session:
+            resource = session.scalar(select(Resource).where(Resource.id == resource_id).with_for_update())
+            if resource is None or not sees_all(identity, resource.owner_id):
+                raise NotFound
+            if resource.visibility != Visibility.WITHDRAWN.value:
+                raise Conflict("This resource is not withdrawn.")
+            if not identity.has(Scope.MODERATE) and _withdrawn_by(session, resource.id) != account_id:
+                raise Forbidden("A moderator withdrew this resource: ask them to restore it.")
+            if any(version.digest is None for version in resource.versions):
+                raise Conflict("The files of this resource have been deleted already.")
+            released = any(version.released_at for version in resource.versions)
+            resource.visibility = (Visibility.PUBLIC if released else Visibility.DRAFT).value
+            resource.withdrawn_at = resource.withdrawn_reason = None
+            touch(resource)
+            audit(session, identity, "restore", Noun.RESOURCE, resource.id)
+            record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RESTORED)
+            return record_of(session, resource, identity)
+
+    def inspection(self, identity: Identity, resource_id: UUID, number: int) -> dict[str, Any]:
+        """What was found in a version's file. Raises NotFound, Gone, NotInspected, InvalidFile."""
+        with self._database.read() as session:
+            version = readable_version(session, identity, resource_id, number)
+            record = inspection_of(session, version.digest)
+            if record is None:
+                job = job_of(session, version.digest)
+                raise NotInspected(
+                    "The file is still being inspected: ask again in a few seconds.",
+                    state=processing_of(job, inspected=False, unreadable=None).state.value,
+                )
+            if record.problem is not None:
+                raise unreadable(record)
+            return record.document
+
+    def retry(self, identity: Identity, resource_id: UUID, number: int) -> ResourceRecord:
+        """Have a version's file inspected again. Raises NotFound, Gone, Conflict."""
+        with self._database.write() as session:
+            resource = _own(session, identity, resource_id, lock=True, moderate=True)
+            version = version_of(session, resource, number)
+            if version.digest is None:
+                raise Conflict("The file of this version has been deleted.")
+            self._jobs.enqueue(session, JobKind.INSPECT, version.digest)
+            touch(resource)
+            audit(session, identity, "inspect again", Noun.RESOURCE, resource.id, number=number)
+            session.flush()
+            return record_of(session, resource, identity)
+
+    def _new_version(
+        self,
+        session: Session,
+        identity: Identity,
+        resource: Resource,
+        upload: Upload,
+        *,
+        change_note: str,
+        release: bool,
+    ) -> Version:
+        last = session.scalar(select(func.max(Version.number)).where(Version.resource_id == resource.id))
+        version = Version(
+            resource_id=resource.id,
+            number=(last or 0) + 1,
+            digest=upload.digest,
+            file_name=upload.file_name,
+            change_note=change_note,
+            release_requested=release,
+            created_by=identity.account_id,
+        )
+        session.add(version)
+        session.flush()
+        session.expire(resource, ["versions"])
+        assert upload.digest is not None
+        if inspection_of(session, upload.digest) is None:
+            self._jobs.enqueue(session, JobKind.INSPECT, upload.digest)
+        else:
+            settle(session, identity, resource, version)
+        session.flush()
+        return version
+
+
+def _own(
+    session: Session, identity: Identity, resource_id: UUID, *, lock: bool = False, moderate: bool = False
+) -> Resource:
+    account_id = require_scope(identity, Scope.WRITE)
+    query = select(Resource).where(Resource.id == resource_id)
+    resource = session.scalar(query.with_for_update() if lock else query)
+    if resource is None:
+        raise NotFound
+    if resource.owner_id != account_id and not (moderate and identity.has(Scope.MODERATE)):
+        visible(session, identity, resource_id)
+        raise Forbidden("This resource belongs to somebody else.")
+    if resource.visibility == Visibility.WITHDRAWN.value:
+        raise gone(resource)
+    return resource
+
+
+def _withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:
+    return session.scalar(
+        select(AuditEntry.account_id)
+        .where(
+            AuditEntry.noun == Noun.RESOURCE.value,
+            AuditEntry.noun_id == str(resource_id),
+            AuditEntry.action == "withdraw",
+        )
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )

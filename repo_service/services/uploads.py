@@ -1,0 +1,316 @@
+"""Uploads: room is reserved, bytes are staged and hashed as they come, then kept under their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import (
+    Busy,
+    Conflict,
+    DigestMismatch,
+    NotFound,
+    PayloadTooLarge,
+    SizeMismatch,
+    StorageFull,
+)
+from repo_service.domain.identity import Identity, Scope
+from repo_service.domain.resources import LocationState, Noun, UploadState
+from repo_service.inspection.base import HEAD_SIZE
+from repo_service.inspection.media_types import media_type
+from repo_service.models import Blob, BlobLocation, Upload
+from repo_service.models.base import now
+from repo_service.models.database import Database
+from repo_service.models.insert import insert_if_absent
+from repo_service.services.accounts import require_scope
+from repo_service.services.quota import require_room
+from repo_service.services.records import UploadRecord
+from repo_service.services.trail import audit
+from storage import BlobStore, Digest, Locator, Sidecar, Staged
+
+_DELETION_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadLimits:
+    """What uploads must respect. Sizes in bytes."""
+
+    max_size: int
+    default_quota: int
+    min_free: int
+    ttl: timedelta
+
+
+class Uploads:
+    """Use cases about files on their way in."""
+
+    def __init__(self, database: Database, store: BlobStore, limits: UploadLimits) -> None:
+        self._database = database
+        self._store = store
+        self._limits = limits
+
+    def begin(
+        self,
+        identity: Identity,
+        *,
+        file_name: str,
+        size: int,
+        expected_digest: str | None = None,
+        overhead: int = 0,
+    ) -> UploadRecord:
+        """Reserve room for ``size`` bytes. Nothing of the file needs to have been read yet.
+
+        ``overhead`` is how much of ``size`` may turn out to be the form around the file.
+
+        Raises PayloadTooLarge, QuotaExceeded, StorageFull.
+        """
+        account_id = require_scope(identity, Scope.WRITE)
+        if size > self._limits.max_size + overhead:
+            raise PayloadTooLarge("The file is larger than this service takes.", limit=self._limits.max_size)
+        size = min(size, self._limits.max_size)
+        free = self._store.free_bytes()
+        if free is not None and free - size < self._limits.min_free:
+            raise StorageFull("The repository has no room for this file at the moment: try again later.")
+        with self._database.write() as session:
+            require_room(session, account_id, size, default_quota=self._limits.default_quota)
+            upload = Upload(
+                account_id=account_id,
+                file_name=file_name,
+                declared_size=size,
+                expected_digest=expected_digest,
+                expires_at=now() + self._limits.ttl,
+            )
+            session.add(upload)
+            session.flush()
+            return _record(upload)
+
+    def get(self, identity: Identity, upload_id: UUID) -> UploadRecord:
+        """One of the asker's uploads. Raises NotFound."""
+        with self._database.read() as session:
+            return _record(_own(session, require_scope(identity, Scope.WRITE), upload_id))
+
+    def receive(
+        self, identity: Identity, upload_id: UUID, *, exact: bool = True, announced: int | None = None
+    ) -> Receiver:
+        """Take the bytes of an open upload. ``exact``: they must be just as many as were declared.
+
+        ``announced`` is how many the sender says will come. Raises NotFound, Conflict when it is finished
+        already, SizeMismatch when another size was declared.
+        """
+        with self._database.read() as session:
+            upload = _own(session, require_scope(identity, Scope.WRITE), upload_id)
+            if upload.state != UploadState.OPEN.value:
+                raise Conflict("This upload has its file already: begin a new one.")
+            record = _record(upload)
+        if announced is not None and announced != record.size:
+            raise SizeMismatch(
+                "The body has another size than was declared for this upload.",
+                expected=record.size,
+                received=announced,
+            )
+        return Receiver(self, record, self._store.stage(expected_size=record.size), exact=exact)
+
+    def cancel(self, identity: Identity, upload_id: UUID) -> None:
+        """Give the reserved room back. Raises NotFound, Conflict when a version has taken the upload."""
+        with self._database.write() as session:
+            upload = _own(session, require_scope(identity, Scope.WRITE), upload_id)
+            if upload.state == UploadState.USED.value:
+                raise Conflict("This upload has become a version already.")
+            session.delete(upload)
+
+    def abandon(self, upload_id: UUID) -> None:
+        """Give back the room of an upload that failed; a used one stays."""
+        with self._database.write() as session:
+            session.execute(
+                delete(Upload).where(Upload.id == upload_id, Upload.state != UploadState.USED.value)
+            )
+
+    def sweep(self) -> int:
+        """Forget uploads that expired, and staged bytes that nobody writes to; returns how many uploads."""
+        with self._database.write() as session:
+            gone = session.scalars(
+                delete(Upload).where(Upload.expires_at <= now()).returning(Upload.id)
+            ).all()
+        self._store.sweep_staged(older_than=self._limits.ttl)
+        return len(gone)
+
+    def keep(self, upload: UploadRecord, staged: Staged, sidecar: Sidecar, file_name: str) -> UploadRecord:
+        """Publish staged bytes under their digest, unless they are there, and finish the upload."""
+        locator = self._claim(sidecar)
+        if locator is None:
+            self._publish(staged, sidecar)
+        else:
+            staged.abort()
+        with self._database.write() as session:
+            row = session.get(Upload, upload.id)
+            if row is None:
+                raise NotFound("This upload was cancelled or has expired: begin a new one.")
+            row.state = UploadState.FINISHED.value
+            row.digest = sidecar.digest
+            row.declared_size = sidecar.size
+            row.file_name = file_name
+            return _record(row)
+
+    def _claim(self, sidecar: Sidecar) -> Locator | None:
+        """Keep the garbage collector away; the locator when the store has the bytes already."""
+        deadline = time.monotonic() + _DELETION_WAIT_SECONDS
+        while True:
+            with self._database.write() as session:
+                insert_if_absent(
+                    session,
+                    Blob,
+                    digest=sidecar.digest,
+                    size=sidecar.size,
+                    media_type=sidecar.media_type,
+                    claimed_at=now(),
+                    created_at=now(),
+                )
+                blob = session.scalars(
+                    select(Blob).where(Blob.digest == sidecar.digest).with_for_update()
+                ).one()
+                if blob.deleting_at is None:
+                    blob.claimed_at = now()
+                    location = session.scalar(
+                        select(BlobLocation).where(
+                            BlobLocation.digest == sidecar.digest,
+                            BlobLocation.store == self._store.name,
+                            BlobLocation.state == LocationState.PRESENT.value,
+                        )
+                    )
+                    return None if location is None else Locator(location.locator)
+            if time.monotonic() > deadline:
+                raise Busy("These bytes are just being deleted: send them again in a minute.")
+            time.sleep(0.05)
+
+    def _publish(self, staged: Staged, sidecar: Sidecar) -> None:
+        locator = staged.publish(sidecar)
+        moment = now()
+        with self._database.write() as session:
+            insert_if_absent(
+                session,
+                BlobLocation,
+                digest=sidecar.digest,
+                store=self._store.name,
+                locator=locator,
+                state=LocationState.PRESENT.value,
+                verified_at=moment,
+                created_at=moment,
+            )
+            location = session.scalars(
+                select(BlobLocation).where(
+                    BlobLocation.digest == sidecar.digest, BlobLocation.store == self._store.name
+                )
+            ).one()
+            superfluous: Locator | None = None
+            if location.state != LocationState.PRESENT.value:
+                location.locator, location.state, location.verified_at = (
+                    locator,
+                    LocationState.PRESENT.value,
+                    moment,
+                )
+            elif location.locator != locator:
+                superfluous = locator
+        if superfluous is not None:  # somebody published the same bytes a moment earlier
+            self._store.delete(superfluous)
+
+
+class Receiver:
+    """Bytes of one upload, hashed and staged as they come; dropped when the block ends without ``finish``."""
+
+    def __init__(self, uploads: Uploads, upload: UploadRecord, staged: Staged, *, exact: bool) -> None:
+        self._uploads = uploads
+        self._upload = upload
+        self._staged = staged
+        self._exact = exact
+        self._hash = hashlib.sha256()
+        self._head = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes taken so far."""
+        return self._staged.size
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take some bytes. Raises SizeMismatch when they are more than declared, and the store's errors."""
+        if self._staged.size + len(data) > self._upload.size:
+            if not self._exact:
+                raise PayloadTooLarge("The file is larger than this service takes.", limit=self._upload.size)
+            raise SizeMismatch(
+                "More bytes came than were announced.",
+                expected=self._upload.size,
+                received=self._staged.size + len(data),
+            )
+        if len(self._head) < HEAD_SIZE:
+            self._head += bytes(data[: HEAD_SIZE - len(self._head)])
+        self._hash.update(data)
+        self._staged.write(data)
+
+    def finish(self, *, file_name: str | None = None, expected_digest: str | None = None) -> UploadRecord:
+        """Keep what was taken. Raises SizeMismatch, DigestMismatch, Busy, NotFound and the store's errors."""
+        name = file_name or self._upload.file_name
+        size = self._staged.size
+        if self._exact and size != self._upload.size:
+            raise SizeMismatch(
+                "Fewer bytes came than were announced.", expected=self._upload.size, received=size
+            )
+        digest = Digest(self._hash.hexdigest())
+        for expected in (expected_digest, self._upload.expected_digest):
+            if expected is not None and expected.lower() != digest:
+                raise DigestMismatch(
+                    "The file arrived with other bytes than announced: send it again.",
+                    expected=expected,
+                    received=digest,
+                )
+        sidecar = Sidecar(digest=digest, size=size, media_type=media_type(self._head, name))
+        return self._uploads.keep(self._upload, self._staged, sidecar, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._staged.abort()
+
+
+def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
+    """The asker's finished upload, for the version that takes it now. Raises NotFound, Conflict."""
+    account_id = require_scope(identity, Scope.WRITE)
+    upload = _own(session, account_id, upload_id)
+    if upload.state != UploadState.FINISHED.value:
+        raise Conflict("This upload has no file yet, or was used already.")
+    upload.state = UploadState.USED.value
+    audit(
+        session, identity, "upload", Noun.UPLOAD, upload.id, digest=upload.digest, size=upload.declared_size
+    )
+    return upload
+
+
+def _own(session: Session, account_id: UUID, upload_id: UUID) -> Upload:
+    upload = session.scalar(
+        select(Upload).where(Upload.id == upload_id, Upload.account_id == account_id).with_for_update()
+    )
+    if upload is None or (upload.expires_at <= now() and upload.state != UploadState.USED.value):
+        raise NotFound("There is no such upload, or it has expired: begin a new one.")
+    return upload
+
+
+def _record(upload: Upload) -> UploadRecord:
+    return UploadRecord(
+        id=upload.id,
+        file_name=upload.file_name,
+        size=upload.declared_size,
+        state=UploadState(upload.state),
+        digest=upload.digest,
+        expected_digest=upload.expected_digest,
+        expires_at=upload.expires_at,
+        created_at=upload.created_at,
+    )

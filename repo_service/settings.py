@@ -1,0 +1,132 @@
+"""Every setting of the service, read from the environment once. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import ByteSize, Field, HttpUrl, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+GIBIBYTE = 1024 * MEBIBYTE
+
+
+class Settings(BaseSettings):
+    """Read from ``REPO_…`` environment variables; the defaults run everything on one machine.
+
+    Sizes take units (``2GiB``), durations ISO 8601 (``P7D``) or seconds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="REPO_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        default=Path("var"), description="Folder of everything that the embedded defaults keep."
+    )
+    base_url: Annotated[
+        str, Field(description="Address under which people and Moodles reach the service.")
+    ] = "http://127.0.0.1:8080"
+    site_name: str = Field(default="Moodle resources repository", description="Name shown on every page.")
+
+    host: str = Field(default="127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port the web server listens on.")
+    web_workers: int = Field(default=2, ge=1, description="Web processes.")
+    web_threads: int = Field(default=8, ge=1, description="Requests that one web process answers at a time.")
+    job_threads: int = Field(default=2, ge=1, description="Jobs that one worker runs at a time.")
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        description="How many front servers set X-Forwarded-For, -Proto and -Host; 0 trusts none.",
+    )
+    accel_redirect: str = Field(
+        default="",
+        description="Internal location of the front server over the file store's root, such as /_blobs; "
+        "downloads are then answered by X-Accel-Redirect.",
+    )
+
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL, sqlite or postgresql+psycopg; empty: SQLite in the data folder.",
+    )
+    store_url: str = Field(
+        default="",
+        description="Where blobs are kept: file:///path or s3://bucket?endpoint_url=…; "
+        "empty: the data folder.",
+    )
+    store_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 store.")
+    store_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 store.")
+    search_url: str = Field(default="", description="Search index: tantivy:///path; empty: the data folder.")
+    queue_url: str = Field(
+        default="",
+        description="Job hints: sqlite:///path, redis://… or postgresql://…; empty: the data folder.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="Signs sessions and download links; empty: made once and kept in the data folder. "
+        "All processes of one service need the same.",
+    )
+
+    max_upload_size: ByteSize = Field(default=ByteSize(4 * GIBIBYTE), description="Largest file taken.")
+    quota: ByteSize = Field(
+        default=ByteSize(20 * GIBIBYTE),
+        description="What one account may keep, where the account says nothing else.",
+    )
+    min_free_space: ByteSize = Field(
+        default=ByteSize(256 * MEBIBYTE), description="Room in the store that uploads must leave free."
+    )
+    upload_ttl: timedelta = Field(
+        default=timedelta(days=1), description="An upload that is not used by then is swept."
+    )
+    gc_grace: timedelta = Field(
+        default=timedelta(days=7),
+        description="How long withdrawn and orphaned blobs are kept before deletion.",
+    )
+    link_ttl: timedelta = Field(
+        default=timedelta(minutes=15), description="How long a signed download link of a draft works."
+    )
+    job_attempts: int = Field(default=5, ge=1, description="How often a failing job is tried.")
+    job_lease: timedelta = Field(
+        default=timedelta(minutes=15),
+        description="A running job that shows no sign of life for so long is tried again.",
+    )
+    max_inflated_size: ByteSize = Field(
+        default=ByteSize(64 * GIBIBYTE), description="Most bytes that inspection inflates from one archive."
+    )
+
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged."
+    )
+    log_format: str = Field(
+        default="json", pattern="^(json|console)$", description="json for machines, console for people."
+    )
+
+    @model_validator(mode="after")
+    def _embedded_defaults(self) -> Self:
+        HttpUrl(self.base_url)
+        folder = self.data_dir.absolute()
+        for name, value in {
+            "data_dir": folder,
+            "base_url": self.base_url.rstrip("/"),
+            "database_url": self.database_url or f"sqlite:///{folder / 'repo.db'}",
+            "store_url": self.store_url or f"file://{folder / 'store'}",
+            "search_url": self.search_url or f"tantivy://{folder / 'index'}",
+            "queue_url": self.queue_url or f"sqlite:///{folder / 'queue.db'}",
+        }.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    def signing_key(self) -> str:
+        """The secret key, made and kept in the data folder when none is set."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        path = self.data_dir / "secret_key"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x") as file:
+                path.chmod(0o600)
+                file.write(secrets.token_urlsafe(32))
+        except FileExistsError:
+            pass
+        return path.read_text()
