@@ -36,7 +36,7 @@ class Capability(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BlobStat:
-    """What the store itself knows of a published blob. ``size`` in bytes."""
+    """What the store knows of a published blob: ``size`` in bytes, when it was last published (UTC)."""
 
     locator: Locator
     size: int
