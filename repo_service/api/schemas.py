@@ -21,11 +21,11 @@ from repo_service.services.descriptions import (
 )
 from repo_service.services.records import Author
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}\Z")]
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*\Z")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """PostgreSQL keeps no NUL in text."""
-Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*\Z")]
-Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*\Z")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Size = Annotated[int, Field(ge=0, le=2**53)]
@@ -131,7 +131,7 @@ class ResourceIn(DescriptionIn, EditionIn):
 class WithdrawIn(Incoming):
     """Why a resource goes."""
 
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*\Z")] = Field(
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")] = Field(
         description="Shown to everybody who asks for the resource.", examples=["Replaced by a newer course."]
     )
 
@@ -292,7 +292,7 @@ class UploadOut(Outgoing):
 class AccountIn(Incoming):
     """A new account."""
 
-    username: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
+    username: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     display_name: Annotated[Text, Field(max_length=NAME_LENGTH)] = ""
     role: Role = Role.MEMBER
     quota: Size | None = Field(default=None, description="Bytes; null for the service's default.")

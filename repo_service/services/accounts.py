@@ -36,13 +36,13 @@ class IssuedToken:
     secret: str
 
 
-def require_scope(identity: Identity, scope: Scope) -> UUID:
-    """The account of one who may do ``scope``.
+def require_scope(identity: Identity, scope: Scope) -> None:
+    """Refuse one who may not do ``scope``.
 
-    Raises Unauthorised for the public, InsufficientScope when the token lacks the scope, Forbidden when the
-    account's role does.
+    Raises Unauthorised for the public, Forbidden when the account's role lacks the scope, InsufficientScope
+    when only the token does.
     """
-    if identity.account_id is None or identity.role is None:
+    if identity.role is None:
         raise Unauthorised("Sign in, or send an API token, to do this.")
     if scope not in SCOPES_OF_ROLE[identity.role]:
         raise Forbidden("Your account may not do this.")
@@ -50,6 +50,13 @@ def require_scope(identity: Identity, scope: Scope) -> UUID:
         raise InsufficientScope(
             "This token may not do this: make one with the scope it lacks.", scope=scope.value
         )
+
+
+def require_account(identity: Identity, scope: Scope) -> UUID:
+    """The account of one who may do ``scope`` for themselves. Raises as ``require_scope``."""
+    require_scope(identity, scope)
+    if identity.account_id is None:
+        raise Unauthorised("This needs an account.")
     return identity.account_id
 
 
@@ -150,8 +157,10 @@ class Accounts:
         blocked: bool | None = None,
     ) -> AccountRecord:
         """Change what is given. Nobody blocks or demotes themselves. Raises NotFound, Forbidden."""
-        own = require_scope(identity, Scope.ADMINISTER)
-        if own == account_id and (blocked or (role is not None and role is not identity.role)):
+        require_scope(identity, Scope.ADMINISTER)
+        if identity.account_id == account_id and (
+            blocked or (role is not None and role is not identity.role)
+        ):
             raise Forbidden("You cannot block yourself or change your own role: ask another administrator.")
         with self._database.write() as session:
             account = session.get(Account, account_id)
@@ -181,7 +190,7 @@ class Accounts:
 
     def own(self, identity: Identity) -> AccountRecord:
         """The account of the one who asks."""
-        return self.get(identity, require_scope(identity, Scope.READ))
+        return self.get(identity, require_account(identity, Scope.READ))
 
     def find(self, identity: Identity, username: str) -> AccountRecord:
         """The account of that name. Raises NotFound."""
@@ -208,11 +217,11 @@ class Accounts:
         self, identity: Identity, *, name: str, kind: ClientKind, account_id: UUID | None = None
     ) -> ClientRecord:
         """Register software. It acts for the asker's account, or for any that an administrator names."""
-        own = require_scope(identity, Scope.WRITE)
-        if account_id not in (None, own):
+        require_scope(identity, Scope.WRITE)
+        if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
-            owner = session.get(Account, account_id or own)
+            owner = session.get(Account, account_id or identity.account_id)
             if owner is None:
                 raise NotFound("There is no such account.")
             client = Client(name=name, kind=kind.value, account_id=owner.id)
@@ -224,17 +233,19 @@ class Accounts:
 
     def clients(self, identity: Identity) -> tuple[ClientRecord, ...]:
         """The asker's registered software."""
-        own = require_scope(identity, Scope.READ)
+        own = require_account(identity, Scope.READ)
         with self._database.read() as session:
             rows = session.scalars(select(Client).where(Client.account_id == own).order_by(Client.id))
             return tuple(_client_record(row) for row in rows)
 
     def disable_client(self, identity: Identity, client_id: UUID) -> None:
         """Shut a client out: all its tokens stop working at once. Raises NotFound."""
-        own = require_scope(identity, Scope.WRITE)
+        require_scope(identity, Scope.WRITE)
         with self._database.write() as session:
             client = session.get(Client, client_id)
-            if client is None or (client.account_id != own and not identity.has(Scope.ADMINISTER)):
+            if client is None or (
+                client.account_id != identity.account_id and not identity.has(Scope.ADMINISTER)
+            ):
                 raise NotFound("There is no such client.")
             client.disabled_at = client.disabled_at or now()
             audit(session, identity, "disable", Noun.CLIENT, client.id)
@@ -255,11 +266,11 @@ class Accounts:
         A token never carries a scope that the one who made it, or the account it is for, does not have.
         Raises NotFound, Forbidden, InsufficientScope.
         """
-        own = require_scope(identity, Scope.READ)
-        if account_id not in (None, own):
+        require_scope(identity, Scope.READ)
+        if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
-            account = session.get(Account, account_id or own)
+            account = session.get(Account, account_id or identity.account_id)
             if account is None:
                 raise NotFound("There is no such account.")
             if client_id is not None:
@@ -282,17 +293,19 @@ class Accounts:
 
     def tokens(self, identity: Identity) -> tuple[TokenRecord, ...]:
         """The asker's tokens, revoked ones included."""
-        own = require_scope(identity, Scope.READ)
+        own = require_account(identity, Scope.READ)
         with self._database.read() as session:
             rows = session.scalars(select(Token).where(Token.account_id == own).order_by(Token.id))
             return tuple(_token_record(row) for row in rows)
 
     def revoke_token(self, identity: Identity, token_id: UUID) -> None:
         """Make a token worthless at once. Raises NotFound."""
-        own = require_scope(identity, Scope.READ)
+        require_scope(identity, Scope.READ)
         with self._database.write() as session:
             token = session.get(Token, token_id)
-            if token is None or (token.account_id != own and not identity.has(Scope.ADMINISTER)):
+            if token is None or (
+                token.account_id != identity.account_id and not identity.has(Scope.ADMINISTER)
+            ):
                 raise NotFound("There is no such token.")
             token.revoked_at = token.revoked_at or now()
             audit(session, identity, "revoke", Noun.CREDENTIAL, token.id)

@@ -85,7 +85,7 @@ def _fill(resource: Resource, document: dict[str, Any]) -> None:
         tag = descriptions.language_tag(document.get("language") or "")
         resource.languages = [tag] if tag else []
     if "keywords" in resource.found:
-        resource.keywords = [descriptions.plain_line(tag) for tag in document.get("tags", [])][
+        resource.keywords = [descriptions.plain_line(tag) for tag in document.get("tags") or ()][
             : descriptions.LIST_LENGTH
         ]
 

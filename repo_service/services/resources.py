@@ -22,7 +22,7 @@ from repo_service.models import AuditEntry, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import descriptions, paging, uploads
-from repo_service.services.accounts import require_scope
+from repo_service.services.accounts import require_account
 from repo_service.services.descriptions import Description
 from repo_service.services.jobs import Jobs, processing_of
 from repo_service.services.reading import (
@@ -62,7 +62,7 @@ class Resources:
 
         Raises NotFound and Conflict for the upload, InvalidInput for the description.
         """
-        owner_id = require_scope(identity, Scope.WRITE)
+        owner_id = require_account(identity, Scope.WRITE)
         description = descriptions.normalise(description)
         with self._database.write() as session:
             upload = uploads.take(session, identity, upload_id)
@@ -128,7 +128,7 @@ class Resources:
 
     def mine(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[ResourceRecord]:
         """The asker's own resources, newest first, withdrawn ones included. Raises InvalidCursor."""
-        owner_id = require_scope(identity, Scope.READ)
+        owner_id = require_account(identity, Scope.READ)
         query = (
             select(Resource)
             .where(Resource.owner_id == owner_id)
@@ -142,6 +142,18 @@ class Resources:
             return paging.page_of(
                 rows, limit, key=lambda row: row.id, record=lambda row: record_of(session, row, identity)
             )
+
+    def has_file(self, identity: Identity, digest: str | None) -> bool:
+        """Whether the asker has a version with these bytes already. Says nothing of other people's."""
+        owner_id = require_account(identity, Scope.READ)
+        with self._database.read() as session:
+            found = session.scalar(
+                select(Version.id)
+                .join(Resource, Resource.id == Version.resource_id)
+                .where(Resource.owner_id == owner_id, Version.digest == digest)
+                .limit(1)
+            )
+            return found is not None
 
     def visible_of(self, identity: Identity, ids: Sequence[UUID]) -> dict[UUID, ResourceRecord]:
         """Those of ``ids`` that everybody may see now: the last word on a search's hits."""
@@ -201,7 +213,7 @@ class Resources:
 
         Raises NotFound, Forbidden, Conflict.
         """
-        account_id = require_scope(identity, Scope.WRITE)
+        account_id = require_account(identity, Scope.WRITE)
         with self._database.write() as session:
             resource = session.scalar(select(Resource).where(Resource.id == resource_id).with_for_update())
             if resource is None or not sees_all(identity, resource.owner_id):
@@ -283,7 +295,7 @@ class Resources:
 def _own(
     session: Session, identity: Identity, resource_id: UUID, *, lock: bool = False, moderate: bool = False
 ) -> Resource:
-    account_id = require_scope(identity, Scope.WRITE)
+    account_id = require_account(identity, Scope.WRITE)
     query = select(Resource).where(Resource.id == resource_id)
     resource = session.scalar(query.with_for_update() if lock else query)
     if resource is None:

@@ -30,7 +30,7 @@ from repo_service.models import Blob, BlobLocation, Upload
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
-from repo_service.services.accounts import require_scope
+from repo_service.services.accounts import require_account
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
 from repo_service.services.trail import audit
@@ -72,7 +72,7 @@ class Uploads:
 
         Raises PayloadTooLarge, QuotaExceeded, StorageFull.
         """
-        account_id = require_scope(identity, Scope.WRITE)
+        account_id = require_account(identity, Scope.WRITE)
         if size > self._limits.max_size + overhead:
             raise PayloadTooLarge("The file is larger than this service takes.", limit=self._limits.max_size)
         size = min(size, self._limits.max_size)
@@ -95,7 +95,7 @@ class Uploads:
     def get(self, identity: Identity, upload_id: UUID) -> UploadRecord:
         """One of the asker's uploads. Raises NotFound."""
         with self._database.read() as session:
-            return _record(_own(session, require_scope(identity, Scope.WRITE), upload_id))
+            return _record(_own(session, require_account(identity, Scope.WRITE), upload_id))
 
     def receive(
         self, identity: Identity, upload_id: UUID, *, exact: bool = True, announced: int | None = None
@@ -106,7 +106,7 @@ class Uploads:
         already, SizeMismatch when another size was declared.
         """
         with self._database.read() as session:
-            upload = _own(session, require_scope(identity, Scope.WRITE), upload_id)
+            upload = _own(session, require_account(identity, Scope.WRITE), upload_id)
             if upload.state != UploadState.OPEN.value:
                 raise Conflict("This upload has its file already: begin a new one.")
             record = _record(upload)
@@ -121,7 +121,7 @@ class Uploads:
     def cancel(self, identity: Identity, upload_id: UUID) -> None:
         """Give the reserved room back. Raises NotFound, Conflict when a version has taken the upload."""
         with self._database.write() as session:
-            upload = _own(session, require_scope(identity, Scope.WRITE), upload_id)
+            upload = _own(session, require_account(identity, Scope.WRITE), upload_id)
             if upload.state == UploadState.USED.value:
                 raise Conflict("This upload has become a version already.")
             session.delete(upload)
@@ -283,7 +283,7 @@ class Receiver:
 
 def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
     """The asker's finished upload, for the version that takes it now. Raises NotFound, Conflict."""
-    account_id = require_scope(identity, Scope.WRITE)
+    account_id = require_account(identity, Scope.WRITE)
     upload = _own(session, account_id, upload_id)
     if upload.state != UploadState.FINISHED.value:
         raise Conflict("This upload has no file yet, or was used already.")

@@ -1,0 +1,106 @@
+"""Running processes: the web server, the worker, and both as one tree that stops together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from repo_service.app import create_app, queue_of, services_of
+from repo_service.http import logging, metrics
+from repo_service.jobs.worker import work
+from repo_service.settings import Settings
+
+_STOP_SECONDS = 30.0
+_RESTART_SECONDS = 1.0
+
+
+def serve(settings: Settings) -> None:
+    """Answer HTTP until a signal stops the process."""
+    Granian(
+        "repo_service.wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.web_workers,
+        blocking_threads=settings.web_threads,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(),
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=int(_STOP_SECONDS),
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def run_worker(settings: Settings) -> None:
+    """Do jobs until a signal stops the process."""
+    logging.configure(level=settings.log_level, style=settings.log_format)
+    app = create_app(settings, writes_index=True)
+    with app.app_context():
+        work(services_of(app), queue_of(app), threads=settings.job_threads)
+
+
+def run_all(settings: Settings) -> int:
+    """The web server and the worker as children of this process; the web server's exit status, or 0.
+
+    A worker that dies is started again. When the web server ends or a signal comes, both are stopped.
+    """
+    metrics.prepare(settings.data_dir / "metrics")
+    stop = _StopRequest()
+    web, worker = _start("serve"), _start("worker")
+    try:
+        while not stop.asked and web.poll() is None:
+            if worker.poll() is not None:
+                stop.wait(_RESTART_SECONDS)
+                if not stop.asked:
+                    worker = _start("worker")
+            stop.wait(0.2)
+    finally:
+        _stop([web, worker])
+    return 0 if stop.asked else web.returncode or 1
+
+
+class _StopRequest:
+    """Set by Ctrl-C or SIGTERM; the children get theirs from us, in our time."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGINT, self._ask)
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, or until asked."""
+        until = time.monotonic() + seconds
+        while not self.asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+
+
+def _start(command: str) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C in the terminal reaches this process only.
+    arguments = [sys.executable, "-m", "repo_service", command]
+    return subprocess.Popen(arguments, start_new_session=True)  # noqa: S603 - our own module, fixed words
+
+
+def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for child in children:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
