@@ -8,7 +8,7 @@ from typing import Protocol
 from repo_service.domain.inspection import Inspection
 from storage import BlobReader as ReadStream
 
-__all__ = ["HEAD_SIZE", "Parser", "Progress", "ReadStream", "Source"]
+__all__ = ["HEAD_SIZE", "NotThisFormat", "Parser", "Progress", "ReadStream", "Source"]
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, from 0.0 to 1.0."""

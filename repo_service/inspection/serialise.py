@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -83,3 +84,7 @@ def _activity_text(activity: Activity) -> Iterator[str]:
     yield activity.title
     yield from activity.tags
     yield from _outline_text(activity.sections)
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

@@ -21,9 +21,12 @@ _UNWANTED = re.compile(
 )
 _LINE_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
 
-_BLOCK_END = re.compile(r"</(?:p|div|li|h[1-6]|tr|dd|dt|pre|blockquote|caption)>|<(?:br|hr)>")
-_CELL_END = re.compile(r"</t[dh]>")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<(?:!--.*?(?:-->|\Z)|(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|[!?/][^<>]*>)", re.DOTALL)
+_UNSHOWN = {"script", "style", "object", "iframe", "noscript", "template", "svg", "math", "title", "textarea"}
+_BLOCKS = {
+    *("p", "br", "hr", "div", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"),
+    *("li", "dt", "dd", "tr", "caption", "table", "ul", "ol", "section", "article", "header", "footer"),
+}
 _BLANKS = re.compile(r"[ \t\xa0]+")
 _EMPTY_LINES = re.compile(r" ?\n[ \n]*")
 
@@ -56,6 +59,24 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
 }
+# The elements of which an unclosed one goes on in the next block.
+_FORMATTING = {
+    "a",
+    "b",
+    "big",
+    "code",
+    "em",
+    "font",
+    "i",
+    "nobr",
+    "s",
+    "small",
+    "strike",
+    "strong",
+    "tt",
+    "u",
+}
+_FLOOD = 100_000
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
 
@@ -70,22 +91,67 @@ def clean_paragraphs(text: str, *, limit: int = PARAGRAPH_LIMIT) -> str:
 
 
 def clean_html(text: str) -> str:
-    """HTML with formatting, tables and web links; no images, styles, scripts, forms or embedded things."""
+    """HTML with formatting, tables and web links; no images, styles, scripts, forms or embedded things.
+
+    Markup of the kind that an HTML parser answers with a flood of elements is reduced to its text.
+    """
+    text = _UNWANTED.sub("", text)[:HTML_LIMIT]
+    if _would_flood(text):
+        return text_to_html(html_to_text(text))
     return nh3.clean(
-        _UNWANTED.sub("", text)[:HTML_LIMIT],
+        text,
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_only_web_links,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow ugc",
-        clean_content_tags={"script", "style", "object", "iframe", "noscript", "template", "svg", "math"},
+        clean_content_tags=_UNSHOWN - {"title", "textarea"},
     )
 
 
+def _would_flood(text: str) -> bool:
+    """Whether formatting is left open so often that a parser would flood us with it.
+
+    It opens all of it again in each block that follows (HTML Standard, 13.2.4.3: reconstruct the active
+    formatting elements), so the effort is their number times that of the blocks.
+    """
+    open_now = most = blocks = 0
+    for tag in _TAG.finditer(text):
+        name = (tag[2] or "").lower()
+        if name in _FORMATTING:
+            open_now = max(0, open_now - 1) if tag[1] else open_now + 1
+            most = max(most, open_now)
+        else:
+            blocks += 1
+    return most * blocks > _FLOOD
+
+
 def html_to_text(text: str) -> str:
-    """The plain text of HTML, with line breaks where blocks end."""
-    cleaned = _TAG.sub("", _CELL_END.sub(" ", _BLOCK_END.sub("\n", clean_html(text))))
-    return _EMPTY_LINES.sub("\n", _BLANKS.sub(" ", clean_paragraphs(html.unescape(cleaned)))).strip()
+    """The plain text of HTML, with line breaks where blocks end.
+
+    A scan for tags and not an HTML parser, because its time must be in proportion to the text.
+    """
+    text = _UNWANTED.sub("", text)[:HTML_LIMIT]
+    pieces: list[str] = []
+    within = ""
+    at = 0
+    for tag in _TAG.finditer(text):
+        if not within:
+            pieces.append(text[at : tag.start()])
+        at = tag.end()
+        closing, name = tag[1], (tag[2] or "").lower()
+        if within:
+            within = "" if closing and name == within else within
+        elif name in _UNSHOWN:
+            within = "" if closing else name
+        elif name in _BLOCKS:
+            pieces.append("\n")
+        elif name in ("td", "th"):
+            pieces.append(" ")
+    if not within:
+        pieces.append(text[at:])
+    plain = clean_paragraphs(html.unescape("".join(pieces)))
+    return _EMPTY_LINES.sub("\n", _BLANKS.sub(" ", plain)).strip()
 
 
 def text_to_html(text: str) -> str:

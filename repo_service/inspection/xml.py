@@ -67,7 +67,7 @@ class XmlSink:
 
     @property
     def done(self) -> bool:
-        return self._only_root and self._target.events > 0
+        return self._only_root and self._target.root_seen
 
     def feed(self, data: bytes) -> None:
         for at in range(0, len(data), _PIECE):
@@ -126,6 +126,7 @@ class _Target:
         self._text: list[str] = []
         self._length = 0
         self.events = 0
+        self.root_seen = False
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self.events += 1
@@ -135,6 +136,7 @@ class _Target:
         if self._text:
             self._text.clear()
             self._length = 0
+        self.root_seen = True
         self._handler.start(self._path, attributes)
 
     def end(self, tag: str) -> None:

@@ -140,6 +140,8 @@ def _members(inflated: _Inflated, limits: Limits) -> Iterator[_Member]:
     first = True
     extensions = 0
     while header := inflated.block():
+        if len(header) < _BLOCK:
+            raise NotThisFormat if first else _truncated()
         if header == _ZERO:
             inflated.expect_zeros()
             return
@@ -237,16 +239,13 @@ class _Inflated:
         self._at = 0
 
     def block(self) -> bytes:
-        """The next 512 bytes; empty at the end."""
+        """The next 512 bytes, fewer at the end."""
         end = self._at + _BLOCK
         if end <= len(self._block):
             header = self._block[self._at : end]
             self._at = end
             return header
-        header = b"".join(self.pieces(_BLOCK, at_end=True))
-        if header and len(header) < _BLOCK:
-            raise _truncated()
-        return header
+        return b"".join(self.pieces(_BLOCK, at_end=True))
 
     def small(self, size: int, limits: Limits) -> bytes:
         """The data of an extended header, without its padding."""

@@ -22,7 +22,7 @@ from repo_service.domain.inspection import (
 from repo_service.inspection.archives.base import Sink, Want
 from repo_service.inspection.archives.targz import GZIP_MAGIC, read_targz
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
-from repo_service.inspection.base import NotThisFormat, Progress, Source
+from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.media_types import MOODLE_BACKUP
 from repo_service.inspection.moodle.outline import Parts, build_outline
@@ -61,7 +61,7 @@ _TYPES: dict[str, Literal["course", "section", "activity"]] = {
 
 
 class Moodle2Parser:
-    """``sniff`` takes any zip or gzip, and whatever calls itself ``.mbz``: Moodle goes by that extension."""
+    """``sniff`` takes any zip or gzip, whatever its name."""
 
     name = "moodle2"
     version = 1
@@ -70,7 +70,7 @@ class Moodle2Parser:
         self._limits = limits
 
     def sniff(self, head: bytes, name: str) -> bool:
-        return head.startswith((GZIP_MAGIC, *ZIP_MAGICS)) or name.lower().endswith(".mbz")
+        return head.startswith((GZIP_MAGIC, *ZIP_MAGICS))
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> BackupInspection:
         backup = _Backup(self._limits)
@@ -78,8 +78,6 @@ class Moodle2Parser:
         if source.read_at(0, len(GZIP_MAGIC)) == GZIP_MAGIC:
             archive_format = "tgz"
             read_targz(source, backup, progress=progress, limits=self._limits)
-        elif not source.read_at(0, 4).startswith(ZIP_MAGICS):
-            raise NotThisFormat
         else:
             archive_format = "zip"
             read_zip(source, backup, progress=progress, limits=self._limits)
