@@ -105,6 +105,13 @@ def services_of(app: APIFlask) -> Services:
         return context.services()
 
 
+def engine_of(app: APIFlask) -> Engine:
+    """The database engine of ``app``."""
+    with app.app_context():
+        engine: Engine = app.extensions["sqlalchemy"].engine
+        return engine
+
+
 def migrate(app: APIFlask) -> None:
     """Bring the database to the newest schema."""
     with app.app_context():

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     )
     store_url: str = Field(
         default="",
-        description="Where blobs are kept: file:///path or s3://bucket?endpoint_url=…; "
+        description="Where blobs are kept: file:///path or s3://bucket?endpoint_url=…&public_endpoint_url=…; "
         "empty: the data folder.",
     )
     store_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 store.")
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
             "data_dir": folder,
             "base_url": self.base_url.rstrip("/"),
             "database_url": self.database_url or f"sqlite:///{folder / 'repo.db'}",
-            "store_url": self.store_url or f"file://{folder / 'store'}",
+            "store_url": self.store_url or (folder / "store").as_uri(),
             "search_url": self.search_url or f"tantivy://{folder / 'index'}",
             "queue_url": self.queue_url or f"sqlite:///{folder / 'queue.db'}",
         }.items():

@@ -1,3 +1,9 @@
 """Fixtures every test can use; each module of tests/support brings its own."""
 
-pytest_plugins = ["tests.support.corpus", "tests.support.postgres", "tests.support.weed"]
+# Those that others import come first: pytest rewrites the assertions of a module before it is imported.
+pytest_plugins = [
+    "tests.support.corpus",
+    "tests.support.postgres",
+    "tests.support.weed",
+    "tests.support.service",
+]

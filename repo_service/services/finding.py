@@ -38,6 +38,10 @@ class Search:
         self._index = index
         self._resources = resources
 
+    def close(self) -> None:
+        """Let go of the index."""
+        self._index.close()
+
     def search(self, identity: Identity, query: SearchQuery) -> SearchResult:
         """A page of what fits. A withdrawn resource is never shown, even while the index still has it.
 

@@ -1,0 +1,130 @@
+"""The whole service within the test process: real database, real store, jobs done when the test says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from repo_service.app import create_app, engine_of, migrate, services_of
+from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, Role
+from repo_service.domain.resources import JobState
+from repo_service.jobs.worker import handlers_of
+from repo_service.models import Job
+from repo_service.services.container import Services
+from repo_service.settings import Settings
+from tests.support.weed import Weed
+
+OPERATOR = Identity(username="operator", role=Role.ADMINISTRATOR, scopes=SCOPES_OF_ROLE[Role.ADMINISTRATOR])
+
+
+@dataclass
+class Service:
+    """One running service and the means to ask it."""
+
+    app: APIFlask
+    services: Services
+    settings: Settings
+
+    def client(self, token: str | None = None) -> FlaskClient:
+        """Somebody who asks; without a token the public."""
+        client = self.app.test_client()
+        if token is not None:
+            client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        return client
+
+    def token(self, username: str, role: Role = Role.MEMBER, quota: int | None = None) -> str:
+        """A token with every scope of the role, for a new account of that name."""
+        account = self.services.accounts.create(OPERATOR, username=username, role=role, quota=quota)
+        issued = self.services.accounts.issue_token(
+            OPERATOR, name="test", scopes=SCOPES_OF_ROLE[role], account_id=account.id
+        )
+        return issued.secret
+
+    def member(self, username: str = "teacher") -> FlaskClient:
+        """A new member."""
+        return self.client(self.token(username))
+
+    def work(self) -> None:
+        """Do what a worker would do now: every job that waits, then the search index."""
+        handlers = handlers_of(self.services)
+        while ids := self._waiting():
+            for job_id in ids:
+                handlers.run_job(job_id)
+        handlers.follow_changes()
+
+    def _waiting(self) -> list[Any]:
+        with self.services.database.read() as session:
+            return list(session.scalars(select(Job.id).where(Job.state == JobState.QUEUED.value)))
+
+
+def send_file(
+    client: FlaskClient,
+    content: bytes | Path,
+    *,
+    file_name: str = "course.mbz",
+    url: str = "/api/v1/resources",
+    **metadata: Any,
+) -> TestResponse:
+    """POST a form with a file and its metadata."""
+    data = content.read_bytes() if isinstance(content, Path) else content
+    return client.post(url, data={"metadata": json.dumps(metadata), "file": (BytesIO(data), file_name)})
+
+
+MakeService = Callable[..., Service]
+
+
+@pytest.fixture
+def make_service(tmp_path: Path) -> Iterator[MakeService]:
+    """Start services with settings of one's own (names of ``Settings``); all are closed at the end."""
+    made: list[Service] = []
+
+    def make(**overrides: Any) -> Service:
+        folder = tmp_path / f"service{len(made)}"
+        settings = Settings(**{"data_dir": folder, "queue_url": "memory:", "min_free_space": 0, **overrides})
+        app = create_app(settings, writes_index=True)
+        migrate(app)
+        service = Service(app=app, services=services_of(app), settings=settings)
+        made.append(service)
+        return service
+
+    yield make
+    for service in made:
+        service.services.search.close()
+        engine_of(service.app).dispose()
+
+
+@pytest.fixture
+def service(make_service: MakeService) -> Service:
+    """A service on SQLite and local disk."""
+    return make_service()
+
+
+@pytest.fixture(params=["sqlite+file", "postgresql+s3"])
+def any_service(request: pytest.FixtureRequest, make_service: MakeService) -> Service:
+    """A service on SQLite and local disk, and one on PostgreSQL and S3: what holds must hold on both."""
+    if request.param == "sqlite+file":
+        return make_service()
+    weed: Weed = request.getfixturevalue("weed")
+    database: str = request.getfixturevalue("postgres_database")()
+    return make_service(
+        database_url=database,
+        store_url=weed.store_url(weed.make_bucket()),
+        store_access_key=weed.access_key,
+        store_secret_key=weed.secret_key,
+    )
+
+
+def json_of(response: TestResponse, status: int = 200) -> Any:
+    """The JSON of an answer that has to have this status."""
+    assert response.status_code == status, response.text
+    return response.json
