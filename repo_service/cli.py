@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from repo_service.domain.errors import DomainError, InvalidFile
 from repo_service.domain.identity import Identity, Role, Scope
+from repo_service.domain.resources import JobKind
 from repo_service.inspection.registry import inspect as inspect_source
 from repo_service.inspection.serialise import to_json
 from repo_service.inspection.sources import FileSource
@@ -247,6 +248,15 @@ def reindex() -> None:
 
         done = services.indexer.reindex(progress)
     click.echo(f"{done} resources are indexed.")
+
+
+@main.command()
+@tells_errors
+def reinspect() -> None:
+    """Have every file inspected again that no present parser has seen; the worker does it."""
+    with opened() as services:
+        count = services.jobs.enqueue_all(JobKind.INSPECT, services.inspector.outdated())
+    click.echo(f"{count} files will be inspected again.")
 
 
 @main.command("import")

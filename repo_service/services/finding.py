@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from repo_service.domain.errors import Busy
 from repo_service.domain.identity import Identity
 from repo_service.domain.search import Facet, FacetCount, Highlight, SearchQuery
 from repo_service.search.base import SearchIndex
+from repo_service.search.errors import IndexUnusable
 from repo_service.services.records import ResourceRecord
 from repo_service.services.resources import Resources
 
@@ -45,9 +47,14 @@ class Search:
     def search(self, identity: Identity, query: SearchQuery) -> SearchResult:
         """A page of what fits. A withdrawn resource is never shown, even while the index still has it.
 
-        Raises InvalidCursor.
+        Raises InvalidCursor, Busy.
         """
-        page = self._index.query(query)
+        try:
+            page = self._index.query(query)
+        except IndexUnusable as error:
+            raise Busy(
+                "The search index is being made anew: try again in a minute.", retry_after=60
+            ) from error
         visible = self._resources.visible_of(identity, [UUID(hit.id) for hit in page.hits])
         shown = [visible[UUID(hit.id)] for hit in page.hits if UUID(hit.id) in visible]
         hidden = len(page.hits) - len(shown)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -15,9 +16,12 @@ from repo_service.domain.vocabularies import vocabulary
 from repo_service.models import InspectionRecord, Resource, Version
 from repo_service.models.database import Database
 from repo_service.search.base import SearchIndex
+from repo_service.search.errors import IndexUnusable
 from repo_service.services.changes import Changes
 
 _BATCH = 500
+
+log = structlog.get_logger(__name__)
 
 
 class Indexer:
@@ -29,8 +33,18 @@ class Indexer:
         self._index = index
 
     def follow(self) -> int:
-        """Bring the index up to the newest committed change; returns how many changes were followed."""
+        """Bring the index up to the newest committed change; returns how many changes were followed.
+
+        An index that is damaged or of another version is made anew.
+        """
         self._changes.sequence()
+        try:
+            return self._follow()
+        except IndexUnusable:
+            log.exception("the search index is made anew")
+            return self.reindex()
+
+    def _follow(self) -> int:
         followed = 0
         while True:
             changes = self._changes.after(self._index.position(), limit=_BATCH)

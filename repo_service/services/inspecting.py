@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.identity import Identity
-from repo_service.inspection.registry import inspect
+from repo_service.inspection.registry import inspect, parsers
 from repo_service.inspection.serialise import search_text, to_json
 from repo_service.inspection.sources import RangeSource
 from repo_service.models import Blob, InspectionRecord, Resource, Version
@@ -45,9 +45,11 @@ class Inspector:
                 raise JobFailed("No store has the bytes of this file: an operator must look.") from error
         record = self._look(digest, blob_source(store, locator, size), name, report)
         with self._database.write() as session:
+            blob = session.scalar(select(Blob).where(Blob.digest == digest).with_for_update())
+            if blob is None:
+                raise JobFailed("The file was deleted meanwhile.")
             session.merge(record)
-            blob = session.get(Blob, digest)
-            if blob is not None and record.problem is None:
+            if record.problem is None:
                 blob.media_type = record.document["media_type"]
             session.flush()
             rows = session.execute(
@@ -59,6 +61,18 @@ class Inspector:
             ).all()
             for resource, version in rows:
                 settle(session, _SYSTEM, resource, version)
+
+    def outdated(self) -> list[str]:
+        """Digests of the blobs that no present version of a parser has inspected."""
+        present = {(parser.name, parser.version) for parser in parsers()}
+        with self._database.read() as session:
+            rows = session.execute(
+                select(Blob.digest, InspectionRecord.parser, InspectionRecord.parser_version).outerjoin(
+                    InspectionRecord, InspectionRecord.digest == Blob.digest
+                )
+            ).all()
+        current = {row.digest for row in rows if (row.parser, row.parser_version) in present}
+        return sorted({row.digest for row in rows} - current)
 
     def _look(self, digest: str, source: RangeSource, name: str, report: Report) -> InspectionRecord:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -72,6 +72,15 @@ class Jobs:
             job.next_try_at, job.finished_at = moment, None
         job_id = job.id
         after_commit(session, lambda: self._send(job_id))
+
+    def enqueue_all(self, kind: JobKind, keys: Iterable[str]) -> int:
+        """Have this done for each key; returns how many."""
+        count = 0
+        for key in keys:
+            with self._database.write() as session:
+                self.enqueue(session, kind, key)
+            count += 1
+        return count
 
     def run(self, job_id: UUID, handlers: Mapping[JobKind, Handler]) -> None:
         """Do one job, unless it is done, being done, or not due."""

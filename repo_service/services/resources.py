@@ -99,8 +99,8 @@ class Resources:
     ) -> ResourceRecord:
         """A further edition of one's own resource. The older ones stay. Raises NotFound, Gone, Conflict."""
         with self._database.write() as session:
-            resource = _own(session, identity, resource_id, lock=True)
             upload = uploads.take(session, identity, upload_id)
+            resource = _own(session, identity, resource_id, lock=True)
             version = self._new_version(
                 session, identity, resource, upload, change_note=change_note, release=release
             )
