@@ -287,6 +287,11 @@ def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
     upload = _own(session, account_id, upload_id)
     if upload.state != UploadState.FINISHED.value:
         raise Conflict("This upload has no file yet, or was used already.")
+    # Whoever settles the versions of this blob holds the same lock: none is added unseen meanwhile. It comes
+    # before the resource's lock everywhere.
+    blob = session.scalar(select(Blob).where(Blob.digest == upload.digest).with_for_update())
+    if blob is None or blob.deleting_at is not None:
+        raise Conflict("This upload's file has been deleted meanwhile: send it again.")
     upload.state = UploadState.USED.value
     audit(
         session, identity, "upload", Noun.UPLOAD, upload.id, digest=upload.digest, size=upload.declared_size
