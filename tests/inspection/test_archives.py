@@ -80,6 +80,16 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
         assert told[0] >= 0.0
 
 
+@pytest.mark.parametrize("comment", [0, 4000, 4060, 4070, 4074, 4075, 65_535])
+@pytest.mark.parametrize("entries", [0, 70_000])
+def test_the_end_record_is_found_before_any_comment(comment: int, entries: int, tmp_path: Path) -> None:
+    many = [*encoded_members(), *((b"files/%d" % n, b"") for n in range(entries))]
+    path = raw_zip(tmp_path / "x.mbz", many)
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + comment.to_bytes(2, "little") + b"-" * comment)
+    assert inspect_backup(path).activities == 2
+
+
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_long_names(form: int, tmp_path: Path) -> None:
     path = tmp_path / "x.mbz"

@@ -48,8 +48,12 @@ _HEAD = 4 * KIB
 _SPAN = 1 * MIB
 """Wanted members are fetched together up to this many bytes; larger ones are streamed."""
 _GAP = 8 * KIB
-_WASTE = 96 * KIB
-"""Bytes of unwanted members that may be fetched to save requests, for one gap and altogether."""
+"""The longest gap between wanted members that is fetched too, to save a request."""
+_EXTRA = 248 * KIB
+"""What may be read besides the directory and the data of wanted members: their headers, and gaps."""
+_LEAST_FOR_GAPS = 32 * KIB
+_TAIL = 4 * KIB
+"""Read first to find the end record, which mostly has no comment."""
 
 
 def read_zip(source: Source, visitor: Visitor, *, progress: Progress, limits: Limits = LIMITS) -> None:
@@ -125,19 +129,16 @@ def _judge(entry: _Entry, sins: Sins) -> bool:
 
 def _find_directory(source: Source, limits: Limits) -> _Directory:
     """From the end record, and the zip64 end record where there is one (4.3.14 to 4.3.16)."""
-    tail_size = min(source.size, _END.size + 0xFFFF)
-    tail_offset = source.size - tail_size
-    tail = source.read_at(tail_offset, tail_size)
-    at = len(tail)
-    while (at := tail.rfind(b"PK\x05\x06", 0, at)) >= 0:
-        # The comment must reach exactly to the end of the file: anything else is read differently by others.
-        if at + _END.size <= len(tail) and at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
+    for tail_size in (_TAIL, _END.size + 0xFFFF):
+        tail_offset = max(0, source.size - tail_size)
+        tail = source.read_at(tail_offset, source.size - tail_offset)
+        if (at := _find_end(tail)) >= 0:
             break
-    if at < 0:
+    else:
         raise InvalidFile("The zip has no end record: it is cut off or damaged.", reason="truncated")
     end_at = tail_offset + at
     _, disk, start_disk, count_here, count, size, offset, _ = _END.unpack_from(tail, at)
-    if (wide := _find_zip64(source, tail, at, end_at)) is not None:
+    if (wide := _find_zip64(source, end_at)) is not None:
         end_at, values = wide
         narrow = (disk, start_disk, count_here, count, size, offset)
         limit = (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
@@ -156,13 +157,24 @@ def _find_directory(source: Source, limits: Limits) -> _Directory:
     return _Directory(offset, size, count)
 
 
-def _find_zip64(
-    source: Source, tail: bytes, at: int, end_at: int
-) -> tuple[int, tuple[int, int, int, int, int, int]] | None:
+def _find_end(tail: bytes) -> int:
+    """Where the end record begins; -1 when there is none.
+
+    Its comment must reach exactly to the end of the file: anything else is read differently by other readers.
+    """
+    at = len(tail)
+    while (at := tail.rfind(b"PK\x05\x06", 0, at)) >= 0:
+        if at + _END.size <= len(tail) and at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
+            return at
+    return -1
+
+
+def _find_zip64(source: Source, end_at: int) -> tuple[int, tuple[int, int, int, int, int, int]] | None:
     """Place and values of the record: disk, disk of the directory, entries here, entries, size, offset."""
-    if at < _END64_LOCATOR.size:
+    if end_at < _END64_LOCATOR.size:
         return None
-    signature, _, record_at, _ = _END64_LOCATOR.unpack_from(tail, at - _END64_LOCATOR.size)
+    locator = source.read_at(end_at - _END64_LOCATOR.size, _END64_LOCATOR.size)
+    signature, _, record_at, _ = _END64_LOCATOR.unpack(locator)
     if signature != b"PK\x06\x07":
         return None
     record = source.read_at(record_at, _END64.size) if record_at < source.size else b""
@@ -309,10 +321,12 @@ def _worth_joining(wanted: list[_Entry]) -> list[bool]:
         for index, (entry, following) in enumerate(pairwise(wanted))
     )
     joined = [False] * len(wanted)
+    headers = sum(_LOCAL.size + len(entry.raw_name) for entry in wanted)
+    allowance = max(_LEAST_FOR_GAPS, _EXTRA - headers)
     waste = 0
     for gap, index in gaps:
         waste += gap
-        if gap > _GAP or waste > _WASTE:
+        if gap > _GAP or waste > allowance:
             break
         joined[index] = True
     return joined
