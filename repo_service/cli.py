@@ -22,6 +22,7 @@ from repo_service.domain.resources import JobKind
 from repo_service.inspection.registry import inspect as inspect_source
 from repo_service.inspection.serialise import to_json
 from repo_service.inspection.sources import FileSource
+from repo_service.search.errors import IndexLocked
 from repo_service.services.container import Services
 from repo_service.settings import Settings
 from storage import StorageError
@@ -53,6 +54,8 @@ def tells_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except DomainError as error:
             raise click.ClickException(error.detail) from error
+        except IndexLocked as error:
+            raise click.ClickException("The worker is writing the search index: stop it first.") from error
         except StorageError as error:
             raise click.ClickException(f"The store says: {error}") from error
 

@@ -5,5 +5,6 @@ pytest_plugins = [
     "tests.support.corpus",
     "tests.support.postgres",
     "tests.support.weed",
+    "tests.support.redis",
     "tests.support.service",
 ]

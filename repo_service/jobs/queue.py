@@ -46,6 +46,10 @@ class Queue:
         """Raise whatever the queue's storage raises when it does not answer."""
         self._huey.storage.queue_size()
 
+    def close(self) -> None:
+        """Let go of the connection of this thread."""
+        self._huey.storage.close()
+
     def consume(self, handlers: Handlers, *, threads: int) -> None:
         """Take hints until a signal stops the process; jobs that run then are finished first."""
         self._handlers = handlers
