@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from werkzeug.http import http_date
 
 from repo_service.domain.errors import PreconditionFailed
-from repo_service.http import ranges
+from repo_service.http import ranges, request_ids
 from repo_service.http.file_names import content_disposition
 from repo_service.http.ranges import ByteRange, Multipart
 from storage.base import BlobReader
@@ -146,6 +146,7 @@ class Blocks:
     client goes away) closes the reader that is open."""
 
     def __init__(self, segments: Sequence[bytes | ByteRange], open_range: OpenRange) -> None:
+        self._request_id = request_ids.current()
         self._blocks = _blocks(segments, open_range)
         # Two, because the first may be framing.
         self._read = deque(islice(self._blocks, 2))
@@ -162,7 +163,7 @@ class Blocks:
             raise
         except Exception as error:
             # The status is out. All that is left is to break the connection: nobody may take this for whole.
-            log.error("download broke off", exc_info=error)
+            log.error("download broke off", request_id=self._request_id, exc_info=error)
             raise
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ any web worker can answer ``/metrics`` for all of them and for the job worker.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import (
@@ -26,6 +27,16 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0)
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """What is counted for one kind of answer."""
+
+    requests: Counter
+    seconds: Histogram
+    received: Counter
+    sent: Counter
 
 
 def prepare(folder: Path) -> None:
@@ -76,6 +87,7 @@ class Metrics:
         self._store_bytes = Counter(
             "repo_store_bytes", "Bytes moved by the store.", ["store", "operation"], registry=registry
         )
+        self._by_answer: dict[tuple[str, str, int], _Counted] = {}
         self._jobs = Counter("repo_jobs", "Jobs run.", ["kind", "outcome"], registry=registry)
         self._job_seconds = Histogram(
             "repo_job_seconds", "Time one run of a job took.", ["kind"], buckets=_SECONDS, registry=registry
@@ -83,13 +95,17 @@ class Metrics:
 
     def count_answered(self, answered: Answered) -> None:
         """An observer for ``observation.register``."""
-        endpoint = answered.endpoint or "unmatched"
-        self._requests.labels(endpoint, answered.method, str(answered.status)).inc()
-        self._request_seconds.labels(endpoint, answered.method).observe(answered.seconds)
+        # Looking up labels takes longer than counting does.
+        key = (answered.endpoint, answered.method, answered.status)
+        counted = self._by_answer.get(key)
+        if counted is None:
+            counted = self._by_answer[key] = self._counted(*key)
+        counted.requests.inc()
+        counted.seconds.observe(answered.seconds)
         if answered.received:
-            self._received.labels(endpoint).inc(answered.received)
+            counted.received.inc(answered.received)
         if answered.sent:
-            self._sent.labels(endpoint).inc(answered.sent)
+            counted.sent.inc(answered.sent)
 
     def count_store(self, observation: Observation) -> None:
         """An observer for ``CheckedStore``."""
@@ -103,6 +119,15 @@ class Metrics:
         """One run of a job; ``outcome`` is a stable word such as ``done``, ``retried`` or ``failed``."""
         self._jobs.labels(kind, outcome).inc()
         self._job_seconds.labels(kind).observe(seconds)
+
+    def _counted(self, endpoint: str, method: str, status: int) -> _Counted:
+        endpoint = endpoint or "unmatched"
+        return _Counted(
+            requests=self._requests.labels(endpoint, method, str(status)),
+            seconds=self._request_seconds.labels(endpoint, method),
+            received=self._received.labels(endpoint),
+            sent=self._sent.labels(endpoint),
+        )
 
     def text(self) -> bytes:
         """Everything counted, in Prometheus's text format (``CONTENT_TYPE``)."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g
+from flask.globals import request_ctx
 
 from repo_service.http import body, request_ids
 
@@ -50,36 +51,40 @@ def register(app: Flask, *observers: Observer, account: Callable[[], str] = str)
 
     @app.after_request
     def _observe(response: Response) -> Response:
-        started = g.get("started") or time.perf_counter()
-        answered = Answered(
-            method=request.method if request.method in _METHODS else "OTHER",
-            endpoint=request.endpoint or "",
-            path=request.path,
-            status=response.status_code,
-            seconds=time.perf_counter() - started,
-            received=_received(),
-            sent=0,
-            whole=True,
-            account=account(),
-            request_id=request_ids.current(),
-        )
+        started: float = g.get("started") or time.perf_counter()
+        asked = request_ctx.request  # the proxy is paid for at every look
+        method = asked.method
+        status = response.status_code
+        who, request_id = account(), request_ids.current()
 
         def tell(sent: int, whole: bool) -> None:
-            told = replace(answered, sent=sent, whole=whole, seconds=time.perf_counter() - started)
+            answered = Answered(
+                method=method if method in _METHODS else "OTHER",
+                endpoint=asked.endpoint or "",
+                path=asked.path,
+                status=status,
+                seconds=time.perf_counter() - started,
+                received=_received(asked),
+                sent=sent,
+                whole=whole,
+                account=who,
+                request_id=request_id,
+            )
             for observer in observers:
-                observer(told)
+                observer(answered)
 
-        bodiless = request.method == "HEAD" or response.status_code in {204, 304}
-        if response.is_streamed and not bodiless:
+        if method == "HEAD" or status in {204, 304}:
+            tell(0, True)
+        elif response.is_streamed:
             response.response = _Counted(response, tell)
         else:
-            tell(0 if bodiless else response.calculate_content_length() or 0, True)
+            tell(response.calculate_content_length() or 0, True)
         return response
 
 
-def _received() -> int:
-    read: int | None = request.environ.get(body.RECEIVED_KEY)
-    return request.content_length or 0 if read is None else read
+def _received(asked: Request) -> int:
+    read: int | None = asked.environ.get(body.RECEIVED_KEY)
+    return asked.content_length or 0 if read is None else read
 
 
 class _Counted:

@@ -22,8 +22,9 @@ def current() -> str:
     """The id of the request being answered; empty outside of a request."""
     if not has_request_context():
         return ""
-    known: str | None = g.get("request_id")
-    if known is None:
+    try:
+        known: str = g.request_id
+    except AttributeError:
         sent = request.headers.get(HEADER, "")
         known = g.request_id = sent if _SANE.fullmatch(sent) else secrets.token_hex(16)
     return known

@@ -261,8 +261,8 @@ def test_a_store_that_is_away(client: FlaskClient, blob: Blob) -> None:
 def test_a_blob_that_is_shorter_than_announced_breaks_the_download(app: Flask, blob: Blob) -> None:
     blob.announced = len(DATA) + 1
     with capture_logs() as logs, pytest.raises(StorageUnavailable):
-        app.test_client().get(URL, buffered=True)
-    assert [entry["event"] for entry in logs] == ["download broke off"]
+        app.test_client().get(URL, headers={"X-Request-ID": "1234-5678"}, buffered=True)
+    assert [(entry["event"], entry["request_id"]) for entry in logs] == [("download broke off", "1234-5678")]
     assert blob.readers[0].closed
 
 

@@ -22,6 +22,7 @@ def out() -> Iterator[io.StringIO]:
     try:
         yield io.StringIO()
     finally:
+        http_logging.configure(level="INFO", style="json")
         structlog.reset_defaults()
         root.handlers, root.level = handlers, level
 
@@ -95,4 +96,4 @@ def test_for_people(out: io.StringIO, app: Flask) -> None:
     app.test_client().get("/fault")
     assert "RuntimeError" in out.getvalue()
     assert "some.library" in out.getvalue()
-    assert "/fault" in out.getvalue()
+    assert " GET '/fault' 500 in " in out.getvalue()
