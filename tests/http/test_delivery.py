@@ -304,8 +304,22 @@ def test_the_front_server_sends_the_bytes(client: FlaskClient, blob: Blob) -> No
     assert response.mimetype == blob.media_type
     assert blob.readers == []
     head = client.head(URL)
+    assert "Accept-Ranges" not in response.headers, "the front server says that itself"
     assert "X-Accel-Redirect" not in head.headers
     assert head.headers["Content-Length"] == str(len(DATA))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [{"If-Match": ETAG}, {"If-Range": ETAG, "Range": "bytes=0-9"}, {"If-Unmodified-Since": LATER}],
+)
+def test_conditions_that_the_front_server_would_misjudge(
+    client: FlaskClient, blob: Blob, condition: dict[str, str]
+) -> None:
+    blob.accel_path = "/_blobs/ab"
+    response = client.get(URL, headers=condition)
+    assert "X-Accel-Redirect" not in response.headers
+    assert response.data == (DATA[:10] if "Range" in condition else DATA)
 
 
 @pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "text/plain"])
