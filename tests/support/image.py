@@ -17,7 +17,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -153,7 +152,7 @@ def _copy(stage: Stage, arguments: str, named: dict[str, Stage]) -> None:
 def serve(stage: Stage) -> None:
     """Start the image as `docker run` would and wait for its health check; RuntimeError without it."""
     port = {"REPO_PORT": str(free_port())}
-    process = subprocess.Popen(stage.argv([*stage.entrypoint, *stage.command], port), start_new_session=True)
+    process = subprocess.Popen(stage.argv([*stage.entrypoint, *stage.command], port))
     try:
         deadline = time.monotonic() + _SECONDS_TO_START
         check = stage.argv(stage.healthcheck, port)
@@ -163,7 +162,7 @@ def serve(stage: Stage) -> None:
             time.sleep(0.5)
         print("-- healthy", flush=True)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # and with it, by its namespace, everything it started
         process.wait()
 
 
