@@ -130,7 +130,10 @@ def _services(
     )
     stores = Stores(store)
     jobs = Jobs(
-        database, JobLimits(attempts=settings.job_attempts, lease=settings.job_lease), hint=queue.hint_job
+        database,
+        JobLimits(attempts=settings.job_attempts, lease=settings.job_lease),
+        hint=queue.hint_job,
+        observe=counted.count_job,
     )
     limits = UploadLimits(
         max_size=settings.max_upload_size,

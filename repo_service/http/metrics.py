@@ -115,7 +115,7 @@ class Metrics:
         if observation.size:
             self._store_bytes.labels(store, operation).inc(observation.size)
 
-    def count_job(self, *, kind: str, outcome: str, seconds: float) -> None:
+    def count_job(self, kind: str, outcome: str, seconds: float) -> None:
         """One run of a job; ``outcome`` is a stable word such as ``done``, ``retried`` or ``failed``."""
         self._jobs.labels(kind, outcome).inc()
         self._job_seconds.labels(kind).observe(seconds)

@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import Busy
+
+log = structlog.get_logger(__name__)
 
 AFTER_COMMIT = "after_commit"
 CHANGED = "changed"
 """Set in ``Session.info`` by whoever writes to the outbox."""
 BUSY_TIMEOUT_SECONDS = 30
+_TURN_STATES = frozenset({"40001", "40P01", "55P03"})
+"""serialization_failure, deadlock_detected, lock_not_available (PostgreSQL, appendix A)."""
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -45,22 +53,35 @@ class Database:
         """A transaction that commits at the end of the block, or changes nothing when the block raises.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so it can wait for its turn but never
-        fails half-way because another writer was faster.
+        fails half-way because another writer was faster. Raises Busy when that turn does not come.
         """
         with Session(self.engine, expire_on_commit=False) as session:
-            session.connection(execution_options={"write": True})
-            yield session
-            session.commit()
+            try:
+                session.connection(execution_options={"write": True})
+                yield session
+                session.commit()
+            except OperationalError as error:
+                if _is_somebody_elses_turn(error):
+                    raise Busy from error
+                raise
             hooks = session.info.pop(AFTER_COMMIT, [])
             if self._on_change is not None and session.info.pop(CHANGED, False):
                 hooks.append(self._on_change)
         for hook in hooks:
-            hook()
+            try:
+                hook()
+            except Exception:  # it is committed: hints are lost at worst, and a sweep finds what they told
+                log.exception("a hook after a commit failed")
 
 
 def after_commit(session: Session, hook: Callable[[], None]) -> None:
     """Call ``hook`` once the transaction of ``session`` is committed; never when it is not."""
     session.info.setdefault(AFTER_COMMIT, []).append(hook)
+
+
+def _is_somebody_elses_turn(error: OperationalError) -> bool:
+    """SQLite's lock is held too long; PostgreSQL chose this transaction to end a deadlock."""
+    return "database is locked" in str(error.orig) or getattr(error.orig, "sqlstate", None) in _TURN_STATES
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

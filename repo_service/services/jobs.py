@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ from repo_service.services.records import Processing
 log = structlog.get_logger(__name__)
 
 Report = Callable[[float], None]
+Observer = Callable[[str, str, float], None]
 Handler = Callable[[str, Report], None]
 """Does the job for a key and reports progress from 0.0 to 1.0. Doing it twice does no harm."""
 
@@ -44,10 +46,19 @@ class JobLimits:
 class Jobs:
     """Enqueue, run and find jobs. ``hint`` tells a worker about a job; losing it costs only time."""
 
-    def __init__(self, database: Database, limits: JobLimits, hint: Callable[[UUID], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        limits: JobLimits,
+        *,
+        hint: Callable[[UUID], None],
+        observe: Observer = lambda kind, outcome, seconds: None,
+    ) -> None:
+        """``observe`` is told of every run: the kind, how it ended (done, retried, failed), seconds."""
         self._database = database
         self._limits = limits
         self._hint = hint
+        self._observe = observe
 
     def enqueue(self, session: Session, kind: JobKind, key: str) -> None:
         """Have this done after the commit of ``session``. A job that is queued or running already serves."""
@@ -71,7 +82,7 @@ class Jobs:
             job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
             job.next_try_at, job.finished_at = moment, None
         job_id = job.id
-        after_commit(session, lambda: self._send(job_id))
+        after_commit(session, lambda: self._hint(job_id))
 
     def enqueue_all(self, kind: JobKind, keys: Iterable[str]) -> int:
         """Have this done for each key; returns how many."""
@@ -89,16 +100,21 @@ class Jobs:
             return
         kind, key, attempt = claimed
         structlog.contextvars.bind_contextvars(job=str(job_id), kind=kind.value, key=key)
+        started = time.monotonic()
+        outcome = "done"
         try:
             handlers[kind](key, self._reporter(job_id))
         except JobFailed as error:
+            outcome = "failed"
             self._finish(job_id, JobState.FAILED, str(error))
         except Exception as error:
+            outcome = "failed" if attempt >= self._limits.attempts else "retried"
             log.exception("job failed", attempt=attempt)
             self._try_again(job_id, attempt, f"{type(error).__name__}: {error}")
         else:
             self._finish(job_id, JobState.DONE, None)
         finally:
+            self._observe(kind.value, outcome, time.monotonic() - started)
             structlog.contextvars.unbind_contextvars("job", "kind", "key")
 
     def sweep(self) -> int:
@@ -117,24 +133,8 @@ class Jobs:
                 .limit(1000)
             ).all()
         for job_id in due:
-            self._send(job_id)
-        return len(due)
-
-    def backlog(self) -> int:
-        """How many jobs wait or run."""
-        with self._database.read() as session:
-            rows = session.scalars(
-                select(Job.id)
-                .where(Job.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]))
-                .limit(10_000)
-            )
-            return len(rows.all())
-
-    def _send(self, job_id: UUID) -> None:
-        try:
             self._hint(job_id)
-        except Exception:  # the queue is only a hint: the sweep finds the row
-            log.exception("the queue took no hint", job=str(job_id))
+        return len(due)
 
     def _claim(self, job_id: UUID) -> tuple[JobKind, str, int] | None:
         moment = now()

@@ -40,7 +40,7 @@ def count(metrics: Metrics) -> None:
     metrics.count_answered(answered())
     metrics.count_answered(answered(endpoint="", status=404))
     metrics.count_store(Observation("file", "write", 0.2, 1000, "ok"))
-    metrics.count_job(kind="inspect", outcome="done", seconds=3)
+    metrics.count_job("inspect", "done", 3)
 
 
 def _count_in(folder: Path) -> None:
