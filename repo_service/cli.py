@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
@@ -113,6 +114,25 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     with opened():
         click.echo("The database is up to date.")
+
+
+@main.command()
+def openapi() -> None:
+    """Print the API's OpenAPI document (docs/openapi.json)."""
+    from repo_service.api import document
+    from repo_service.app import create_app
+
+    # In a folder of its own: the document depends on no data and, but for the title, on no setting.
+    with TemporaryDirectory() as folder:
+        settings = Settings(
+            data_dir=Path(folder),
+            site_name=Settings.model_fields["site_name"].default,
+            database_url="sqlite://",
+            store_url="memory:",
+            search_url="memory:",
+            queue_url="memory:",
+        )
+        click.echo(json.dumps(document(create_app(settings)), indent=2, ensure_ascii=False))
 
 
 # People and programs

@@ -20,9 +20,8 @@ from storage import BlobReader, local_paths, presigned_downloads
 blueprint = APIBlueprint("files", __name__, tag="Files")
 
 _PRESIGNED_FOR = timedelta(minutes=15)
-_BYTES: dict[str, dict[str, dict[str, Any]]] = {
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {"content": {"*/*": _BINARY}}
 
 
 @blueprint.get("/files/<uuid:resource_id>/<int(min=1, max=2147483647):number>/<file_name>")
@@ -38,8 +37,8 @@ _BYTES: dict[str, dict[str, dict[str, Any]]] = {
         "storage-unavailable",
         "invalid-input",
         also={
-            200: {"description": "The file", **_BYTES},
-            206: {"description": "The ranges asked for", **_BYTES},
+            200: {"description": "The file", **_ANY_TYPE},
+            206: {"description": "The ranges asked for; several as multipart/byteranges", **_ANY_TYPE},
             302: {"description": "Where the store gives the file out"},
             304: {"description": "Not modified"},
         },

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel
 
+from repo_service.api.schemas import EditionIn, ResourceIn
 from repo_service.http.problems import CATALOGUE, MEDIA_TYPE, Problem
 from repo_service.inspection.serialise import json_schema
 
@@ -54,12 +55,12 @@ def answer_json(document: dict[str, Any]) -> Response:
 
 
 def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
-    """Add to the generated document what the generator cannot know: path formats, HEAD, problems, bearer."""
+    """Add to the generated document what the generator cannot know: path formats, HEAD, and the schemas of
+    bodies that views read themselves."""
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs", {}))
-    schemas["Problem"] = problem
-    schemas["Inspection"] = {key: value for key, value in json_schema().items() if not key.startswith("$")}
+    for model in (Problem, ResourceIn, EditionIn):
+        schemas.update(_components(model.__name__, model.model_json_schema()))
+    schemas.update(_components("Inspection", json_schema()))
     for path, operations in spec["paths"].items():
         for operation in operations.values():
             for parameter in operation["parameters"]:
@@ -70,6 +71,15 @@ def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
             head = {**operations["get"], "operationId": operations["get"]["operationId"] + "_head"}
             operations["head"] = head
     return spec
+
+
+def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Schema and its definitions as components; those of ``name`` are called ``name.…``."""
+    text = json.dumps(schema).replace('"#/$defs/', f'"#/components/schemas/{name}.')
+    moved: dict[str, Any] = json.loads(text)
+    moved.pop("$schema", None)
+    definitions = {f"{name}.{key}": value for key, value in moved.pop("$defs", {}).items()}
+    return {name: moved, **definitions}
 
 
 _UUID = {"type": "string", "format": "uuid"}
