@@ -121,20 +121,19 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def forms_and_terms(text: str, stemmer: str | None) -> tuple[list[str], set[str]]:
-    """What a text is indexed under: the forms of its words in order, and its other terms.
+    """What a text is indexed under: the forms of its words in order, and for each different word its other
+    terms, joined by spaces.
 
     The fast way through ``tokens``, for writers: it finds the same and forgets the places.
     """
     if text.isascii() and not _NOT_PLAIN.search(text):
         forms = _PLAIN_WORD.findall(text.lower())
         words = set(forms)
-        if not any(len(word) > MAX_WORD for word in words):
-            return forms, {term for word in words for term in index_terms(word, stemmer)}
+        if max(map(len, words), default=0) <= MAX_WORD:
+            return forms, {index_terms(word, stemmer) for word in words}
     parts = [part for word in _WORD.findall(text) for part in _parts(word)]
     surfaces = {part.surface for part in parts}
-    return [part.form for part in parts], {
-        term for surface in surfaces for term in index_terms(surface, stemmer)
-    }
+    return [part.form for part in parts], {index_terms(surface, stemmer) for surface in surfaces}
 
 
 def normalised(text: str) -> str:
@@ -238,10 +237,12 @@ def beginning(form: str) -> str:
 
 
 @functools.lru_cache(maxsize=2**18)
-def index_terms(surface: str, stemmer: str | None) -> tuple[str, ...]:
-    """What a word of a document is found by, besides its form: its stems and its beginnings."""
+def index_terms(surface: str, stemmer: str | None) -> str:
+    """What a word of a document is found by, besides its form: its stems and its beginnings, joined by
+    spaces."""
     form = folded(surface)
-    return (*stems(surface, stemmer), *(beginning(form[:length]) for length in range(1, BEGINNINGS + 1)))
+    beginnings = dict.fromkeys(beginning(form[:length]) for length in range(1, BEGINNINGS + 1))
+    return " ".join((*stems(surface, stemmer), *beginnings))
 
 
 def stems(surface: str, stemmer: str | None) -> tuple[str, ...]:

@@ -130,10 +130,8 @@ class _Zone:
     @classmethod
     def of(cls, texts: Iterable[str], stemmer: str | None) -> Self:
         analysed = [analysis.forms_and_terms(analysis.normalised(text), stemmer) for text in texts]
-        return cls(
-            tuple(tuple(forms) for forms, _ in analysed),
-            frozenset[str]().union(*(terms for _, terms in analysed)),
-        )
+        terms = (term for _, words in analysed for word in words for term in word.split())
+        return cls(tuple(tuple(forms) for forms, _ in analysed), frozenset(terms))
 
     def holds(self, clause: Clause) -> bool:
         match clause:

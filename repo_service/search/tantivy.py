@@ -278,7 +278,7 @@ class _Generation:
         with _translated():
             searcher = self.searcher()
             hits = searcher.search(_term(_MARKER, _POSITION), limit=1, count=False).hits
-            return int(searcher.doc(hits[0][1])[_POSITION][0]) if hits else 0
+            return int(_stored(searcher, hits[0][1], _POSITION)) if hits else 0
 
 
 # ---- Writing -----------------------------------------------------------------------------------------------
@@ -442,7 +442,7 @@ class _Answer:
                 last = hits[-1][0]
                 hits = [hit for hit in hits if hit[0] != last]
             places = sorted(
-                ordering.place(rank=rank, recency=recency, document_id=self._searcher.doc(address)[_ID][0])
+                ordering.place(rank=rank, recency=recency, document_id=_stored(self._searcher, address, _ID))
                 for recency, address in hits
             )
             places = [place for place in places if after is None or place > after]
@@ -484,6 +484,13 @@ class _Answer:
 
 def _stem_terms(zone: str, word: Word) -> list[Query]:
     return [_term(_terms(zone), stem) for stem in word.stems]
+
+
+def _stored(searcher: Searcher, address: tantivy.DocAddress, field: str) -> Any:
+    value = searcher.doc(address).get_first(field)
+    if value is None:
+        raise IndexUnusable(f"a document of the index has lost its {field}")
+    return value
 
 
 def _term(field: str, value: str) -> Query:
