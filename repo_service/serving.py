@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from repo_service.jobs.worker import work
 from repo_service.settings import Settings
 
 _STOP_SECONDS = 30.0
+_KILL_SECONDS = 25
+"""When the server kills those of its processes that do not stop: before it is killed itself."""
 _RESTART_SECONDS = 1.0
 
 
@@ -36,7 +39,7 @@ def serve(settings: Settings) -> None:
         http1_settings=HTTP1Settings(),
         websockets=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=int(_STOP_SECONDS),
+        workers_kill_timeout=_KILL_SECONDS,
         log_level=LogLevels.warning,
     ).serve()
 
@@ -102,5 +105,5 @@ def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
         try:
             child.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)  # its own processes, too: they hold the port
             child.wait()

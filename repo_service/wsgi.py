@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 from repo_service.app import create_app
 from repo_service.http import logging
 from repo_service.settings import Settings
+
+# A process of the server begins with its parent's handlers, which would swallow a stop that comes this early.
+for _number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(_number, signal.SIG_DFL)
 
 _settings = Settings()
 logging.configure(level=_settings.log_level, style=_settings.log_format)

@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from tests.support.services import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -32,8 +34,8 @@ _BASE = re.compile(r"debian:(?P<release>[a-z]+)-slim(?: AS (?P<name>\w+))?")
 _SECONDS_TO_START = 60
 # What a builder's network needs of this machine's set-up: package index, proxy, certificates.
 _FROM_HERE = re.compile(r"(PIP|SSL|REQUESTS|CURL)_\w+|https?_proxy|no_proxy", re.IGNORECASE)
-# Mounts and processes of a step end with its namespaces, also when the step is killed.
-_ISOLATED = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c"]
+# Mounts and processes of a step end with its namespaces.
+_ISOLATED = ["unshare", "--mount", "--pid", "--fork", "sh", "-c"]
 _ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$@"'
 
 
@@ -162,7 +164,10 @@ def serve(stage: Stage) -> None:
             time.sleep(0.5)
         print("-- healthy", flush=True)
     finally:
-        process.kill()  # and with it, by its namespace, everything it started
+        # The first process of the namespace takes all others with it.
+        if process.poll() is None:
+            for first in psutil.Process(process.pid).children():
+                first.kill()
         process.wait()
 
 
