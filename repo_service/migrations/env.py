@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from repo_service.models.base import UtcDateTime
 
@@ -23,10 +25,7 @@ def render_item(kind: str, thing: object, _context: object) -> str | Literal[Fal
 def run() -> None:
     """Bring the database up, in one transaction where the database can."""
     database = current_app.extensions["migrate"].db
-    with database.engine.connect().execution_options(write=True) as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-            connection.commit()
+    with database.engine.connect().execution_options(write=True) as connection, _turn(connection):
         context.configure(
             connection=connection,
             target_metadata=database.metadata,
@@ -35,6 +34,22 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+        connection.commit()
+
+
+@contextmanager
+def _turn(connection: Connection) -> Iterator[None]:
+    """Keep others out. The lock belongs to the connection, which its pool keeps: so it is given back."""
+    if connection.dialect.name != "postgresql":
+        yield  # SQLite has one writer anyway
+        return
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
         connection.commit()
 
 

@@ -1,0 +1,114 @@
+"""The migrations, on both databases: up, down, and in agreement with the models."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import Engine, inspect, select
+
+from repo_service import app as composition
+from repo_service.app import engine_of, migrate
+from repo_service.models import Account, Base
+from tests.support.service import MakeService
+
+_MIGRATIONS = Path(composition.__file__).parent / "migrations"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'catalogue.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+def test_models_and_migrations_agree(database_url: str, make_service: MakeService) -> None:
+    """Whoever changes a model has to write the migration, constraint names included."""
+    engine = engine_of(make_service(database_url=database_url).app)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    assert _constraint_names(engine) == {
+        str(constraint.name) for table in Base.metadata.tables.values() for constraint in table.constraints
+    }
+
+
+def test_down_and_up_again(database_url: str, make_service: MakeService) -> None:
+    """A downgrade leaves no table behind, and the schema can be made once more."""
+    service = make_service(database_url=database_url)
+    engine = engine_of(service.app)
+    with service.app.app_context():
+        downgrade(directory=str(_MIGRATIONS), revision="base")
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    with service.app.app_context():
+        upgrade(directory=str(_MIGRATIONS))
+    assert set(Base.metadata.tables) <= set(inspect(engine).get_table_names())
+    service.token("teacher")
+
+
+def test_migrating_again_keeps_everything(database_url: str, make_service: MakeService) -> None:
+    """Every command migrates first."""
+    service = make_service(database_url=database_url)
+    service.token("teacher")
+    migrate(service.app)
+    with service.services.database.read() as session:
+        assert session.scalars(select(Account.username)).all() == ["teacher"]
+
+
+def test_commands_migrate_while_a_service_runs(database_url: str, make_service: MakeService) -> None:
+    """Every command migrates first, and so do all nodes of a cluster that start together: they take turns,
+    and the one that was first does not keep the others out for as long as it runs."""
+    service = make_service(database_url=database_url)
+    environment = {
+        **os.environ,
+        "REPO_DATA_DIR": str(service.settings.data_dir),
+        "REPO_DATABASE_URL": database_url,
+    }
+    command = [sys.executable, "-m", "repo_service", "migrate"]
+    processes = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    try:
+        assert [process.wait(timeout=30) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_nodes_that_start_together_on_an_empty_database(database_url: str, tmp_path: Path) -> None:
+    """One makes the tables, the others find them made."""
+    command = [sys.executable, "-m", "repo_service", "migrate"]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={
+                **os.environ,
+                "REPO_DATA_DIR": str(tmp_path / f"node{n}"),
+                "REPO_DATABASE_URL": database_url,
+            },
+        )
+        for n in range(3)
+    ]
+    try:
+        assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _constraint_names(engine: Engine) -> set[str]:
+    inspector = inspect(engine)
+    names = set()
+    for table in Base.metadata.tables:
+        names |= {inspector.get_pk_constraint(table)["name"]}
+        names |= {found["name"] for found in inspector.get_foreign_keys(table)}
+        names |= {found["name"] for found in inspector.get_unique_constraints(table)}
+    return {str(name) for name in names}
