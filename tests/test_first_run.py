@@ -103,8 +103,19 @@ def test_the_first_start_says_what_to_do_and_ctrl_c_leaves_nothing_running(
 
     with _running(tmp_path, port) as (_, printed):
         assert "curl" not in printed, "the token is shown once"
-        found = json.loads(_shell(f"curl -sS {resource['api_url']}", tmp_path))
+        # The inspection may have been cut off by the stop; then it is done now.
+        script = f"curl --fail -sS --retry 20 --retry-delay 1 --retry-all-errors {resource['api_url']}"
+        found = json.loads(_shell(script, tmp_path))
     assert found["versions"][0]["released_at"] is not None
+
+
+def test_a_stop_while_the_web_processes_start_is_quick_and_complete(tmp_path: Path) -> None:
+    with _running(tmp_path, free_port()) as (process, _):
+        children = psutil.Process(process.pid).children(recursive=True)
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 20
+    assert process.returncode == 0
+    assert not [child for child in children if child.is_running()]
 
 
 def test_the_readmes_example_works_as_it_stands(tmp_path: Path, course: Path) -> None:

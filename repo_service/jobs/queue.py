@@ -11,6 +11,8 @@ from uuid import UUID
 from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey, crontab
 
 _NAME = "repo"
+_SECONDS_TO_FINISH = 25
+"""`repo run` gives its children 30."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +53,16 @@ class Queue:
         self._huey.storage.close()
 
     def consume(self, handlers: Handlers, *, threads: int) -> None:
-        """Take hints until a signal stops the process; jobs that run then are finished first."""
+        """Take hints until a signal stops the process; jobs that run then may finish first."""
         self._handlers = handlers
         consumer = self._huey.create_consumer(
-            workers=threads, worker_type="thread", initial_delay=0.05, max_delay=0.5, backoff=1.3
+            workers=threads,
+            worker_type="thread",
+            initial_delay=0.05,
+            max_delay=0.5,
+            backoff=1.3,
+            graceful_signal="TERM",  # what supervisors and `repo run` send; huey means SIGINT by default
+            shutdown_timeout=_SECONDS_TO_FINISH,
         )
         consumer.run()
 
