@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from repo_service.domain.errors import InvalidInput, MalformedRequest
 from repo_service.domain.identity import Identity
@@ -22,6 +24,8 @@ METADATA = "metadata"
 _FORM_OVERHEAD = 1024 * 1024
 
 Model = TypeVar("Model", bound=BaseModel)
+Said = TypeVar("Said")
+Fields = MultiDict[str, str]
 
 
 def receive_raw(uploads: Uploads, identity: Identity, upload: UploadRecord) -> UploadRecord:
@@ -43,6 +47,21 @@ def receive_form(uploads: Uploads, identity: Identity, model: type[Model]) -> tu
     before the first byte is read. Nothing stays when anything is wrong.
     Raises MalformedRequest, InvalidInput, UnsupportedMediaType and what ``Uploads`` raises.
     """
+    return receive_fields(uploads, identity, read=lambda fields: _metadata(fields, model))
+
+
+def receive_fields(
+    uploads: Uploads,
+    identity: Identity,
+    *,
+    read: Callable[[Fields], Said],
+    check: Callable[[Fields], None] | None = None,
+) -> tuple[UploadRecord, Said]:
+    """The one file of a form, and what ``read`` makes of the form's fields. As ``receive_form`` otherwise.
+
+    ``check`` gets the fields that stand before the file, before the file's first byte is taken, and all of
+    them at the end: what it raises refuses the form.
+    """
     size = body.content_length(request.environ)
     upload = uploads.begin(identity, file_name="file", size=size, overhead=_FORM_OVERHEAD)
     try:
@@ -50,17 +69,21 @@ def receive_form(uploads: Uploads, identity: Identity, model: type[Model]) -> tu
             receivers: list[Receiver] = []
 
             def open_file(part: multipart.FilePart) -> multipart.Sink:
+                if check is not None:
+                    check(part.fields)
                 receivers.append(stack.enter_context(uploads.receive(identity, upload.id, exact=False)))
                 return receivers[0].write
 
             form = multipart.receive(request.environ, open_file=open_file)
-            metadata = _metadata(form, model)
+            if check is not None:
+                check(form.fields)
+            said = read(form.fields)
             if form.file is None or not receivers:
                 raise InvalidInput(errors=[("/file", "The form has no file.")])
             finished = receivers[0].finish(
-                file_name=form.file.file_name, expected_digest=getattr(metadata, "sha256", None)
+                file_name=form.file.file_name, expected_digest=getattr(said, "sha256", None)
             )
-            return finished, metadata
+            return finished, said
     except BaseException:
         uploads.abandon(upload.id)
         raise
@@ -74,8 +97,8 @@ def read_json(model: type[Model]) -> Model:
         raise invalid_input(error) from error
 
 
-def _metadata(form: multipart.Form, model: type[Model]) -> Model:
-    text = form.fields.get(METADATA, "{}")
+def _metadata(fields: Fields, model: type[Model]) -> Model:
+    text = fields.get(METADATA, "{}")
     try:
         return model.model_validate(json.loads(text))
     except json.JSONDecodeError as error:

@@ -1,16 +1,35 @@
-"""HTML pages."""
+"""HTML pages: rendered here, readable without JavaScript, and with nothing from elsewhere."""
 
 from __future__ import annotations
 
 from apiflask import APIFlask
 
-from repo_service.http.problems import Problem
+from repo_service.web import (
+    assets,
+    browsing,
+    csrf,
+    describing,
+    errors,
+    headers,
+    managing,
+    rendering,
+    sharing,
+    showing,
+    signing,
+)
+from repo_service.web.blueprint import blueprint
+from repo_service.web.errors import problem_page
+
+__all__ = ["problem_page", "register"]
+
+VIEWS = (browsing, describing, errors, managing, sharing, showing, signing)
+"""Loading these adds their routes to the blueprint."""
 
 
 def register(app: APIFlask) -> None:
     """Add the pages."""
-
-
-def problem_page(problem: Problem) -> str:
-    """A problem as a page."""
-    return f"<title>{problem.title}</title>"
+    rendering.register(app)
+    csrf.configure(app)
+    headers.register(app)
+    app.register_blueprint(blueprint)
+    app.register_blueprint(assets.blueprint)

@@ -1,0 +1,174 @@
+"""What inspection found in a file, arranged for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from repo_service.domain.inspection import FindingClass
+from repo_service.web.labels import module_name, purpose, question_type_name
+from repo_service.web.rendering import many
+
+MAX_ITEMS = 2000
+"""Sections and activities on one page; a backup may hold ten thousand. The API gives all."""
+
+OPEN_UP_TO = 80
+"""Activities up to which every section stands open at first."""
+
+FINDING_TITLES = {
+    FindingClass.BLOCKING: "Stops a release",
+    FindingClass.ATTRIBUTION: "Please confirm",
+    FindingClass.TECHNICAL: "Good to know",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityItem:
+    """One activity. ``notes`` are short words about it; ``sections`` those it holds."""
+
+    title: str
+    module: str
+    purpose: str
+    notes: Sequence[str]
+    tags: Sequence[str]
+    sections: Sequence[SectionItem]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionItem:
+    """One section. ``title`` is never empty, but for activities that stand outside of any section."""
+
+    title: str
+    summary: str
+    notes: Sequence[str]
+    activities: Sequence[ActivityItem]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many there are of one kind."""
+
+    name: str
+    purpose: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """A backup, or a file of another kind, which has no outline."""
+
+    is_backup: bool
+    outline: Sequence[SectionItem]
+    left_out: int
+    open_all: bool
+    counts: Sequence[str]
+    modules: Sequence[Tally]
+    questions: Sequence[Tally]
+    plugins: Sequence[Mapping[str, Any]]
+    release: str
+    backup_date: int | None
+    findings: Sequence[Mapping[str, str]]
+    blocking: Sequence[str]
+    warnings: Sequence[Mapping[str, str]]
+
+
+def inside_of(document: Mapping[str, Any]) -> Inside:
+    """Arrange an inspection (``inspection.schema.json``)."""
+    is_backup = "outline" in document
+    room = _Room(MAX_ITEMS)
+    sections = document.get("outline") or ()
+    # Every course has a section 0, in many there is nothing in it.
+    filled = [s for s in sections if s["activities"] or s["summary_text"] or s["title"].strip()]
+    outline = [_section(section, document.get("course_format"), room) for section in room.of(filled)]
+    findings = document["findings"]
+    return Inside(
+        is_backup=is_backup,
+        outline=outline,
+        left_out=room.left_out,
+        open_all=document.get("activities", 0) <= OPEN_UP_TO,
+        counts=list(_counts(document, empty=len(sections) - len(filled))) if is_backup else [],
+        modules=_tallies(document.get("activities_by_module") or {}, module_name, purpose),
+        questions=_tallies(document.get("questions_by_type") or {}, question_type_name, lambda _: "other"),
+        plugins=document.get("plugins") or [],
+        release=(document.get("moodle_release") or "").partition(" ")[0],
+        backup_date=document.get("backup_date"),
+        findings=[
+            {"title": FINDING_TITLES[FindingClass(f["finding_class"])], **f}
+            for f in sorted(
+                findings, key=lambda f: list(FindingClass).index(FindingClass(f["finding_class"]))
+            )
+        ],
+        blocking=[f["message"] for f in findings if f["finding_class"] == FindingClass.BLOCKING.value],
+        warnings=document["warnings"],
+    )
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many items the page still takes, and how many found no room."""
+
+    left: int
+    left_out: int = field(default=0)
+
+    def of(self, items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        for item in items:
+            if self.left > 0:
+                self.left -= 1
+                yield item
+            else:
+                self.left_out += 1
+
+
+def _section(section: Mapping[str, Any], course_format: str | None, room: _Room) -> SectionItem:
+    return SectionItem(
+        title=section["title"].strip() or _made_up_title(section, course_format),
+        summary=section["summary_text"],
+        notes=_notes(section),
+        activities=[_activity(activity, course_format, room) for activity in room.of(section["activities"])],
+    )
+
+
+def _made_up_title(section: Mapping[str, Any], course_format: str | None) -> str:
+    # As the course formats do it: ``course/format/*/lang/en`` (section0name, sectionname).
+    number = section["number"]
+    if section["id"] is None or number is None:
+        return ""
+    if number == 0:
+        return "General"
+    return f"{'Week' if course_format == 'weeks' else 'Section'} {number}"
+
+
+def _activity(activity: Mapping[str, Any], course_format: str | None, room: _Room) -> ActivityItem:
+    files = activity["files"]
+    return ActivityItem(
+        title=activity["title"].strip() or module_name(activity["module"]),
+        module=module_name(activity["module"]),
+        purpose=purpose(activity["module"]),
+        notes=[*_notes(activity), *([many(files, "file")] if files else [])],
+        tags=activity["tags"],
+        sections=[_section(section, course_format, room) for section in room.of(activity["sections"])],
+    )
+
+
+def _notes(item: Mapping[str, Any]) -> list[str]:
+    return [
+        *([] if item["visible"] else ["hidden from students"]),
+        *(["restricted access"] if item["restricted"] else []),
+    ]
+
+
+def _counts(document: Mapping[str, Any], *, empty: int) -> Iterator[str]:
+    if document["kind"] != "activity":
+        yield many(document["sections"] - empty, "section")
+        yield many(document["activities"], "activity", "activities")
+    if document["questions"]:
+        yield many(document["questions"], "question")
+    yield many(document["files"], "file")
+
+
+def _tallies(
+    counts: Mapping[str, int], name: Callable[[str], str], purpose_of: Callable[[str], str]
+) -> list[Tally]:
+    order = sorted(counts.items(), key=lambda item: (-item[1], name(item[0])))
+    return [Tally(name=name(code), purpose=purpose_of(code), count=count) for code, count in order]

@@ -1,0 +1,63 @@
+"""What an owner does to a resource by one button each: release, inspect again, withdraw, restore."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import redirect, request, url_for
+from werkzeug.sansio.response import Response as AnyResponse
+
+from repo_service.domain.errors import (
+    BlockingFindings,
+    Incomplete,
+    InvalidFile,
+    InvalidInput,
+    NotInspected,
+)
+from repo_service.http.context import identity, services
+from repo_service.http.problems import CATALOGUE
+from repo_service.web.blueprint import NUMBER, blueprint
+from repo_service.web.fields import text_field
+from repo_service.web.showing import resource_page
+from repo_service.web.signing import for_the_signed_in
+
+_MAX_REASON = 1000
+
+
+@blueprint.post(f"/resources/<uuid:resource_id>/versions/{NUMBER}/release")
+@for_the_signed_in
+def release(resource_id: UUID, number: int) -> AnyResponse:
+    """Let everybody read a version, or say why not."""
+    try:
+        services().resources.release(identity(), resource_id, number)
+    except (NotInspected, InvalidFile, BlockingFindings, Incomplete) as error:
+        record = services().resources.get(identity(), resource_id)
+        return resource_page(record, number, status=CATALOGUE[error.code].status, refusal=error)
+    return redirect(url_for("web.resource", resource_id=resource_id), 303)
+
+
+@blueprint.post(f"/resources/<uuid:resource_id>/versions/{NUMBER}/inspect")
+@for_the_signed_in
+def inspect_again(resource_id: UUID, number: int) -> AnyResponse:
+    """Have the file looked at again."""
+    services().resources.retry(identity(), resource_id, number)
+    return redirect(url_for("web.version", resource_id=resource_id, number=number), 303)
+
+
+@blueprint.post("/resources/<uuid:resource_id>/withdraw")
+@for_the_signed_in
+def withdraw(resource_id: UUID) -> AnyResponse:
+    """Hide a resource from everybody, with a reason that everybody may read."""
+    reason = text_field(request.form, "reason", limit=_MAX_REASON)
+    if not reason:
+        raise InvalidInput(errors=[("/reason", "Say in a few words why it goes.")])
+    services().resources.withdraw(identity(), resource_id, reason=reason)
+    return redirect(url_for("web.mine"), 303)
+
+
+@blueprint.post("/resources/<uuid:resource_id>/restore")
+@for_the_signed_in
+def restore(resource_id: UUID) -> AnyResponse:
+    """Take a withdrawal back."""
+    services().resources.restore(identity(), resource_id)
+    return redirect(url_for("web.resource", resource_id=resource_id), 303)

@@ -1,0 +1,98 @@
+"""How pages are put together: what every template gets, and how values read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from flask import Flask, Response, g, render_template, request
+from markupsafe import Markup, escape
+
+from repo_service.domain.identity import PUBLIC, Identity
+from repo_service.http.context import site
+from repo_service.web import csrf, labels
+from repo_service.web.assets import asset_url
+from repo_service.web.blueprint import blueprint
+
+_KILO = 1000
+
+
+def register(app: Flask) -> None:
+    """Give templates the words for values."""
+    app.jinja_env.filters.update(size=size, day=day, moment=moment, marked=marked, many=many)
+    app.jinja_env.globals.update(
+        asset_url=asset_url,
+        csrf_field=csrf.FIELD,
+        kind_name=labels.kind_name,
+        language_label=labels.language,
+        concept_label=labels.concept,
+        licence_link=labels.licence_link,
+        licence_name=labels.licence_name,
+        service_version=version("moodle-resources-repository"),
+    )
+
+
+def render(template: str, **values: object) -> str:
+    """A page as text. Works in any request, errors before anybody was identified included."""
+    here = request.blueprint == blueprint.name
+    who: Identity = g.get("identity", PUBLIC) if here else PUBLIC
+    return render_template(
+        f"web/{template}", site=site(), who=who, knows_visitor=here, csrf_token=csrf.token, **values
+    )
+
+
+def page(template: str, status: int = 200, **values: object) -> Response:
+    """A page as a response. What a signed-in person saw is kept nowhere."""
+    response = Response(render(template, **values), status=status, mimetype="text/html")
+    who: Identity = g.identity
+    response.headers["Cache-Control"] = "private, no-cache" if who.is_public else "private, no-store"
+    response.vary.update(["Accept-Language", "Cookie"])
+    return response
+
+
+def size(count: int | None) -> str:
+    """Bytes as people read them: ``1.6 MB``."""
+    if count is None:
+        return "unknown size"
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < _KILO:
+            return f"{count:d} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= _KILO
+    return f"{amount:.1f} TB"
+
+
+def day(when: datetime | int | None) -> Markup:
+    """A date, from a moment or Unix seconds; empty for none and for a year no calendar has."""
+    return _time(when, "%-d %B %Y")
+
+
+def moment(when: datetime | int | None) -> Markup:
+    """A date with its time, in UTC."""
+    return _time(when, "%-d %B %Y, %H:%M UTC")
+
+
+def marked(text: str, spans: Sequence[tuple[int, int]]) -> Markup:
+    """``text`` with the spans marked; everything is escaped."""
+    pieces, at = Markup(), 0
+    for start, end in spans:
+        pieces += escape(text[at:start]) + Markup("<mark>{}</mark>").format(text[start:end])
+        at = end
+    return pieces + escape(text[at:])
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """``1 activity``, ``3 activities``."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def _time(when: datetime | int | None, form: str) -> Markup:
+    if isinstance(when, int):
+        try:
+            when = datetime.fromtimestamp(when, UTC)
+        except (OverflowError, ValueError, OSError):
+            when = None
+    if when is None:
+        return Markup()
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), when.strftime(form))

@@ -1,0 +1,111 @@
+"""Taking files in, and the list of what one has shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import redirect, request, url_for
+from werkzeug.sansio.response import Response as AnyResponse
+
+from repo_service.domain.errors import Forbidden
+from repo_service.http import receiving
+from repo_service.http.context import identity, services, site
+from repo_service.services.descriptions import Description, normalise
+from repo_service.web import csrf
+from repo_service.web.blueprint import blueprint
+from repo_service.web.describing import licence_options
+from repo_service.web.fields import Fields, line_field, text_field
+from repo_service.web.rendering import page
+from repo_service.web.signing import for_the_signed_in
+
+_PAGE_SIZE = 20
+_MAX_NOTE = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What stands in the form beside the file."""
+
+    description: Description
+    change_note: str
+    release: bool
+
+
+@blueprint.get("/upload")
+@for_the_signed_in
+def upload() -> AnyResponse:
+    """The form for a new resource."""
+    return page("upload.html", resource=None, licences=licence_options(), max_size=site().max_upload_size)
+
+
+@blueprint.post("/upload")
+@csrf.checks_while_reading
+@for_the_signed_in
+def share() -> AnyResponse:
+    """Take a file as a new resource."""
+    upload_id, said = _receive()
+    record = services().resources.create(
+        identity(),
+        upload_id=upload_id,
+        description=said.description,
+        change_note=said.change_note,
+        release=said.release,
+    )
+    return redirect(url_for("web.resource", resource_id=record.id), 303)
+
+
+@blueprint.get("/resources/<uuid:resource_id>/versions/new")
+@for_the_signed_in
+def new_version(resource_id: UUID) -> AnyResponse:
+    """The form for a further version."""
+    record = services().resources.get(identity(), resource_id)
+    return page("upload.html", resource=record, licences=(), max_size=site().max_upload_size)
+
+
+@blueprint.post("/resources/<uuid:resource_id>/versions/new")
+@csrf.checks_while_reading
+@for_the_signed_in
+def add_version(resource_id: UUID) -> AnyResponse:
+    """Take a file as a further version."""
+    record = services().resources.get(identity(), resource_id)  # refuse before the file is read
+    if record.owner != identity().username:
+        raise Forbidden("This resource belongs to somebody else.")
+    upload_id, said = _receive()
+    services().resources.add_version(
+        identity(),
+        resource_id,
+        upload_id=upload_id,
+        change_note=said.change_note,
+        release=said.release,
+    )
+    return redirect(url_for("web.resource", resource_id=resource_id), 303)
+
+
+@blueprint.get("/mine")
+@for_the_signed_in
+def mine() -> AnyResponse:
+    """Everything that one has shared, drafts and withdrawn ones included."""
+    cursor = request.args.get("cursor") or None
+    return page(
+        "mine.html",
+        listed=services().resources.mine(identity(), limit=_PAGE_SIZE, cursor=cursor),
+        account=services().accounts.own(identity()),
+        is_first=cursor is None,
+    )
+
+
+def _receive() -> tuple[UUID, Said]:
+    if csrf.HEADER in request.headers:
+        csrf.check(Fields())  # before anything is read at all
+    finished, said = receiving.receive_fields(services().uploads, identity(), read=_said, check=csrf.check)
+    return finished.id, said
+
+
+def _said(fields: Fields) -> Said:
+    licence = line_field(fields, "licence", limit=200)
+    return Said(
+        description=normalise(Description(licence=licence or None)),
+        change_note=text_field(fields, "change_note", limit=_MAX_NOTE),
+        release=bool(fields.get("release")),
+    )

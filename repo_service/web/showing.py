@@ -1,0 +1,124 @@
+"""The page of a resource: what it is, what is inside, and how to get it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response, jsonify, redirect, url_for
+from markupsafe import Markup
+from werkzeug.sansio.response import Response as AnyResponse
+
+from repo_service.domain.errors import DomainError, InvalidFile, NotFound, NotInspected
+from repo_service.domain.identity import Scope
+from repo_service.domain.resources import JobState
+from repo_service.http.context import identity, services
+from repo_service.services.records import ResourceRecord, VersionRecord
+from repo_service.web.blueprint import NUMBER, blueprint
+from repo_service.web.inside import Inside, inside_of
+from repo_service.web.rendering import page
+
+_UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
+
+
+@blueprint.get("/resources/<uuid:resource_id>")
+def resource(resource_id: UUID) -> Response:
+    """A resource with its newest version."""
+    return resource_page(services().resources.get(identity(), resource_id))
+
+
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}")
+def version(resource_id: UUID, number: int) -> Response:
+    """A resource with one of its versions."""
+    return resource_page(services().resources.get(identity(), resource_id), number)
+
+
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/download")
+def download(resource_id: UUID, number: int) -> AnyResponse:
+    """On to the file. The signed address is made when it is asked for, for it lasts a short while only."""
+    link, file_name = services().downloads.sign(identity(), resource_id, number)
+    address = url_for(
+        "files.download",
+        resource_id=resource_id,
+        number=number,
+        file_name=file_name,
+        signature=link.signature,
+    )
+    response = redirect(address, 302)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/processing")
+def processing(resource_id: UUID, number: int) -> Response:
+    """How far the work after the upload is, for the page that shows it."""
+    shown = _version(services().resources.get(identity(), resource_id), number)
+    state = shown.processing.state
+    response = jsonify(
+        state=state.value, progress=shown.processing.progress, finished=state not in _UNFINISHED
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def resource_page(
+    record: ResourceRecord,
+    number: int | None = None,
+    *,
+    status: int = 200,
+    refusal: DomainError | None = None,
+) -> Response:
+    """The page about ``record``; ``refusal`` says why what its owner just asked for was not done."""
+    shown = _version(record, number)
+    who = identity()
+    is_owner = record.is_own and record.owner == who.username
+    inside = _inside(record, shown)
+    return page(
+        "resource.html",
+        status=status,
+        resource=record,
+        version=shown,
+        is_newest=shown is record.versions[0],
+        inside=inside,
+        summary=Markup(record.summary_html),  # noqa: S704 - the services keep sanitised HTML only
+        unfinished=shown.processing.state in _UNFINISHED,
+        failed=shown.processing.state is JobState.FAILED,
+        download_url=_download_url(record, shown),
+        is_owner=is_owner,
+        may_edit=is_owner and who.has(Scope.WRITE),
+        may_moderate=(is_owner and who.has(Scope.WRITE)) or who.has(Scope.MODERATE),
+        obstacles=_obstacles(record, shown, inside),
+        refusal=refusal,
+        content_language=next(iter(record.languages), None),
+    )
+
+
+def _version(record: ResourceRecord, number: int | None) -> VersionRecord:
+    for candidate in record.versions:
+        if number in (None, candidate.number):
+            return candidate
+    raise NotFound("This resource has no such version.")
+
+
+def _inside(record: ResourceRecord, shown: VersionRecord) -> Inside | None:
+    if shown.digest is None:
+        return None
+    try:
+        return inside_of(services().resources.inspection(identity(), record.id, shown.number))
+    except (NotInspected, InvalidFile):
+        return None  # the page shows the state of processing and its reason instead
+
+
+def _download_url(record: ResourceRecord, shown: VersionRecord) -> str | None:
+    if shown.digest is None:
+        return None
+    if shown.released_at is None:
+        return url_for("web.download", resource_id=record.id, number=shown.number)
+    return url_for("files.download", resource_id=record.id, number=shown.number, file_name=shown.file_name)
+
+
+def _obstacles(record: ResourceRecord, shown: VersionRecord, inside: Inside | None) -> list[str]:
+    """What has to be done before a release, in the owner's words."""
+    obstacles = [] if inside is None else list(inside.blocking)
+    if record.licence is None:
+        obstacles.append("No licence is chosen yet.")
+    return obstacles
