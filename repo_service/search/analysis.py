@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import Stemmer
 
+_VERSION = 1
+
 MAX_WORD = 64
 """Characters of a word that count; what is longer is cut, in documents and in queries alike."""
 
@@ -114,10 +116,16 @@ _POSSESSIVE = re.compile(r"['\u2019]s$", re.IGNORECASE)
 
 def tokens(text: str) -> Iterator[Token]:
     """The words of ``text`` in order, with their places; ``text`` should be ``normalised``."""
+    for start, part in placed(text):
+        yield Token(start + part.start, start + part.end, part.surface, part.form, part.paired)
+
+
+def placed(text: str) -> Iterator[tuple[int, Token]]:
+    """The words of ``text`` in order, each with what is to be added to its places: the quicker ``tokens``."""
     for match in _WORD.finditer(text):
         start = match.start()
         for part in _parts(match.group()):
-            yield part._replace(start=part.start + start, end=part.end + start)
+            yield start, part
 
 
 def forms_and_terms(text: str, stemmer: str | None) -> tuple[list[str], set[str]]:
@@ -224,6 +232,11 @@ def stemmer_of(language: str) -> str | None:
     primary = language.replace("_", "-").partition("-")[0].lower()
     primary = _SAME_STEMMER.get(primary, primary)
     return primary if primary in _ALGORITHMS else None
+
+
+def version() -> str:
+    """Of everything that decides the terms of a text; indexes with terms of another version are made anew."""
+    return f"{_VERSION}/snowball-{Stemmer.version()}/unicode-{unicodedata.unidata_version}"
 
 
 def stemmers() -> dict[str, str]:

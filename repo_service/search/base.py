@@ -37,7 +37,8 @@ class SearchIndex(Protocol):
     def rebuild(self, documents: Iterable[SearchDocument], *, position: int) -> None:
         """Replace the whole content in one step; readers see the old or the new index, never a part.
 
-        What was not committed is forgotten. When it fails, the old index stays.
+        ``documents`` holds each id once. What was not committed is forgotten. When it fails, the old index
+        stays.
         """
 
     def query(self, query: SearchQuery) -> SearchPage:

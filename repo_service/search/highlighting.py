@@ -3,17 +3,19 @@ keeps none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from repo_service.domain.search import Highlight
 from repo_service.search import analysis, text_query
 from repo_service.search.analysis import Token
 from repo_service.search.text_query import Clause, Phrase, Prefix, Word
 
-MAX_TEXT = 200_000
-"""Characters of a text in which matches are looked for."""
+MAX_TEXT = 10_000
+"""Characters of a text in which matches are looked for, and of which a fragment is cut."""
 
 _ELLIPSIS = "…"
+
+_Placed = Sequence[tuple[int, Token]]
 
 
 def highlight(text: str, fields: Mapping[str, str], *, length: int = 200) -> dict[str, Highlight]:
@@ -21,40 +23,56 @@ def highlight(text: str, fields: Mapping[str, str], *, length: int = 200) -> dic
     out has an ellipsis there; a text in which nothing matches gives its beginning."""
     clauses = text_query.parse(text) or ()
     texts = {name: analysis.normalised(value[:MAX_TEXT]) for name, value in fields.items()}
-    words = {name: list(analysis.tokens(value)) for name, value in texts.items()}
+    words = {name: list(analysis.placed(value)) for name, value in texts.items()}
     spans: dict[str, list[tuple[int, int]]] = {name: [] for name in texts}
     for clause in clauses:
-        exact = {name: list(_spans(clause, tokens)) for name, tokens in words.items()}
+        found = {name: list(_spans(clause, placed)) for name, placed in words.items()}
         # Typing mistakes are looked for only where the word itself is nowhere, as in a search.
-        found = exact if any(exact.values()) else {name: list(_near(clause, words[name])) for name in texts}
+        if isinstance(clause, Word) and clause.mistakes and not any(found.values()):
+            found = {name: list(_near(clause, placed)) for name, placed in words.items()}
         for name, places in found.items():
             spans[name].extend(places)
     return {name: _fragment(texts[name], _merged(places), length) for name, places in spans.items()}
 
 
-def _spans(clause: Clause, tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
+def _spans(clause: Clause, words: _Placed) -> Iterator[tuple[int, int]]:
     match clause:
         case Word():
-            # The language of the text is not known: any in which both words have one stem will do.
-            for token in tokens:
-                if not clause.stems.isdisjoint(analysis.all_stems(token.surface)):
-                    yield token.start, token.end
+            yield from _places(words, lambda token: _same_word(clause, token))
         case Prefix(form):
-            for token in tokens:
+            for start, token in words:
                 if token.form.startswith(form):
-                    yield token.start, token.start + 1 if token.paired else token.end
+                    yield start + token.start, start + (token.start + 1 if token.paired else token.end)
         case Phrase(forms):
-            for start in range(len(tokens) - len(forms) + 1):
-                part = tokens[start : start + len(forms)]
-                if all(token.form == form for token, form in zip(part, forms, strict=True)):
-                    yield part[0].start, part[-1].end
+            for first in range(len(words) - len(forms) + 1):
+                part = words[first : first + len(forms)]
+                if all(token.form == form for (_, token), form in zip(part, forms, strict=True)):
+                    yield part[0][0] + part[0][1].start, part[-1][0] + part[-1][1].end
 
 
-def _near(clause: Clause, tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
-    if isinstance(clause, Word) and clause.mistakes:
-        for token in tokens:
-            if text_query.mistakes(clause.form, token.form, at_most=clause.mistakes) is not None:
-                yield token.start, token.end
+def _near(clause: Word, words: _Placed) -> Iterator[tuple[int, int]]:
+    return _places(
+        words, lambda token: text_query.mistakes(clause.form, token.form, at_most=clause.mistakes) is not None
+    )
+
+
+def _places(words: _Placed, wanted: Callable[[Token], bool]) -> Iterator[tuple[int, int]]:
+    """Where the wanted words are; each different one is looked at once."""
+    different = {token.surface: token for _, token in words}
+    found = {surface for surface, token in different.items() if wanted(token)}
+    if found:
+        for start, token in words:
+            if token.surface in found:
+                yield start + token.start, start + token.end
+
+
+def _same_word(clause: Word, token: Token) -> bool:
+    """Whether two words have one stem in some language; which one the text is in is not known here."""
+    # Most words are told apart at a glance: forms of one word begin alike, or one holds the beginning of the
+    # other (the Arabic article, the Indonesian prefixes).
+    one, other = clause.form, token.form
+    alike = one[:2] == other[:2] or one[:3] in other or other[:3] in one
+    return alike and not clause.stems.isdisjoint(analysis.all_stems(token.surface))
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

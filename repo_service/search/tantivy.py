@@ -43,8 +43,8 @@ from repo_service.search.errors import IndexLocked, IndexReadOnly, IndexUnusable
 from repo_service.search.ordering import Place
 from repo_service.search.text_query import Clause, Phrase, Prefix, Word
 
-VERSION = 1
-"""Of the schema and of the analysis: raise it when either changes, so that older indexes are rebuilt."""
+_SCHEMA_VERSION = 1
+_VERSION = f"{_SCHEMA_VERSION}/{','.join(Facet)}/{analysis.version()}"
 
 _HEAP = 128_000_000
 _OFTEN = 1_000
@@ -149,7 +149,7 @@ class TantivyIndex:
                 writer.commit()
                 writer.wait_merging_threads()
             _replace_file(
-                self._path / _CURRENT, json.dumps({"version": VERSION, "generation": name}).encode()
+                self._path / _CURRENT, json.dumps({"version": _VERSION, "generation": name}).encode()
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -227,8 +227,8 @@ class TantivyIndex:
             version, name = current["version"], current["generation"]
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise IndexUnusable(f"{self._path / _CURRENT} cannot be read") from error
-        if version != VERSION:
-            raise IndexUnusable(f"the index {self._path} has version {version}, not {VERSION}")
+        if version != _VERSION:
+            raise IndexUnusable(f"the index {self._path} has version {version}, not {_VERSION}")
         if not isinstance(name, str) or not re.fullmatch(rf"{_GENERATION}[0-9a-f]+", name):
             raise IndexUnusable(f"{self._path / _CURRENT} names no generation")
         return self._path / name
@@ -239,9 +239,9 @@ class TantivyIndex:
         Readers that still have one open keep it, for its files are mapped into their memory.
         """
         try:
-            keep: Path | None = self._named()
+            keep = self._named()
         except IndexUnusable:
-            keep = None
+            return  # nothing here can be told from a leftover, and somebody may still read it
         for folder in self._path.glob(f"{_GENERATION}*"):
             if folder != keep:
                 shutil.rmtree(folder, ignore_errors=True)

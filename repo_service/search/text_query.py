@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -57,6 +58,7 @@ class Prefix:
 Clause = Word | Phrase | Prefix
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(text: str) -> tuple[Clause, ...] | None:
     """What ``text`` asks for, all of it wanted. None when it asks for nothing in particular (empty, or
     ``*``); an empty tuple when it holds no word that could be found."""
@@ -128,6 +130,7 @@ _FUNCTION_WORDS: frozenset[str] = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=2**16)
 def mistakes(typed: str, word: str, *, at_most: int) -> int | None:
     """How many typing mistakes turn ``word`` into ``typed``; None when more than ``at_most``.
 
@@ -135,6 +138,10 @@ def mistakes(typed: str, word: str, *, at_most: int) -> int | None:
     count one.
     """
     if abs(len(typed) - len(word)) > at_most:
+        return None
+    # Every letter that only one of them has costs a mistake: that settles most pairs.
+    letters, others = set(typed), set(word)
+    if len(letters - others) > at_most or len(others - letters) > at_most:
         return None
     before: list[int] = []
     previous = list(range(len(word) + 1))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,3 +89,9 @@ def test_the_stemmer_of_a_language(language: str, stemmer: str | None) -> None:
 )
 def test_words(text: str, forms: list[str]) -> None:
     assert [token.form for token in tokens(text)] == forms
+
+
+def test_every_stemmer_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| (\w+) \|$", page, re.MULTILINE))
+    assert documented == analysis.stemmers()

@@ -224,7 +224,7 @@ def test_a_name_that_is_no_generation(written: Path, name: object) -> None:
 
 def test_an_index_of_another_version(written: Path) -> None:
     current = json.loads((written / "CURRENT").read_bytes())
-    (written / "CURRENT").write_text(json.dumps({**current, "version": current["version"] + 1}))
+    (written / "CURRENT").write_text(json.dumps({**current, "version": current["version"] + "."}))
     _assert_unusable_until_rebuilt(written)
 
 
