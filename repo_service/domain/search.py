@@ -23,7 +23,8 @@ class Facet(enum.StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchDocument:
     """One released resource as the index sees it. ``body`` is everything else worth finding, in plain text:
-    titles of sections and activities, authors, tags. ``languages`` are BCP 47 tags, the first decides the stemmer.
+    titles of sections and activities, authors, tags. ``languages`` are BCP 47 tags; the first decides the
+    stemmer.
     """
 
     id: str
@@ -39,7 +40,7 @@ class SearchDocument:
 class SearchQuery:
     """What is asked. ``text`` as a person types it: words (all wanted), ``"a phrase"``, ``prefix*``.
 
-    Values of one filter are alternatives; different filters must all hold. ``languages`` are those of the asker.
+    Values of one filter are alternatives; different filters must all hold. An empty filter filters nothing.
     """
 
     text: str = ""
