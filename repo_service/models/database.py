@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,10 @@ def engine_options(url: str) -> dict[str, Any]:
     """Options of the engine for this database URL."""
     if url.startswith("sqlite"):
         # isolation_level None: the driver starts no transaction of its own, _begin below decides which kind.
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}}
+        options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}}
+        if make_url(url).database not in {None, "", ":memory:"}:
+            options["pool_size"] = 0  # no limit: a full pool opens and closes a connection at every request
+        return options
     return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
 
 
@@ -47,6 +50,12 @@ class Database:
         """A consistent view that changes nothing."""
         with Session(self.engine, autoflush=False) as session:
             yield session
+
+    @contextmanager
+    def rows(self) -> Iterator[Connection]:
+        """A consistent view without a session: rows, no objects, at half the cost."""
+        with self.engine.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -93,5 +102,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    if connection.get_execution_options().get("write", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:  # takes no lock, so it cannot fail: the driver is told without the engine's ceremony
+        connection.connection.cursor().execute("BEGIN")

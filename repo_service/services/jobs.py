@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.resources import JobKind, JobState
@@ -196,8 +197,13 @@ class Jobs:
                 job.reason = reason[:_REASON_LENGTH]
 
 
-def processing_of(job: Job | None, *, inspected: bool, unreadable: str | None) -> Processing:
-    """Where the work on a version stands; ``unreadable`` says why its file could not be inspected."""
+def processing_of(
+    job: Job | Row[*tuple[Any, ...]] | None, *, inspected: bool, unreadable: str | None
+) -> Processing:
+    """Where the work on a version stands; ``unreadable`` says why its file could not be inspected.
+
+    ``job`` may be a row with the columns of one.
+    """
     if unreadable is not None:
         return Processing(state=JobState.FAILED, progress=1.0, attempts=1, reason=unreadable)
     if job is None or (inspected and job.state == JobState.DONE.value):

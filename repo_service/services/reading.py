@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import Gone, InvalidFile, NotFound
@@ -15,6 +16,39 @@ from repo_service.domain.resources import JobKind, Visibility
 from repo_service.models import Account, Blob, InspectionRecord, Job, Resource, Version
 from repo_service.services.jobs import processing_of
 from repo_service.services.records import Author, ResourceRecord, VersionRecord
+
+_Row = Row[*tuple[Any, ...]]
+
+Reader = Session | Connection
+"""Where rows are read: a session that may hold changes of its own, or a bare connection, which is quicker."""
+
+# Put together once: building a statement takes longer than SQLite takes to answer it.
+_RESOURCES = select(
+    *(getattr(Resource, column.key) for column in Resource.__mapper__.column_attrs),
+    Account.username.label("owner"),
+    Account.display_name.label("owner_name"),
+).join(Account, Account.id == Resource.owner_id)
+_RESOURCE = _RESOURCES.where(Resource.id == bindparam("id"))
+_RESOURCES_OF = _RESOURCES.where(Resource.id.in_(bindparam("ids", expanding=True)))
+_VERSIONS_OF = (
+    select(
+        *(getattr(Version, column.key) for column in Version.__mapper__.column_attrs),
+        Blob.size,
+        Blob.media_type,
+        InspectionRecord.kind,
+        InspectionRecord.problem,
+        InspectionRecord.digest.label("inspected"),
+        Job.state,
+        Job.progress,
+        Job.attempts,
+        Job.reason,
+    )
+    .outerjoin(Blob, Blob.digest == Version.digest)
+    .outerjoin(InspectionRecord, InspectionRecord.digest == Version.digest)
+    .outerjoin(Job, (Job.kind == JobKind.INSPECT.value) & (Job.key == Version.digest))
+    .where(Version.resource_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Version.number.desc(), InspectionRecord.created_at.desc())
+)
 
 
 def sees_all(identity: Identity, owner_id: UUID) -> bool:
@@ -29,16 +63,20 @@ def visible(session: Session, identity: Identity, resource_id: UUID) -> Resource
     resource = session.get(Resource, resource_id)
     if resource is None:
         raise NotFound
+    _require_visible(resource, identity)
+    return resource
+
+
+def _require_visible(resource: Resource | _Row, identity: Identity) -> None:
     if resource.visibility == Visibility.DRAFT.value and not sees_all(identity, resource.owner_id):
         raise NotFound
     if resource.visibility == Visibility.WITHDRAWN.value:
         if not (sees_all(identity, resource.owner_id) or resource.released_at):
             raise NotFound
         raise gone(resource)
-    return resource
 
 
-def gone(resource: Resource) -> Gone:
+def gone(resource: Resource | _Row) -> Gone:
     """The error that tells why a withdrawn resource is not here."""
     assert resource.withdrawn_at is not None
     return Gone(
@@ -90,66 +128,34 @@ def job_of(session: Session, digest: str | None) -> Job | None:
     return session.scalar(select(Job).where(Job.kind == JobKind.INSPECT.value, Job.key == digest))
 
 
-def record_of(session: Session, resource: Resource, identity: Identity) -> ResourceRecord:
+def visible_record(reader: Reader, identity: Identity, resource_id: UUID) -> ResourceRecord:
+    """The resource, if the asker may see it. Raises NotFound, Gone."""
+    resource = reader.execute(_RESOURCE, {"id": resource_id}).one_or_none()
+    if resource is None:
+        raise NotFound
+    _require_visible(resource, identity)
+    return _records(reader, [resource], identity)[0]
+
+
+def record_of(reader: Reader, resource: Resource, identity: Identity) -> ResourceRecord:
     """One resource as the asker may see it. Nothing is checked here: ``visible`` does that."""
-    return records_of(session, [resource], identity)[0]
+    return records_of(reader, [resource.id], identity)[resource.id]
 
 
-def records_of(session: Session, resources: Sequence[Resource], identity: Identity) -> list[ResourceRecord]:
-    """Records of many resources, with as many queries as for one."""
-    ids = [resource.id for resource in resources]
-    owners = {
-        row.id: row
-        for row in session.execute(
-            select(Account.id, Account.username, Account.display_name).where(
-                Account.id.in_({resource.owner_id for resource in resources})
-            )
-        )
-    }
-    rows = session.execute(
-        select(Version, Blob.size, Blob.media_type)
-        .outerjoin(Blob, Blob.digest == Version.digest)
-        .where(Version.resource_id.in_(ids))
-        .order_by(Version.number.desc())
-    ).all()
-    digests = {row.Version.digest for row in rows if row.Version.digest is not None}
-    inspections = {
-        row.digest: row
-        for row in session.execute(
-            select(InspectionRecord.digest, InspectionRecord.kind, InspectionRecord.problem)
-            .where(InspectionRecord.digest.in_(digests))
-            .order_by(InspectionRecord.created_at)
-        )
-    }
-    jobs = {
-        job.key: job
-        for job in session.scalars(select(Job).where(Job.kind == JobKind.INSPECT.value, Job.key.in_(digests)))
-    }
-    versions: dict[UUID, list[VersionRecord]] = defaultdict(list)
+def records_of(reader: Reader, ids: Collection[UUID], identity: Identity) -> dict[UUID, ResourceRecord]:
+    """Records of many resources, with as many queries as for one. Nothing is checked here either."""
+    resources = reader.execute(_RESOURCES_OF, {"ids": list(ids)})
+    return {record.id: record for record in _records(reader, resources.all(), identity)}
+
+
+def _records(reader: Reader, resources: Collection[_Row], identity: Identity) -> list[ResourceRecord]:
+    versions: dict[UUID, dict[int, VersionRecord]] = defaultdict(dict)
     owner_of = {resource.id: resource.owner_id for resource in resources}
-    for version, size, media_type in rows:
-        if version.released_at is None and not sees_all(identity, owner_of[version.resource_id]):
+    for row in reader.execute(_VERSIONS_OF, {"ids": list(owner_of)}):
+        if row.released_at is None and not sees_all(identity, owner_of[row.resource_id]):
             continue
-        found = inspections.get(version.digest)
-        versions[version.resource_id].append(
-            VersionRecord(
-                number=version.number,
-                file_name=version.file_name,
-                digest=version.digest,
-                size=size,
-                media_type=media_type,
-                change_note=version.change_note,
-                created_at=version.created_at,
-                released_at=version.released_at,
-                release_requested=version.release_requested,
-                kind=None if found is None or found.problem else found.kind,
-                processing=processing_of(
-                    jobs.get(version.digest or ""),
-                    inspected=found is not None,
-                    unreadable=None if found is None or not found.problem else found.problem["detail"],
-                ),
-            )
-        )
+        # A version comes once for each inspection of its file, the newest first.
+        versions[row.resource_id].setdefault(row.number, _version(row))
     return [
         ResourceRecord(
             id=resource.id,
@@ -165,14 +171,35 @@ def records_of(session: Session, resources: Sequence[Resource], identity: Identi
             keywords=tuple(resource.keywords),
             found=tuple(resource.found),
             visibility=Visibility(resource.visibility),
-            owner=owners[resource.owner_id].username,
-            owner_name=owners[resource.owner_id].display_name,
+            owner=resource.owner,
+            owner_name=resource.owner_name,
             is_own=sees_all(identity, resource.owner_id),
             released_at=resource.released_at,
             created_at=resource.created_at,
             updated_at=resource.updated_at,
             revision=resource.revision,
-            versions=tuple(versions[resource.id]),
+            versions=tuple(versions[resource.id].values()),
         )
         for resource in resources
     ]
+
+
+def _version(row: _Row) -> VersionRecord:
+    unreadable = row.problem["detail"] if row.problem else None
+    return VersionRecord(
+        number=row.number,
+        file_name=row.file_name,
+        digest=row.digest,
+        size=row.size,
+        media_type=row.media_type,
+        change_note=row.change_note,
+        created_at=row.created_at,
+        released_at=row.released_at,
+        release_requested=row.release_requested,
+        kind=None if unreadable else row.kind,
+        processing=processing_of(
+            None if row.state is None else row,
+            inspected=row.inspected is not None,
+            unreadable=unreadable,
+        ),
+    )

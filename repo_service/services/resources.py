@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -36,10 +36,15 @@ from repo_service.services.reading import (
     unreadable,
     version_of,
     visible,
+    visible_record,
 )
 from repo_service.services.records import Page, ResourceRecord, public_etag
 from repo_service.services.releasing import release_now, require_releasable, settle, touch
 from repo_service.services.trail import audit, record_change
+
+_PUBLIC = select(Resource.revision, Resource.owner_id).where(
+    Resource.id == bindparam("id"), Resource.visibility == Visibility.PUBLIC.value
+)
 
 
 class Resources:
@@ -111,17 +116,13 @@ class Resources:
 
     def get(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
         """One resource as the asker may see it. Raises NotFound, Gone."""
-        with self._database.read() as session:
-            return record_of(session, visible(session, identity, resource_id), identity)
+        with self._database.rows() as connection:
+            return visible_record(connection, identity, resource_id)
 
     def public_etag(self, identity: Identity, resource_id: UUID) -> str | None:
         """The entity tag when the asker gets the public's view; None when only ``get`` can tell. Cheap."""
-        with self._database.read() as session:
-            row = session.execute(
-                select(Resource.revision, Resource.owner_id).where(
-                    Resource.id == resource_id, Resource.visibility == Visibility.PUBLIC.value
-                )
-            ).one_or_none()
+        with self._database.rows() as connection:
+            row = connection.execute(_PUBLIC, {"id": resource_id}).one_or_none()
         if row is None or sees_all(identity, row.owner_id):
             return None
         return public_etag(row.revision)
@@ -130,7 +131,7 @@ class Resources:
         """The asker's own resources, newest first, withdrawn ones included. Raises InvalidCursor."""
         owner_id = require_account(identity, Scope.READ)
         query = (
-            select(Resource)
+            select(Resource.id)
             .where(Resource.owner_id == owner_id)
             .order_by(Resource.id.desc())
             .limit(limit + 1)
@@ -138,10 +139,9 @@ class Resources:
         if cursor is not None:
             query = query.where(Resource.id < paging.decode_uuid(cursor))
         with self._database.read() as session:
-            rows = session.scalars(query).all()
-            return paging.page_of(
-                rows, limit, key=lambda row: row.id, record=lambda row: record_of(session, row, identity)
-            )
+            ids = session.scalars(query).all()
+            records = records_of(session, ids[:limit], identity)
+            return paging.page_of(ids, limit, key=lambda id_: id_, record=records.__getitem__)
 
     def has_file(self, identity: Identity, digest: str | None) -> bool:
         """Whether the asker has a version with these bytes already. Says nothing of other people's."""
@@ -157,11 +157,9 @@ class Resources:
 
     def visible_of(self, identity: Identity, ids: Sequence[UUID]) -> dict[UUID, ResourceRecord]:
         """Those of ``ids`` that everybody may see now: the last word on a search's hits."""
-        with self._database.read() as session:
-            rows = session.scalars(
-                select(Resource).where(Resource.id.in_(ids), Resource.visibility == Visibility.PUBLIC.value)
-            ).all()
-            return {record.id: record for record in records_of(session, rows, identity)}
+        with self._database.rows() as connection:
+            records = records_of(connection, ids, identity)
+        return {id_: record for id_, record in records.items() if record.visibility is Visibility.PUBLIC}
 
     def describe(
         self, identity: Identity, resource_id: UUID, description: Description, *, if_match: str | None = None
