@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.server.common import AbstractServer
 
 from repo_service.app import create_app, queue_of, services_of
 from repo_service.http import logging, metrics
@@ -28,8 +30,13 @@ _RESTART_SECONDS = 1.0
 
 def serve(settings: Settings) -> None:
     """Answer HTTP until a signal stops the process."""
-    Granian(
-        "repo_service.wsgi:app",
+    web_server(settings, "repo_service.wsgi:app").serve()
+
+
+def web_server(settings: Settings, application: str) -> AbstractServer[Any]:
+    """The server, set up for any WSGI application (``module:name``), so that a bare one can be compared."""
+    return Granian(
+        application,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
@@ -41,7 +48,7 @@ def serve(settings: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=_KILL_SECONDS,
         log_level=LogLevels.warning,
-    ).serve()
+    )
 
 
 def run_worker(settings: Settings) -> None:
