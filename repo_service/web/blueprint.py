@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from apiflask import APIBlueprint
 
-blueprint = Blueprint("web", __name__, template_folder="templates")
+# APIFlask looks at the hooks of every blueprint, so this has to be one of its own.
+blueprint = APIBlueprint("web", __name__, template_folder="templates", enable_openapi=False)
 NUMBER = "<int(min=1, max=2147483647):number>"
 """A version's number in an address."""

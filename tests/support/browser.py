@@ -1,0 +1,93 @@
+"""A real browser (the system's Chromium, driven by Playwright) and a real service for it to visit."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.support.services import free_port, missing
+
+_SECONDS = 60
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveService:
+    """``repo run`` as a process of its own, and the administrator's token that it printed."""
+
+    url: str
+    token: str
+
+
+@contextmanager
+def running_service(folder: Path) -> Iterator[LiveService]:
+    """Start a service that keeps its data in ``folder``; on leaving, stop it as Ctrl-C does."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("REPO_")}
+    env |= {"REPO_DATA_DIR": str(folder / "var"), "REPO_PORT": str(port), "REPO_BASE_URL": url}
+    out = folder / "out"
+    with out.open("w") as output:
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "repo", "run"], env=env, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        _wait_until_ready(process, url, out)
+        token = re.search(r"mrr_[\w-]+", out.read_text())
+        assert token is not None, out.read_text()
+        yield LiveService(url=url, token=token[0])
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the whole session; tests make their own contexts."""
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    if program is None:
+        missing("Chromium", "apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
+    """One running service for the tests of a module."""
+    with running_service(tmp_path_factory.mktemp("live")) as service:
+        yield service
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, out: Path) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(URLError, ConnectionError), urlopen(f"{url}/readyz", timeout=5) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"repo run does not answer:\n{out.read_text()}")

@@ -1,0 +1,54 @@
+"""Problems as pages, and the page that explains them."""
+
+from __future__ import annotations
+
+import pytest
+
+from repo_service.domain.errors import Unauthorised
+from repo_service.http.problems import CATALOGUE
+from repo_service.services.finding import Search
+from tests.support.service import Service, json_of
+from tests.web.visitor import Visitor
+
+
+def test_every_problem_points_at_its_explanation(service: Service) -> None:
+    page = Visitor(service).get("/docs/errors")
+    assert {div.get("id") for div in page.all("//dl/div")} == set(CATALOGUE)
+    for kind in CATALOGUE.values():
+        assert kind.advice in page.text
+    problem = json_of(service.client().get("/api/v1/nowhere"), 404)
+    path, _, fragment = problem["type"].removeprefix(service.settings.base_url).partition("#")
+    assert path == "/docs/errors"
+    assert page.one(f"//div[@id='{fragment}']") is not None
+
+
+def test_a_problem_is_a_page_with_what_to_do_and_whom_to_tell(service: Service) -> None:
+    page = Visitor(service).get("/nowhere", 404)
+    assert page.one("//h1").text == "Not found"
+    assert CATALOGUE["not-found"].advice in page.text
+    assert page.response.headers["X-Request-ID"] in page.text
+    assert page.links()["not-found"] == "/docs/errors#not-found"
+
+
+def test_an_accident_shows_no_inside(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr(Search, "search", fail)
+    page = Visitor(service).get("/", 500)
+    assert page.one("//h1").text == CATALOGUE["internal"].title
+    assert "swordfish" not in page.source
+    assert "Traceback" not in page.source
+
+
+def test_programs_get_json_from_the_same_address(service: Service) -> None:
+    answer = service.client().get("/nowhere", headers={"Accept": "application/json"})
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_being_signed_out_leads_to_the_form(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Unauthorised
+
+    monkeypatch.setattr(Search, "search", refuse)
+    assert Visitor(service).get("/", 401).links()["Sign in"] in ("/sign-in", "/sign-in?next=/")

@@ -1,0 +1,188 @@
+"""What holds on every page: foreign text runs nowhere, nothing comes from elsewhere, no form is forged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.routing import Rule
+
+from repo_service.web.headers import CONTENT_SECURITY_POLICY
+from tests.support.backups import ActivitySpec, backup
+from tests.support.service import Service, json_of
+from tests.web.shared import Shared
+from tests.web.visitor import Page, Visitor
+
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}'
+EVIL_FILE = "\"'><img src=x onerror=alert(3)>.mbz"
+
+
+@pytest.fixture
+def hostile(service: Service, tmp_path: Path) -> Shared:
+    """A released resource with markup wherever somebody can type or put something."""
+    path = backup(
+        tmp_path / EVIL_FILE,
+        fullname=EVIL,
+        shortname=EVIL,
+        summary=f"<p onclick=alert(4)>{EVIL}<iframe src=https://evil.example></iframe></p>",
+        tags=[EVIL],
+        section_titles=["", EVIL],
+        activities=[
+            ActivitySpec(title=EVIL, tags=[EVIL]),
+            ActivitySpec(module="subsection", title=EVIL, holds_section=EVIL),
+            ActivitySpec(module="x-script", title=EVIL),
+        ],
+    )
+    shared = Shared(
+        service,
+        path,
+        licence="CC-BY-4.0",
+        release=True,
+        change_note=EVIL,
+        keywords=[EVIL],
+        authors=[{"name": EVIL, "url": "https://evil.example/'\"><script>"}],
+    )
+    service.work()
+    return shared
+
+
+def _rules(service: Service, method: str) -> Iterator[Rule]:
+    for rule in service.app.url_map.iter_rules():
+        if rule.endpoint.startswith("web.") and rule.methods and method in rule.methods:
+            yield rule
+
+
+def _address(service: Service, rule: Rule, resource_id: str) -> str:
+    known = {"resource_id": resource_id, "number": 1}
+    values: dict[str, Any] = {name: known[name] for name in rule.arguments}
+    with service.app.test_request_context():
+        address: str = service.app.url_for(rule.endpoint, **values)
+        return address
+
+
+def _assert_harmless(page: Page) -> None:
+    for element in page.all("//*"):
+        values = {name: str(value) for name, value in element.attrib.items()}
+        assert element.tag not in {"iframe", "object", "embed", "base", "style"}
+        assert not [name for name in values if name.startswith("on") or name == "style"]
+        if element.tag in {"script", "img", "link"}:
+            assert values.get("src", values.get("href", "")).startswith("/assets/")
+            assert not element.text
+        assert not re.match(r"\s*(javascript|data|vbscript):", values.get("href", ""), re.IGNORECASE)
+    assert "<script>alert" not in page.source
+    assert "<img src=x" not in page.source
+    assert ">49" not in page.text  # the braces are text to the template engine too
+
+
+def test_foreign_markup_is_text_on_every_page(hostile: Shared) -> None:
+    for visitor in (hostile.public, hostile.owner):
+        for url in (
+            hostile.url,
+            f"{hostile.url}/versions/1",
+            "/",
+            "/?q=" + EVIL.replace("{", "%7B").replace("#", ""),
+            "/?q=script",
+            f"/?module={EVIL}&language={EVIL}&subject={EVIL}&licence={EVIL}&moodle_release={EVIL}",
+        ):
+            _assert_harmless(visitor.get(url))
+    for url in ("/mine", f"{hostile.url}/edit", f"{hostile.url}/versions/new"):
+        _assert_harmless(hostile.owner.get(url))
+    assert EVIL in hostile.public.get(hostile.url).one("//h1").text_content()
+
+
+def test_markup_in_reasons_and_arguments_is_text_too(hostile: Shared) -> None:
+    _assert_harmless(hostile.public.get(f"/sign-in?next=/{EVIL}"))
+    _assert_harmless(hostile.public.get(f"/{EVIL.replace('/', '')}", 404))
+    hostile.owner.send(hostile.url, "/withdraw", reason=EVIL)
+    gone = hostile.public.get(hostile.url, 410)
+    _assert_harmless(gone)
+    assert EVIL in gone.text
+
+
+def test_highlights_keep_foreign_markup_as_text(hostile: Shared) -> None:
+    page = hostile.public.get("/?q=alert")
+    assert page.all("//article//h3//mark")
+    _assert_harmless(page)
+
+
+def test_every_page_has_the_strict_policy(hostile: Shared) -> None:
+    seen = set()
+    for visitor in (hostile.public, hostile.owner):
+        for rule in _rules(hostile.service, "GET"):
+            answer = visitor.client.get(_address(hostile.service, rule, hostile.id), headers=visitor.headers)
+            seen.add(answer.status_code)
+            assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY, rule
+            assert answer.headers["X-Content-Type-Options"] == "nosniff", rule
+            assert answer.headers["Referrer-Policy"] == "same-origin", rule
+            if answer.status_code == 200 and answer.mimetype == "text/html":
+                assert "private" in answer.headers["Cache-Control"]
+    assert seen >= {200, 302, 303}
+    missing = hostile.public.client.get("/nowhere", headers=hostile.public.headers)
+    assert missing.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "'none'" in CONTENT_SECURITY_POLICY
+
+
+def test_no_form_is_taken_without_the_token_of_the_session(hostile: Shared) -> None:
+    owner = hostile.owner
+    other = hostile.owner.get("/upload").form("/upload").fields["csrf_token"]
+    before = hostile.json()
+    rules = list(_rules(hostile.service, "POST"))
+    assert len(rules) >= 9
+    for rule in rules:
+        address = _address(hostile.service, rule, hostile.id)
+        for token in (None, "nonsense", other):
+            fields = {"reason": "x", "title": "x", "token": hostile.token}
+            answer = owner.client.post(
+                address,
+                data=fields if token is None else {"csrf_token": token, **fields},
+                content_type="multipart/form-data",
+                headers=owner.headers,
+            )
+            assert answer.status_code == 400, (address, token)
+            assert "not from your present session" in answer.text
+    assert hostile.json() == before
+
+
+def test_nothing_is_changed_by_one_who_is_not_signed_in(hostile: Shared) -> None:
+    visitor = hostile.public
+    before = hostile.json()
+    for rule in _rules(hostile.service, "POST"):
+        if rule.endpoint in ("web.begin_session", "web.sign_out"):
+            continue
+        token = visitor.get("/sign-in").form("/sign-in").fields["csrf_token"]
+        answer = visitor.client.post(
+            _address(hostile.service, rule, hostile.id),
+            data={"csrf_token": token, "reason": "x", "title": "x"},
+            content_type="multipart/form-data",
+            headers=visitor.headers,
+        )
+        assert answer.status_code == 401, rule
+    assert hostile.json() == before
+
+
+def test_forms_have_a_limit_of_their_own(hostile: Shared) -> None:
+    answer = hostile.owner.send(f"{hostile.url}/edit", "/edit", summary="x" * 3_000_000)
+    assert answer.status_code == 413
+
+
+def test_pages_are_no_part_of_the_api(service: Service) -> None:
+    paths = json_of(service.client().get("/api/openapi.json"))["paths"]
+    assert not [path for path in paths if path in ("/", "/upload", "/mine", "/sign-in", "/docs/errors")]
+
+
+def test_assets_are_kept_for_good_only_under_their_present_name(service: Service) -> None:
+    visitor = Visitor(service)
+    addresses = visitor.get("/sign-in").all("//link/@href | //script/@src")
+    assert len(addresses) >= 4
+    for address in addresses:
+        with visitor.client.get(address) as answer:
+            assert answer.status_code == 200
+            assert "immutable" in answer.headers["Cache-Control"]
+        with visitor.client.get(address.partition("?")[0]) as answer:
+            assert "immutable" not in answer.headers["Cache-Control"]
+    assert visitor.client.get("/assets/..%2f__init__.py").status_code == 404
+    assert visitor.client.get("/assets/bootstrap.min.css.map").status_code == 404
