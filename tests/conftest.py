@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.weed",
     "tests.support.redis",
+    "tests.support.browser",
     "tests.support.service",
 ]

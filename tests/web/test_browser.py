@@ -1,0 +1,153 @@
+"""The main job in a real browser against a real service: sign in, share, look inside, find, download."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.backups import ActivitySpec, backup
+from tests.support.browser import LiveService
+
+DESKTOP = (1280, 900)
+PHONE = (360, 740)
+WORD = "Mycorrhiza"
+"""Stands in the title of an activity and nowhere else."""
+
+
+@contextmanager
+def _visit(
+    browser: Browser, service: LiveService, size: tuple[int, int], *, scripts: bool = True
+) -> Iterator[Page]:
+    """A window of that size. Every error that the browser tells, refusals by the policy included, fails."""
+    context = browser.new_context(
+        base_url=service.url,
+        viewport={"width": size[0], "height": size[1]},
+        locale="en-GB",
+        java_script_enabled=scripts,
+    )
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup with long names in it, and a megabyte to see the progress of."""
+    activities = [
+        ActivitySpec(module="forum", title=f"{WORD} and other friends of trees", section=1),
+        ActivitySpec(module="page", title="Unbreakable" * 20, files=[("a.bin", bytes(1_000_000))]),
+        ActivitySpec(module="subsection", title="Deeper", holds_section="Deeper"),
+    ]
+    return backup(tmp_path_factory.mktemp("course") / "forest.mbz", fullname="Forests", activities=activities)
+
+
+@pytest.fixture(scope="module")
+def address(chromium: Browser, live_service: LiveService, course: Path) -> str:
+    """Where the course is after it was shared through the form, released, and looked into."""
+    with _visit(chromium, live_service, DESKTOP) as page:
+        page.goto(f"/sign-in#token={live_service.token}")
+        expect(page.get_by_label("API token")).to_have_value(live_service.token)
+        assert live_service.token not in page.url
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.wait_for_url("/")
+        page.get_by_role("banner").get_by_role("link", name="Share a file").click()
+        page.get_by_label("Licence").select_option("CC-BY-4.0")
+        page.get_by_label("Release it").check()
+        page.get_by_label("File", exact=True).set_input_files(course)
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url("**/resources/*")
+        expect(page.get_by_role("heading", name="What is inside")).to_be_visible()  # without a reload by hand
+        expect(page.get_by_text(f"{WORD} and other friends of trees")).to_be_visible()
+        return page.url
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_course_is_found_by_an_activity_and_downloads_as_it_was(
+    chromium: Browser, live_service: LiveService, course: Path, address: str, size: tuple[int, int]
+) -> None:
+    with _visit(chromium, live_service, size) as page:
+        page.goto("/")
+        page.get_by_label("Search words").fill(WORD)
+        page.get_by_role("button", name="Search").click()
+        page.get_by_role("link", name="Forests").click()
+        assert page.url == address
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download").click()
+        assert download.value.suggested_filename == "forest.mbz"
+        got = hashlib.sha256(download.value.path().read_bytes()).hexdigest()
+        assert got == hashlib.sha256(course.read_bytes()).hexdigest()
+        expect(page.get_by_text(got)).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_filters_are_at_hand_on_any_screen(
+    chromium: Browser, live_service: LiveService, address: str, size: tuple[int, int]
+) -> None:
+    with _visit(chromium, live_service, size) as page:
+        page.goto("/")
+        if size == PHONE:
+            expect(page.get_by_role("link", name="Forum")).to_be_hidden()
+            page.get_by_text("Filters").click()
+        page.get_by_role("link", name="Forum").click()
+        expect(page.get_by_role("link", name="Remove filter: Forum").last).to_be_visible()
+        expect(page.get_by_role("link", name="Forests")).to_be_visible()
+
+
+def test_nothing_sticks_out_on_a_phone(chromium: Browser, live_service: LiveService, address: str) -> None:
+    with _visit(chromium, live_service, PHONE) as page:
+        page.goto(f"/sign-in#token={live_service.token}")
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.wait_for_url("/")
+        for url in (
+            "/",
+            "/?q=forests&module=forum",
+            "/?q=nothingfits",
+            address,
+            f"{address}/edit",
+            f"{address}/versions/new",
+            "/upload",
+            "/mine",
+            "/sign-in",
+            "/docs/errors",
+        ):
+            page.goto(url)
+            assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, url
+
+
+def test_a_refused_upload_says_why_on_the_page(
+    chromium: Browser, live_service: LiveService, address: str, course: Path
+) -> None:
+    with _visit(chromium, live_service, DESKTOP) as page:
+        page.goto(f"/sign-in?next=/upload#token={live_service.token}")
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.wait_for_url("/upload")
+        page.get_by_label("File", exact=True).set_input_files(course)
+        page.evaluate("document.querySelector('[type=file]').dataset.maxSize = 1000")
+        page.get_by_role("button", name="Upload").click()
+        expect(page.get_by_role("alert")).to_contain_text("At most 1.0 kB are taken.")
+        expect(page.get_by_role("button", name="Upload")).to_be_enabled()
+
+
+def test_everything_works_without_scripts(
+    chromium: Browser, live_service: LiveService, course: Path, address: str
+) -> None:
+    with _visit(chromium, live_service, DESKTOP, scripts=False) as page:
+        page.goto("/sign-in?next=/upload")
+        page.get_by_label("API token").fill(live_service.token)
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.get_by_label("File", exact=True).set_input_files(course)
+        page.get_by_role("button", name="Upload").click()
+        expect(page.get_by_text("Draft", exact=True)).to_be_visible()
+        expect(page.get_by_text(f"{WORD} and other friends of trees")).to_be_visible()  # looked into already
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("banner").get_by_role("link", name="Sign in")).to_be_visible()
