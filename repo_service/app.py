@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from repo_service import api, web
 from repo_service.http import authentication, context, observation, problems, request_ids
+from repo_service.http.json_bodies import BoundedJSON
 from repo_service.http.logging import log_answered
 from repo_service.http.metrics import Metrics
 from repo_service.jobs.queue import Queue
@@ -34,7 +35,7 @@ from repo_service.services.resources import Resources
 from repo_service.services.stores import Stores
 from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.verification import Verifier
-from repo_service.settings import Settings
+from repo_service.settings import MEBIBYTE, Settings
 from storage import open_store
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -55,6 +56,9 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         docs_path=None,
     )
     api.configure(app)
+    app.json = BoundedJSON(app)
+    # Their redirects would name the host that the client claims to have asked.
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.config.update(
         SECRET_KEY=settings.signing_key(),
         SESSION_COOKIE_NAME="repo_session",
@@ -63,7 +67,8 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         SESSION_COOKIE_SECURE=settings.base_url.startswith("https:"),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
-        SERVER_NAME=None,
+        # For bodies that are read whole (JSON, the forms of pages); files are streamed past it.
+        MAX_CONTENT_LENGTH=2 * MEBIBYTE,
     )
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
@@ -153,7 +158,7 @@ def _services(
         garbage=GarbageCollector(database, stores, uploads, grace=settings.gc_grace),
         health=Health(database, stores, queue.check),
         indexer=Indexer(database, changes, index) if writes_index else None,
-        inspector=Inspector(database, stores),
+        inspector=Inspector(database, stores, max_inflated=settings.max_inflated_size),
         jobs=jobs,
         resources=resources,
         search=Search(index, resources),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ def main() -> None:
 
     Settings come from REPO_… environment variables; see docs/settings.md.
     """
+    os.umask(0o027)  # drafts and the database are nobody else's business; a front server's group may read
 
 
 def tells_errors(command: Callable[P, R]) -> Callable[P, R]:

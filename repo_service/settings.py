@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import ByteSize, Field, HttpUrl, SecretStr, model_validator
+from pydantic import ByteSize, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
+SECRET_KEY_LENGTH = 32
 
 
 class Settings(BaseSettings):
@@ -88,7 +92,7 @@ class Settings(BaseSettings):
     )
     job_attempts: int = Field(default=5, ge=1, description="How often a failing job is tried.")
     job_lease: timedelta = Field(
-        default=timedelta(minutes=15),
+        default=timedelta(minutes=3),
         description="A running job that shows no sign of life for so long is tried again.",
     )
     max_inflated_size: ByteSize = Field(
@@ -119,14 +123,28 @@ class Settings(BaseSettings):
 
     def signing_key(self) -> str:
         """The secret key, made and kept in the data folder when none is set."""
-        if self.secret_key is not None:
+        if self.secret_key is not None and self.secret_key.get_secret_value():
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret_key"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x") as file:
-                path.chmod(0o600)
-                file.write(secrets.token_urlsafe(32))
-        except FileExistsError:
-            pass
-        return path.read_text()
+        if not path.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.data_dir, prefix="secret_key.") as made:
+                made.write(secrets.token_urlsafe(SECRET_KEY_LENGTH))
+                made.flush()
+                os.fsync(made.fileno())
+                # Whole or not at all, and the first of several processes wins.
+                with contextlib.suppress(FileExistsError):
+                    os.link(made.name, path)
+        key = path.read_text()
+        if len(key) < SECRET_KEY_LENGTH:
+            raise ValueError(f"{path} is damaged: remove it, and a new key is made")
+        return key
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and 0 < len(key.get_secret_value()) < SECRET_KEY_LENGTH:
+            raise ValueError(
+                f"needs at least {SECRET_KEY_LENGTH} characters: head -c 32 /dev/urandom | base64"
+            )
+        return key

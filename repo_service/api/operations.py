@@ -45,6 +45,7 @@ def problems(*codes: str, also: Responses | None = None) -> Responses:
 def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """``model`` as JSON."""
     response = Response(model.model_dump_json(by_alias=True), status=status, mimetype="application/json")
+    response.headers["Cache-Control"] = "private, no-store"
     response.headers.update(headers or {})
     return response
 

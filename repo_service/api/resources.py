@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -29,9 +31,12 @@ from repo_service.api.schemas import (
     WithdrawIn,
 )
 from repo_service.domain.errors import InvalidInput, UnsupportedMediaType
+from repo_service.domain.identity import Scope
 from repo_service.domain.search import Facet, SearchQuery
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
+from repo_service.services import descriptions
+from repo_service.services.accounts import require_scope
 from repo_service.services.finding import Found
 from repo_service.services.records import ResourceRecord, VersionRecord
 
@@ -134,14 +139,15 @@ def create() -> Response:
     Send a form with the parts `file` and `metadata` (JSON), or JSON that names a finished upload. The
     resource is a draft that only its owner sees until a version is released.
     """
-    upload, metadata = _file_and(ResourceIn)
-    record = services().resources.create(
-        identity(),
-        upload_id=upload,
-        description=metadata.description(),
-        change_note=metadata.change_note,
-        release=metadata.release,
-    )
+    require_scope(identity(), Scope.WRITE)
+    with _file_and(ResourceIn, check=_check_description) as (upload, metadata):
+        record = services().resources.create(
+            identity(),
+            upload_id=upload,
+            description=metadata.description(),
+            change_note=metadata.change_note,
+            release=metadata.release,
+        )
     return _resource(record, 201, {"Location": _api_url(record)})
 
 
@@ -160,10 +166,10 @@ def get(resource_id: UUID) -> Response:
     if asked:
         etag = services().resources.public_etag(identity(), resource_id)
         if etag is not None and asked.contains(etag):
-            return _cached(Response(status=304), etag)
+            return _unchanged(etag)
     record = services().resources.get(identity(), resource_id)
     if asked and asked.contains(record.etag):
-        return _cached(Response(status=304), record.etag)
+        return _unchanged(record.etag)
     return _resource(record)
 
 
@@ -180,9 +186,13 @@ def describe(resource_id: UUID, changes: DescriptionIn) -> Response:
 
     What is left out stays. Send the ETag you have read as `If-Match` to be told when somebody was faster.
     """
-    tags = request.if_match.as_set() if request.if_match else set()
+    asked = request.if_match
     record = services().resources.describe(
-        identity(), resource_id, changes.description(), if_match=next(iter(tags), None)
+        identity(),
+        resource_id,
+        changes.description(),
+        # Weak tags never match here (RFC 9110, section 13.1.1), and a star matches whatever is there.
+        if_match=asked.as_set() if asked and not asked.star_tag else None,
     )
     return _resource(record)
 
@@ -225,15 +235,15 @@ def add_version(resource_id: UUID) -> Response:
 
     The older ones stay. The public goes on reading the last released one until this is released.
     """
-    services().resources.get(identity(), resource_id)  # refuse before the file is read
-    upload, metadata = _file_and(EditionIn)
-    record = services().resources.add_version(
-        identity(),
-        resource_id,
-        upload_id=upload,
-        change_note=metadata.change_note,
-        release=metadata.release,
-    )
+    services().resources.require_own(identity(), resource_id)  # refuse before the file is read
+    with _file_and(EditionIn) as (upload, metadata):
+        record = services().resources.add_version(
+            identity(),
+            resource_id,
+            upload_id=upload,
+            change_note=metadata.change_note,
+            release=metadata.release,
+        )
     return _resource(record, 201, {"Location": _api_url(record)})
 
 
@@ -365,7 +375,9 @@ def _search_item(found: Found) -> SearchItemOut:
         )
         for name, highlight in found.highlights.items()
     }
-    return SearchItemOut(highlights=highlights, **_members(found.resource))
+    # Of the versions only the newest: a page of hits does not grow with their histories.
+    newest = replace(found.resource, versions=found.resource.versions[:1])
+    return SearchItemOut(highlights=highlights, **_members(newest))
 
 
 def _api_url(record: ResourceRecord) -> str:
@@ -378,6 +390,11 @@ def _resource(
     return _cached(answer(resource_out(record), status, headers), record.etag)
 
 
+def _unchanged(etag: str) -> Response:
+    # Without a type it counts as HTML, and is given the headers of a page.
+    return _cached(Response(status=304, mimetype="application/json"), etag)
+
+
 def _cached(response: Response, etag: str) -> Response:
     response.set_etag(etag)
     response.headers["Cache-Control"] = "no-cache"
@@ -385,18 +402,33 @@ def _cached(response: Response, etag: str) -> Response:
     return response
 
 
-def _file_and(model: type[EditionT]) -> tuple[UUID, EditionT]:
-    """The upload with the file, and what is said about it, from either kind of body."""
+def _check_description(metadata: ResourceIn) -> None:
+    descriptions.normalise(metadata.description(), at=f"/{receiving.METADATA}")
+
+
+@contextmanager
+def _file_and(
+    model: type[EditionT], *, check: Callable[[EditionT], None] = lambda said: None
+) -> Iterator[tuple[UUID, EditionT]]:
+    """The upload with the file, and what is said about it, from either kind of body.
+
+    A file that came with the request is given up when the block raises.
+    """
     kind = request.mimetype
     if kind == "multipart/form-data":
-        upload, metadata = receiving.receive_form(services().uploads, identity(), model)
-        return upload.id, metadata
-    if kind == "application/json":
-        metadata = receiving.read_json(model)
-        if metadata.upload is None:
-            raise InvalidInput(errors=[("/upload", "Name a finished upload, or send a form with the file.")])
-        return metadata.upload, metadata
-    raise UnsupportedMediaType(
-        "Send a form with the file, or JSON that names an upload.",
-        supported=["multipart/form-data", "application/json"],
-    )
+        upload, metadata = receiving.receive_form(services().uploads, identity(), model, check=check)
+        try:
+            yield upload.id, metadata
+        except BaseException:
+            services().uploads.abandon(upload.id)
+            raise
+        return
+    if kind != "application/json":
+        raise UnsupportedMediaType(
+            "Send a form with the file, or JSON that names an upload.",
+            supported=["multipart/form-data", "application/json"],
+        )
+    metadata = receiving.read_json(model)
+    if metadata.upload is None:
+        raise InvalidInput(errors=[("/upload", "Name a finished upload, or send a form with the file.")])
+    yield metadata.upload, metadata

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from flask import request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from repo_service.domain.identity import ClientKind, Role, Scope
 from repo_service.domain.resources import JobState, Noun, UploadState, Visibility
@@ -28,6 +36,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pa
 Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+_MAX_TOKEN_AGE = timedelta(days=3650)
 Size = Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -234,7 +243,7 @@ class HighlightOut(Outgoing):
 
 
 class SearchItemOut(ResourceOut):
-    """A resource that fits."""
+    """A resource that fits, with its newest version only."""
 
     highlights: dict[str, HighlightOut]
 
@@ -327,12 +336,24 @@ class AccountPageOut(Outgoing):
     next_cursor: str | None
 
 
+def _soon(moment: datetime) -> datetime:
+    try:
+        ahead = moment - datetime.now(UTC)
+    except OverflowError as error:
+        raise ValueError("is beyond the calendar") from error
+    if not timedelta(0) < ahead <= _MAX_TOKEN_AGE:
+        raise ValueError("must lie in the future, at most ten years from now")
+    return moment
+
+
 class TokenIn(Incoming):
     """A new token; it cannot do more than the one who makes it."""
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1)]
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_soon)] | None = Field(
+        default=None, description="In the future, and at most ten years from now."
+    )
     client: UUID | None = Field(default=None, description="The client it is for.")
 
 

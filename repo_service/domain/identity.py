@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 
@@ -41,7 +42,7 @@ SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The one who asks. ``account_id`` is None for the public."""
+    """The one who asks. ``account_id`` is None for the public; ``expires_at`` is when the token ends."""
 
     account_id: UUID | None = None
     username: str = ""
@@ -49,6 +50,7 @@ class Identity:
     scopes: frozenset[Scope] = frozenset()
     token_id: UUID | None = None
     client_id: UUID | None = None
+    expires_at: datetime | None = None
 
     @property
     def is_public(self) -> bool:

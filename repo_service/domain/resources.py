@@ -29,9 +29,11 @@ class JobKind(enum.StrEnum):
 
 
 class UploadState(enum.StrEnum):
-    """Where an upload stands; ``finished`` means its blob is kept, ``used`` that a version took it."""
+    """Where an upload stands: ``publishing`` while its bytes become a blob, ``finished`` once they are one,
+    ``used`` when a version took it."""
 
     OPEN = "open"
+    PUBLISHING = "publishing"
     FINISHED = "finished"
     USED = "used"
 

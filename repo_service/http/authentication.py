@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Flask, g, request, session
+from flask import Flask, Request, g, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from repo_service.domain.errors import Unauthorised
 from repo_service.domain.identity import PUBLIC, Identity
@@ -16,11 +17,24 @@ _PAGES = "web"
 
 def register(app: Flask) -> None:
     """Find out who asks before every request. A bad token is refused even where none is needed."""
+    app.session_interface = _Sessions()
 
     @app.before_request
     def _identify() -> None:
         g.identity = PUBLIC
         g.identity = _of_pages() if _is_page() else _of_bearer()
+        if g.identity.is_public and not _is_page() and request.content_length:
+            # Nothing here takes a body from nobody: so nobody can keep us reading.
+            raise Unauthorised("Send an API token to do this.")
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Makes no signer for callers without a cookie: callers of the API have none."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
 
 
 def bearer_token() -> str | None:

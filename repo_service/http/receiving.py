@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TypeVar
@@ -13,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from repo_service.domain.errors import InvalidInput, MalformedRequest
 from repo_service.domain.identity import Identity
-from repo_service.http import body, multipart
+from repo_service.http import body, json_bodies, multipart
 from repo_service.http.problems import invalid_input
 from repo_service.services.records import UploadRecord
 from repo_service.services.uploads import Receiver, Uploads
@@ -40,14 +39,28 @@ def receive_raw(uploads: Uploads, identity: Identity, upload: UploadRecord) -> U
         return receiver.finish()
 
 
-def receive_form(uploads: Uploads, identity: Identity, model: type[Model]) -> tuple[UploadRecord, Model]:
+def receive_form(
+    uploads: Uploads,
+    identity: Identity,
+    model: type[Model],
+    *,
+    check: Callable[[Model], None] = lambda said: None,
+) -> tuple[UploadRecord, Model]:
     """The one file of a form, and its ``metadata`` field checked against ``model`` (JSON; may be left out).
+
+    ``check`` may refuse what is said before the file is kept.
 
     The expected digest is the metadata's ``sha256`` when the model has one. Size, quota and room are checked
     before the first byte is read. Nothing stays when anything is wrong.
     Raises MalformedRequest, InvalidInput, UnsupportedMediaType and what ``Uploads`` raises.
     """
-    return receive_fields(uploads, identity, read=lambda fields: _metadata(fields, model))
+
+    def read(fields: Fields) -> Model:
+        said = _metadata(fields, model)
+        check(said)
+        return said
+
+    return receive_fields(uploads, identity, read=read)
 
 
 def receive_fields(
@@ -100,8 +113,10 @@ def read_json(model: type[Model]) -> Model:
 def _metadata(fields: Fields, model: type[Model]) -> Model:
     text = fields.get(METADATA, "{}")
     try:
-        return model.model_validate(json.loads(text))
-    except json.JSONDecodeError as error:
+        value = json_bodies.parse(text)
+    except ValueError as error:
         raise MalformedRequest(f"The field metadata is not JSON: {error}.") from error
+    try:
+        return model.model_validate(value)
     except ValidationError as error:
         raise invalid_input(error, prefix=f"/{METADATA}") from error

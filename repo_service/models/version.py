@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class Version(Base):
-    """One edition of a resource. Only ``released_at`` and ``release_requested`` ever change.
+    """One edition of a resource: its bytes, name and number never change.
 
-    ``digest`` is None once the bytes of a withdrawn resource have been deleted.
+    ``inspected_at`` says that this version's own job has looked inside: what is known of the same bytes from
+    elsewhere does not count before. ``digest`` is None once the bytes of a withdrawn resource are deleted.
     """
 
     __tablename__ = "versions"
@@ -31,6 +32,8 @@ class Version(Base):
     file_name: Mapped[str] = mapped_column(String(255))
     change_note: Mapped[str] = mapped_column(Text, default="")
     release_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    inspected_at: Mapped[Moment | None]
     released_at: Mapped[Moment | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
     created_at: Mapped[CreatedAt]

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from repo_service.domain.errors import Forbidden, InsufficientScope, NameTaken, NotFound, Unauthorised
+from repo_service.domain.errors import (
+    Conflict,
+    Forbidden,
+    InsufficientScope,
+    NameTaken,
+    NotFound,
+    Unauthorised,
+)
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun
 from repo_service.models import Account, AuditEntry, Client, Token
@@ -25,6 +32,8 @@ from repo_service.services.trail import audit, record_change
 
 PREFIX = "mrr_"
 """Begins every API token, so that scanners for leaked secrets can tell what they found."""
+MAX_TOKENS = 200
+MAX_CLIENTS = 200
 _USE_IS_NOTED_EVERY = timedelta(hours=1)
 
 
@@ -106,6 +115,7 @@ class Accounts:
             scopes=frozenset(Scope(scope) for scope in row.scopes),
             token_id=row.id,
             client_id=row.client_id,
+            expires_at=row.expires_at,
         )
 
     def ensure_administrator(self, username: str = "admin") -> IssuedToken | None:
@@ -224,6 +234,11 @@ class Accounts:
             owner = session.get(Account, account_id or identity.account_id)
             if owner is None:
                 raise NotFound("There is no such account.")
+            count = session.scalar(
+                select(func.count()).select_from(Client).where(Client.account_id == owner.id)
+            )
+            if (count or 0) >= MAX_CLIENTS:
+                raise Conflict("There are as many clients as an account may have.")
             client = Client(name=name, kind=kind.value, account_id=owner.id)
             session.add(client)
             session.flush()
@@ -263,7 +278,8 @@ class Accounts:
     ) -> IssuedToken:
         """A new token for the asker, or for another account when an administrator asks.
 
-        A token never carries a scope that the one who made it, or the account it is for, does not have.
+        A token never carries a scope that the one who made it, or the account it is for, does not have; a
+        client's token makes tokens of that client only; and none outlives the token it was made with.
         Raises NotFound, Forbidden, InsufficientScope.
         """
         require_scope(identity, Scope.READ)
@@ -273,10 +289,26 @@ class Accounts:
             account = session.get(Account, account_id or identity.account_id)
             if account is None:
                 raise NotFound("There is no such account.")
+            if identity.client_id is not None and client_id not in (None, identity.client_id):
+                raise Forbidden("A client makes tokens for itself only.")
+            client_id = client_id or identity.client_id
             if client_id is not None:
                 client = session.get(Client, client_id)
-                if client is None or client.account_id != account.id:
-                    raise NotFound("There is no such client.")
+                if client is None or client.account_id != account.id or client.disabled_at is not None:
+                    raise NotFound("There is no such client, or it is disabled.")
+            if identity.expires_at is not None:
+                expires_at = min(expires_at or identity.expires_at, identity.expires_at)
+            living = session.scalar(
+                select(func.count())
+                .select_from(Token)
+                .where(
+                    Token.account_id == account.id,
+                    Token.revoked_at.is_(None),
+                    or_(Token.expires_at.is_(None), Token.expires_at > now()),
+                )
+            )
+            if (living or 0) >= MAX_TOKENS:
+                raise Conflict("There are as many tokens as an account may have: revoke one first.")
             if not scopes <= SCOPES_OF_ROLE[Role(account.role)]:
                 raise Forbidden("The account's role does not have all of these scopes.")
             for scope in scopes:
@@ -299,8 +331,11 @@ class Accounts:
             return tuple(_token_record(row) for row in rows)
 
     def revoke_token(self, identity: Identity, token_id: UUID) -> None:
-        """Make a token worthless at once. Raises NotFound."""
-        require_scope(identity, Scope.READ)
+        """Make a token worthless at once: any token revokes itself, one that may write also others.
+
+        Raises NotFound.
+        """
+        require_scope(identity, Scope.READ if token_id == identity.token_id else Scope.WRITE)
         with self._database.write() as session:
             token = session.get(Token, token_id)
             if token is None or (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import PurePosixPath
 from typing import Final
 
 import langcodes
@@ -130,6 +131,11 @@ def plain_line(text: str) -> str:
     return " ".join(clean_line(text, limit=TITLE_LENGTH).split())
 
 
+def title_of_file(name: str) -> str:
+    """What a file's name says as a title: without extension, as words."""
+    return plain_line(PurePosixPath(name).stem.replace("_", " ")) or "Untitled"
+
+
 def language_tag(tag: str) -> str | None:
     """The canonical BCP 47 tag, None when it is none. ISO 639-3 and Moodle's ``pt_br`` are understood."""
     try:
@@ -149,5 +155,5 @@ def _authors(authors: Sequence[Author] | None, errors: list[FieldError], at: str
             errors.append(FieldError(f"{at}/authors/{index}/name", "An author needs a name."))
         if author.url and not author.url.startswith(("https://", "http://")):
             errors.append(FieldError(f"{at}/authors/{index}/url", "An address begins with https://."))
-        cleaned.append(Author(name=name, url=author.url))
+        cleaned.append(Author(name=name, url=plain_line(author.url)))
     return tuple(cleaned)

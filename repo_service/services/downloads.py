@@ -80,7 +80,7 @@ class Downloads:
             return Download(
                 digest=blob.digest,
                 size=blob.size,
-                media_type=blob.media_type,
+                media_type=blob.media_type if version.inspected_at else "application/octet-stream",
                 file_name=version.file_name,
                 modified=version.created_at,
                 public=version.released_at is not None,

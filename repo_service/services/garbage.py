@@ -9,8 +9,8 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.identity import Identity
-from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
-from repo_service.models import Blob, BlobLocation, Job, Resource, Upload, Version
+from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.models import Blob, BlobLocation, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
@@ -57,11 +57,13 @@ class GarbageCollector:
         """Let go of the bytes of resources that were withdrawn long ago; their rows and trail stay."""
         with self._database.write() as session:
             ids = session.scalars(
-                select(Resource.id).where(
+                select(Resource.id)
+                .where(
                     Resource.visibility == Visibility.WITHDRAWN.value,
                     Resource.withdrawn_at <= before,
                     exists().where(Version.resource_id == Resource.id, Version.digest.is_not(None)),
                 )
+                .with_for_update(skip_locked=True)
             ).all()
             for resource_id in ids:
                 session.execute(update(Version).where(Version.resource_id == resource_id).values(digest=None))
@@ -160,4 +162,3 @@ def _forget(session: Session, digest: str) -> None:
     """Remove the row of a blob whose bytes are gone."""
     session.execute(delete(BlobLocation).where(BlobLocation.digest == digest))
     session.execute(delete(Blob).where(Blob.digest == digest, Blob.deleting_at.is_not(None)))
-    session.execute(delete(Job).where(Job.kind == JobKind.INSPECT.value, Job.key == digest))

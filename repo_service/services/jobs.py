@@ -29,7 +29,9 @@ Handler = Callable[[str, Report], None]
 
 _FIRST_RETRY = timedelta(seconds=5)
 _REASON_LENGTH = 1000
+_BROKE_OFF = "It broke off for a reason of the service's own; the operators find it in the log."
 _PROGRESS_STEP = 0.05
+_SIGN_OF_LIFE_SECONDS = 20.0
 
 
 class JobFailed(Exception):
@@ -61,8 +63,11 @@ class Jobs:
         self._hint = hint
         self._observe = observe
 
-    def enqueue(self, session: Session, kind: JobKind, key: str) -> None:
-        """Have this done after the commit of ``session``. A job that is queued or running already serves."""
+    def enqueue(self, session: Session, kind: JobKind, key: str) -> UUID:
+        """Have this done after the commit of ``session``; returns the job's id.
+
+        A job that is queued or running already serves.
+        """
         moment = now()
         insert_if_absent(
             session,
@@ -84,6 +89,7 @@ class Jobs:
             job.next_try_at, job.finished_at = moment, None
         job_id = job.id
         after_commit(session, lambda: self._hint(job_id))
+        return job_id
 
     def enqueue_all(self, kind: JobKind, keys: Iterable[str]) -> int:
         """Have this done for each key; returns how many."""
@@ -108,10 +114,10 @@ class Jobs:
         except JobFailed as error:
             outcome = "failed"
             self._finish(job_id, JobState.FAILED, str(error))
-        except Exception as error:
+        except Exception:
             outcome = "failed" if attempt >= self._limits.attempts else "retried"
             log.exception("job failed", attempt=attempt)
-            self._try_again(job_id, attempt, f"{type(error).__name__}: {error}")
+            self._try_again(job_id, attempt)
         else:
             self._finish(job_id, JobState.DONE, None)
         finally:
@@ -161,13 +167,13 @@ class Jobs:
             return JobKind(job.kind), job.key, job.attempts
 
     def _reporter(self, job_id: UUID) -> Report:
-        told = 0.0
+        told, at = 0.0, time.monotonic()
 
         def report(share: float) -> None:
-            nonlocal told
-            if share < told + _PROGRESS_STEP:
+            nonlocal told, at
+            if share < told + _PROGRESS_STEP and time.monotonic() < at + _SIGN_OF_LIFE_SECONDS:
                 return
-            told = share
+            told, at = share, time.monotonic()
             with self._database.write() as session:
                 job = session.get(Job, job_id)
                 if job is not None and job.state == JobState.RUNNING.value:
@@ -185,16 +191,16 @@ class Jobs:
                 if state is JobState.DONE:
                     job.progress = 1.0
 
-    def _try_again(self, job_id: UUID, attempt: int, reason: str) -> None:
+    def _try_again(self, job_id: UUID, attempt: int) -> None:
         if attempt >= self._limits.attempts:
-            self._finish(job_id, JobState.FAILED, reason)
+            self._finish(job_id, JobState.FAILED, _BROKE_OFF)
             return
         with self._database.write() as session:
             job = session.get(Job, job_id)
             if job is not None:
                 job.state, job.lease_until = JobState.QUEUED.value, None
                 job.next_try_at = now() + _FIRST_RETRY * 4 ** (attempt - 1)
-                job.reason = reason[:_REASON_LENGTH]
+                job.reason = _BROKE_OFF
 
 
 def processing_of(

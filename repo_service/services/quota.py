@@ -10,11 +10,10 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import NotFound, QuotaExceeded
 from repo_service.domain.resources import UploadState
 from repo_service.models import Account, Blob, Resource, Upload, Version
-from repo_service.models.base import now
 
 
 def used_bytes(session: Session, account_id: UUID) -> int:
-    """Bytes that count for the account: each blob of its versions once, and every upload that is under way.
+    """Bytes that count for the account: each blob of its versions once, and all uploads not swept yet.
 
     A blob counts in full for everybody who has it, so the figure tells nothing about other people's files.
     """
@@ -32,7 +31,6 @@ def used_bytes(session: Session, account_id: UUID) -> int:
             select(func.coalesce(func.sum(Upload.declared_size), 0)).where(
                 Upload.account_id == account_id,
                 Upload.state != UploadState.USED.value,
-                Upload.expires_at > now(),
             )
         )
         or 0

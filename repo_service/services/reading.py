@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.orm import Session
 
-from repo_service.domain.errors import Gone, InvalidFile, NotFound
+from repo_service.domain.errors import Gone, InvalidFile, NotFound, NotInspected
 from repo_service.domain.identity import Identity, Scope
-from repo_service.domain.resources import JobKind, Visibility
+from repo_service.domain.resources import Visibility
 from repo_service.models import Account, Blob, InspectionRecord, Job, Resource, Version
 from repo_service.services.jobs import processing_of
 from repo_service.services.records import Author, ResourceRecord, VersionRecord
@@ -37,7 +37,6 @@ _VERSIONS_OF = (
         Blob.media_type,
         InspectionRecord.kind,
         InspectionRecord.problem,
-        InspectionRecord.digest.label("inspected"),
         Job.state,
         Job.progress,
         Job.attempts,
@@ -45,7 +44,7 @@ _VERSIONS_OF = (
     )
     .outerjoin(Blob, Blob.digest == Version.digest)
     .outerjoin(InspectionRecord, InspectionRecord.digest == Version.digest)
-    .outerjoin(Job, (Job.kind == JobKind.INSPECT.value) & (Job.key == Version.digest))
+    .outerjoin(Job, Job.id == Version.job_id)
     .where(Version.resource_id.in_(bindparam("ids", expanding=True)))
     .order_by(Version.number.desc(), InspectionRecord.created_at.desc())
 )
@@ -105,7 +104,26 @@ def readable_version(session: Session, identity: Identity, resource_id: UUID, nu
     return version
 
 
-def inspection_of(session: Session, digest: str | None) -> InspectionRecord | None:
+def inspection_of(session: Session, version: Version) -> InspectionRecord:
+    """What was found in the file of a version.
+
+    Raises NotInspected until the version's own job is done, InvalidFile for a file that cannot be read or is
+    not what its name says.
+    """
+    record = None if version.inspected_at is None else newest_inspection(session, version.digest)
+    if record is None:
+        job = None if version.job_id is None else session.get(Job, version.job_id)
+        raise NotInspected(
+            "The file is still being inspected: ask again in a few seconds.",
+            state=processing_of(job, inspected=False, unreadable=None).state.value,
+        )
+    refusal = refusal_of(record.problem, record.kind, version.file_name)
+    if refusal is not None:
+        raise InvalidFile(refusal["detail"], reason=refusal["reason"], place=refusal.get("place", ""))
+    return record
+
+
+def newest_inspection(session: Session, digest: str | None) -> InspectionRecord | None:
     """The newest inspection of a blob."""
     return session.scalar(
         select(InspectionRecord)
@@ -115,17 +133,15 @@ def inspection_of(session: Session, digest: str | None) -> InspectionRecord | No
     )
 
 
-def unreadable(record: InspectionRecord) -> InvalidFile:
-    """The error that tells why a file could not be inspected."""
-    assert record.problem is not None
-    return InvalidFile(
-        record.problem["detail"], reason=record.problem["reason"], place=record.problem.get("place", "")
-    )
+def refusal_of(problem: dict[str, str] | None, kind: str, file_name: str) -> dict[str, str] | None:
+    """Why a file is refused: because of its bytes, or because it is called ``.mbz`` and is no backup.
 
-
-def job_of(session: Session, digest: str | None) -> Job | None:
-    """The job that inspects a blob."""
-    return session.scalar(select(Job).where(Job.kind == JobKind.INSPECT.value, Job.key == digest))
+    The bytes are inspected without regard to names, for the same bytes may be several people's, each under a
+    name of their own.
+    """
+    if problem is None and kind == "file" and file_name.lower().endswith(".mbz"):
+        return {"detail": "The file is named .mbz but is no Moodle backup.", "reason": "not-a-backup"}
+    return problem
 
 
 def visible_record(reader: Reader, identity: Identity, resource_id: UUID) -> ResourceRecord:
@@ -152,10 +168,11 @@ def _records(reader: Reader, resources: Collection[_Row], identity: Identity) ->
     versions: dict[UUID, dict[int, VersionRecord]] = defaultdict(dict)
     owner_of = {resource.id: resource.owner_id for resource in resources}
     for row in reader.execute(_VERSIONS_OF, {"ids": list(owner_of)}):
-        if row.released_at is None and not sees_all(identity, owner_of[row.resource_id]):
+        own = sees_all(identity, owner_of[row.resource_id])
+        if row.released_at is None and not own:
             continue
         # A version comes once for each inspection of its file, the newest first.
-        versions[row.resource_id].setdefault(row.number, _version(row))
+        versions[row.resource_id].setdefault(row.number, _version(row, own=own))
     return [
         ResourceRecord(
             id=resource.id,
@@ -184,22 +201,23 @@ def _records(reader: Reader, resources: Collection[_Row], identity: Identity) ->
     ]
 
 
-def _version(row: _Row) -> VersionRecord:
-    unreadable = row.problem["detail"] if row.problem else None
+def _version(row: _Row, *, own: bool) -> VersionRecord:
+    inspected = row.inspected_at is not None
+    refusal = refusal_of(row.problem, row.kind, row.file_name) if inspected and row.kind else None
     return VersionRecord(
         number=row.number,
         file_name=row.file_name,
         digest=row.digest,
         size=row.size,
-        media_type=row.media_type,
+        media_type=row.media_type if inspected else None,
         change_note=row.change_note,
         created_at=row.created_at,
         released_at=row.released_at,
         release_requested=row.release_requested,
-        kind=None if unreadable else row.kind,
+        kind=row.kind if inspected and refusal is None else None,
         processing=processing_of(
-            None if row.state is None else row,
-            inspected=row.inspected is not None,
-            unreadable=unreadable,
+            row if own and row.state is not None else None,
+            inspected=inspected,
+            unreadable=None if refusal is None else refusal["detail"],
         ),
     )

@@ -6,14 +6,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from repo_service.domain.errors import BlockingFindings, Incomplete, NotInspected
+from repo_service.domain.errors import BlockingFindings, Incomplete, InvalidFile
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
 from repo_service.models import Resource, Version
 from repo_service.models.base import now
 from repo_service.services import descriptions
-from repo_service.services.jobs import processing_of
-from repo_service.services.reading import inspection_of, job_of, unreadable
+from repo_service.services.reading import inspection_of
 from repo_service.services.trail import audit, record_change
 
 
@@ -22,15 +21,7 @@ def require_releasable(session: Session, resource: Resource, version: Version) -
 
     Raises NotInspected, InvalidFile, BlockingFindings, Incomplete.
     """
-    record = None if version.digest is None else inspection_of(session, version.digest)
-    if record is None:
-        job = job_of(session, version.digest)
-        raise NotInspected(
-            "The file is still being inspected: release it once that is done.",
-            state=processing_of(job, inspected=False, unreadable=None).state.value,
-        )
-    if record.problem is not None:
-        raise unreadable(record)
+    record = inspection_of(session, version)
     if record.blocking:
         findings = [f for f in record.document["findings"] if f["finding_class"] == "blocking"]
         raise BlockingFindings(
@@ -47,6 +38,7 @@ def require_releasable(session: Session, resource: Resource, version: Version) -
 def release_now(session: Session, identity: Identity, resource: Resource, version: Version) -> None:
     """Let the public read ``version``. The policy has been asked already."""
     moment = now()
+    _fill(resource, inspection_of(session, version).document)
     version.released_at, version.release_requested = moment, False
     resource.visibility = Visibility.PUBLIC.value
     resource.released_at = resource.released_at or moment
@@ -56,22 +48,26 @@ def release_now(session: Session, identity: Identity, resource: Resource, versio
 
 
 def settle(session: Session, identity: Identity, resource: Resource, version: Version) -> None:
-    """Once the file of ``version`` is inspected: fill what the owner left open, and release if they asked."""
-    assert version.digest is not None
-    record = inspection_of(session, version.digest)
-    if record is None or resource.visibility == Visibility.WITHDRAWN.value:
-        return
-    if record.problem is None:
-        _fill(resource, record.document)
-        if version.release_requested:
-            try:
-                require_releasable(session, resource, version)
-            except (BlockingFindings, Incomplete):
-                pass  # the owner sees why on the resource and decides
-            else:
-                release_now(session, identity, resource, version)
+    """Once the file of ``version`` is inspected: fill what the owner left open, and release if they asked.
+
+    What a draft version holds is nobody's business before its release, so a resource that the public knows is
+    not filled from it.
+    """
+    version.inspected_at = now()
     touch(resource)
     record_change(session, Noun.RESOURCE, resource.id, ChangeKind.INSPECTED)
+    if resource.visibility == Visibility.WITHDRAWN.value:
+        return
+    try:
+        record = inspection_of(session, version)
+        if resource.released_at is None:
+            _fill(resource, record.document)
+        if version.release_requested:
+            require_releasable(session, resource, version)
+            release_now(session, identity, resource, version)
+    except (InvalidFile, BlockingFindings, Incomplete):
+        # The owner sees why on the resource, and decides anew: nothing is released behind their back later.
+        version.release_requested = False
 
 
 def _fill(resource: Resource, document: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from repo_service.domain.errors import (
     Conflict,
     Forbidden,
     NotFound,
-    NotInspected,
     PreconditionFailed,
 )
 from repo_service.domain.identity import Identity, Scope
@@ -24,27 +23,28 @@ from repo_service.models.database import Database
 from repo_service.services import descriptions, paging, uploads
 from repo_service.services.accounts import require_account
 from repo_service.services.descriptions import Description
-from repo_service.services.jobs import Jobs, processing_of
+from repo_service.services.jobs import Jobs
 from repo_service.services.reading import (
     gone,
     inspection_of,
-    job_of,
     readable_version,
     record_of,
     records_of,
     sees_all,
-    unreadable,
     version_of,
     visible,
     visible_record,
 )
 from repo_service.services.records import Page, ResourceRecord, public_etag
-from repo_service.services.releasing import release_now, require_releasable, settle, touch
+from repo_service.services.releasing import release_now, require_releasable, touch
 from repo_service.services.trail import audit, record_change
 
 _PUBLIC = select(Resource.revision, Resource.owner_id).where(
     Resource.id == bindparam("id"), Resource.visibility == Visibility.PUBLIC.value
 )
+
+MAX_VERSIONS = 500
+"""Of one resource: every answer about it names them all."""
 
 
 class Resources:
@@ -73,7 +73,7 @@ class Resources:
             upload = uploads.take(session, identity, upload_id)
             resource = Resource(
                 owner_id=owner_id,
-                title=descriptions.plain_line(upload.file_name) or "Untitled",
+                title=descriptions.title_of_file(upload.file_name),
                 revision=1,
                 languages=[],
                 subjects=[],
@@ -121,8 +121,7 @@ class Resources:
 
     def public_etag(self, identity: Identity, resource_id: UUID) -> str | None:
         """The entity tag when the asker gets the public's view; None when only ``get`` can tell. Cheap."""
-        with self._database.rows() as connection:
-            row = connection.execute(_PUBLIC, {"id": resource_id}).one_or_none()
+        row = self._database.row(_PUBLIC, {"id": resource_id})
         if row is None or sees_all(identity, row.owner_id):
             return None
         return public_etag(row.revision)
@@ -161,17 +160,27 @@ class Resources:
             records = records_of(connection, ids, identity)
         return {id_: record for id_, record in records.items() if record.visibility is Visibility.PUBLIC}
 
+    def require_own(self, identity: Identity, resource_id: UUID) -> None:
+        """Refuse one who may not add to this resource. Raises NotFound, Gone, Forbidden."""
+        with self._database.read() as session:
+            _own(session, identity, resource_id)
+
     def describe(
-        self, identity: Identity, resource_id: UUID, description: Description, *, if_match: str | None = None
+        self,
+        identity: Identity,
+        resource_id: UUID,
+        description: Description,
+        *,
+        if_match: Collection[str] | None = None,
     ) -> ResourceRecord:
-        """Change what is given. ``if_match`` is an entity tag that the asker has read.
+        """Change what is given. ``if_match`` are entity tags, of which one must be that of the present state.
 
         Raises NotFound, Gone, InvalidInput, PreconditionFailed.
         """
         description = descriptions.normalise(description)
         with self._database.write() as session:
             resource = _own(session, identity, resource_id, lock=True)
-            if if_match is not None and if_match.partition("-")[0] != str(resource.revision):
+            if if_match is not None and str(resource.revision) not in {t.partition("-")[0] for t in if_match}:
                 raise PreconditionFailed
             descriptions.apply(resource, description)
             touch(resource)
@@ -193,15 +202,23 @@ class Resources:
             return record_of(session, resource, identity)
 
     def withdraw(self, identity: Identity, resource_id: UUID, *, reason: str) -> None:
-        """Hide a resource from everybody; a moderator may do it to any. Its bytes go after the grace period.
+        """Hide a resource from everybody; a moderator may do it to any, also to one that its owner withdrew:
+        the owner cannot restore it then. Its bytes go after the grace period.
 
         Raises NotFound, Gone.
         """
         with self._database.write() as session:
-            resource = _own(session, identity, resource_id, lock=True, moderate=True)
+            resource = _own(
+                session,
+                identity,
+                resource_id,
+                lock=True,
+                moderate=True,
+                withdrawn=identity.has(Scope.MODERATE),
+            )
             resource.visibility = Visibility.WITHDRAWN.value
             resource.withdrawn_at = now()
-            resource.withdrawn_reason = reason
+            resource.withdrawn_reason = descriptions.plain_line(reason)
             touch(resource)
             audit(session, identity, "withdraw", Noun.RESOURCE, resource.id, reason=reason)
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.WITHDRAWN)
@@ -233,17 +250,7 @@ class Resources:
     def inspection(self, identity: Identity, resource_id: UUID, number: int) -> dict[str, Any]:
         """What was found in a version's file. Raises NotFound, Gone, NotInspected, InvalidFile."""
         with self._database.read() as session:
-            version = readable_version(session, identity, resource_id, number)
-            record = inspection_of(session, version.digest)
-            if record is None:
-                job = job_of(session, version.digest)
-                raise NotInspected(
-                    "The file is still being inspected: ask again in a few seconds.",
-                    state=processing_of(job, inspected=False, unreadable=None).state.value,
-                )
-            if record.problem is not None:
-                raise unreadable(record)
-            return record.document
+            return inspection_of(session, readable_version(session, identity, resource_id, number)).document
 
     def retry(self, identity: Identity, resource_id: UUID, number: int) -> ResourceRecord:
         """Have a version's file inspected again. Raises NotFound, Gone, Conflict."""
@@ -252,7 +259,7 @@ class Resources:
             version = version_of(session, resource, number)
             if version.digest is None:
                 raise Conflict("The file of this version has been deleted.")
-            self._jobs.enqueue(session, JobKind.INSPECT, version.digest)
+            version.job_id = self._jobs.enqueue(session, JobKind.INSPECT, str(version.id))
             touch(resource)
             audit(session, identity, "inspect again", Noun.RESOURCE, resource.id, number=number)
             session.flush()
@@ -269,6 +276,8 @@ class Resources:
         release: bool,
     ) -> Version:
         last = session.scalar(select(func.max(Version.number)).where(Version.resource_id == resource.id))
+        if (last or 0) >= MAX_VERSIONS:
+            raise Conflict("This resource has as many versions as it may have: share the file as a new one.")
         version = Version(
             resource_id=resource.id,
             number=(last or 0) + 1,
@@ -281,18 +290,21 @@ class Resources:
         session.add(version)
         session.flush()
         session.expire(resource, ["versions"])
-        assert upload.digest is not None
-        if inspection_of(session, upload.digest) is None:
-            self._jobs.enqueue(session, JobKind.INSPECT, upload.digest)
-        else:
-            settle(session, identity, resource, version)
+        version.job_id = self._jobs.enqueue(session, JobKind.INSPECT, str(version.id))
         session.flush()
         return version
 
 
 def _own(
-    session: Session, identity: Identity, resource_id: UUID, *, lock: bool = False, moderate: bool = False
+    session: Session,
+    identity: Identity,
+    resource_id: UUID,
+    *,
+    lock: bool = False,
+    moderate: bool = False,
+    withdrawn: bool = False,
 ) -> Resource:
+    """The asker's own resource; ``moderate``: or any for a moderator; ``withdrawn``: even a withdrawn one."""
     account_id = require_account(identity, Scope.WRITE)
     query = select(Resource).where(Resource.id == resource_id)
     resource = session.scalar(query.with_for_update() if lock else query)
@@ -301,7 +313,7 @@ def _own(
     if resource.owner_id != account_id and not (moderate and identity.has(Scope.MODERATE)):
         visible(session, identity, resource_id)
         raise Forbidden("This resource belongs to somebody else.")
-    if resource.visibility == Visibility.WITHDRAWN.value:
+    if resource.visibility == Visibility.WITHDRAWN.value and not withdrawn:
         raise gone(resource)
     return resource
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -26,7 +26,7 @@ from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import LocationState, Noun, UploadState
 from repo_service.inspection.base import HEAD_SIZE
 from repo_service.inspection.media_types import media_type
-from repo_service.models import Blob, BlobLocation, Upload
+from repo_service.models import Blob, BlobLocation, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
@@ -34,9 +34,10 @@ from repo_service.services.accounts import require_account
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
 from repo_service.services.trail import audit
-from storage import BlobStore, Digest, Locator, Sidecar, Staged
+from storage import BlobNotFound, BlobStore, Digest, Locator, Sidecar, Staged
 
 _DELETION_WAIT_SECONDS = 10.0
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,19 +120,19 @@ class Uploads:
         return Receiver(self, record, self._store.stage(expected_size=record.size), exact=exact)
 
     def cancel(self, identity: Identity, upload_id: UUID) -> None:
-        """Give the reserved room back. Raises NotFound, Conflict when a version has taken the upload."""
+        """Give an upload up. Raises NotFound, Conflict when a version has taken it or takes it now."""
         with self._database.write() as session:
             upload = _own(session, require_account(identity, Scope.WRITE), upload_id)
-            if upload.state == UploadState.USED.value:
-                raise Conflict("This upload has become a version already.")
-            session.delete(upload)
+            if upload.state in (UploadState.USED.value, UploadState.PUBLISHING.value):
+                raise Conflict("This upload has become a version already, or is just being kept.")
+            _let_go(session, upload)
 
     def abandon(self, upload_id: UUID) -> None:
-        """Give back the room of an upload that failed; a used one stays."""
+        """Give up an upload that failed; a used one stays."""
         with self._database.write() as session:
-            session.execute(
-                delete(Upload).where(Upload.id == upload_id, Upload.state != UploadState.USED.value)
-            )
+            upload = session.scalar(select(Upload).where(Upload.id == upload_id).with_for_update())
+            if upload is not None and upload.state != UploadState.USED.value:
+                _let_go(session, upload)
 
     def sweep(self) -> int:
         """Forget uploads that expired, and staged bytes that nobody writes to; returns how many uploads."""
@@ -144,26 +145,38 @@ class Uploads:
 
     def keep(self, upload: UploadRecord, staged: Staged, sidecar: Sidecar, file_name: str) -> UploadRecord:
         """Publish staged bytes under their digest, unless they are there, and finish the upload."""
-        locator = self._claim(sidecar)
-        if locator is None:
-            self._publish(staged, sidecar)
-        else:
-            staged.abort()
+        locator = self._claim(upload.id, sidecar)
+        try:
+            if locator is not None and self._is_whole(locator, sidecar):
+                staged.abort()
+            else:
+                self._publish(staged, sidecar)
+        except BaseException:
+            self._reopen(upload.id)
+            raise
         with self._database.write() as session:
             row = session.get(Upload, upload.id)
             if row is None:
-                raise NotFound("This upload was cancelled or has expired: begin a new one.")
+                raise NotFound("This upload has expired: begin a new one.")
             row.state = UploadState.FINISHED.value
-            row.digest = sidecar.digest
             row.declared_size = sidecar.size
             row.file_name = file_name
             return _record(row)
 
-    def _claim(self, sidecar: Sidecar) -> Locator | None:
-        """Keep the garbage collector away; the locator when the store has the bytes already."""
+    def _claim(self, upload_id: UUID, sidecar: Sidecar) -> Locator | None:
+        """Give the upload its digest, which keeps the garbage collector away from the blob.
+
+        Only one sender of an upload gets that far. Returns the locator when the store should have the bytes
+        already.
+        """
         deadline = time.monotonic() + _DELETION_WAIT_SECONDS
         while True:
             with self._database.write() as session:
+                upload = session.scalar(select(Upload).where(Upload.id == upload_id).with_for_update())
+                if upload is None:
+                    raise NotFound("This upload was cancelled or has expired: begin a new one.")
+                if upload.state != UploadState.OPEN.value:
+                    raise Conflict("Somebody else has sent the file of this upload: begin a new one.")
                 insert_if_absent(
                     session,
                     Blob,
@@ -178,6 +191,7 @@ class Uploads:
                 ).one()
                 if blob.deleting_at is None:
                     blob.claimed_at = now()
+                    upload.state, upload.digest = UploadState.PUBLISHING.value, sidecar.digest
                     location = session.scalar(
                         select(BlobLocation).where(
                             BlobLocation.digest == sidecar.digest,
@@ -189,6 +203,27 @@ class Uploads:
             if time.monotonic() > deadline:
                 raise Busy("These bytes are just being deleted: send them again in a minute.")
             time.sleep(0.05)
+
+    def _reopen(self, upload_id: UUID) -> None:
+        with self._database.write() as session:
+            upload = session.get(Upload, upload_id)
+            if upload is not None and upload.state == UploadState.PUBLISHING.value:
+                upload.state, upload.digest = UploadState.OPEN.value, None
+
+    def _is_whole(self, locator: Locator, sidecar: Sidecar) -> bool:
+        """Whether the copy that the catalogue names is really there; a lost one is noted, to be replaced."""
+        try:
+            if self._store.stat(locator).size == sidecar.size:
+                return True
+        except BlobNotFound:
+            pass
+        with self._database.write() as session:
+            session.execute(
+                update(BlobLocation)
+                .where(BlobLocation.store == self._store.name, BlobLocation.locator == locator)
+                .values(state=LocationState.MISSING.value)
+            )
+        return False
 
     def _publish(self, staged: Staged, sidecar: Sidecar) -> None:
         locator = staged.publish(sidecar)
@@ -269,7 +304,7 @@ class Receiver:
                     expected=expected,
                     received=digest,
                 )
-        sidecar = Sidecar(digest=digest, size=size, media_type=media_type(self._head, name))
+        sidecar = Sidecar(digest=digest, size=size, media_type=media_type(self._head, ""))
         return self._uploads.keep(self._upload, self._staged, sidecar, name)
 
     def __enter__(self) -> Self:
@@ -287,8 +322,7 @@ def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
     upload = _own(session, account_id, upload_id)
     if upload.state != UploadState.FINISHED.value:
         raise Conflict("This upload has no file yet, or was used already.")
-    # Whoever settles the versions of this blob holds the same lock: none is added unseen meanwhile. It comes
-    # before the resource's lock everywhere.
+    # Against the garbage collector. Locks are taken in this order everywhere: upload, blob, resource.
     blob = session.scalar(select(Blob).where(Blob.digest == upload.digest).with_for_update())
     if blob is None or blob.deleting_at is not None:
         raise Conflict("This upload's file has been deleted meanwhile: send it again.")
@@ -297,6 +331,20 @@ def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
         session, identity, "upload", Noun.UPLOAD, upload.id, digest=upload.digest, size=upload.declared_size
     )
     return upload
+
+
+def _let_go(session: Session, upload: Upload) -> None:
+    """Forget an upload. Bytes that were kept for it count until they are collected, which is soon when nobody
+    else has them: who uploads and cancels in a circle fills no disk."""
+    if upload.digest is None:
+        session.delete(upload)
+        return
+    upload.expires_at = now()
+    shared = session.scalar(
+        select(Upload.id).where(Upload.digest == upload.digest, Upload.id != upload.id).limit(1)
+    ) or session.scalar(select(Version.id).where(Version.digest == upload.digest).limit(1))
+    if shared is None:
+        session.execute(update(Blob).where(Blob.digest == upload.digest).values(claimed_at=_LONG_AGO))
 
 
 def _own(session: Session, account_id: UUID, upload_id: UUID) -> Upload:

@@ -119,6 +119,8 @@ def _download_url(record: ResourceRecord, shown: VersionRecord) -> str | None:
 def _obstacles(record: ResourceRecord, shown: VersionRecord, inside: Inside | None) -> list[str]:
     """What has to be done before a release, in the owner's words."""
     obstacles = [] if inside is None else list(inside.blocking)
+    if shown.processing.state is JobState.FAILED:
+        obstacles.append("The file could not be read.")
     if record.licence is None:
         obstacles.append("No licence is chosen yet.")
     return obstacles
