@@ -23,7 +23,7 @@ SETTINGS = {variable_name(name) for name in Settings.model_fields}
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 _GIVEN = {
     "REPO_BASE_URL": "https://resources.example.org",
-    "REPO_SECRET_KEY": "a1b2",
+    "REPO_SECRET_KEY": "a1b2" * 12,
     "POSTGRES_PASSWORD": "c3d4",
     "STORE_ACCESS_KEY": "e5f6",
     "STORE_SECRET_KEY": "a7b8",
