@@ -151,4 +151,4 @@ def test_each_deed_is_told(service: Service) -> None:
     json_of(teacher.post(f"{url}/restore"))
     service.services.changes.sequence()
     told = [c.what for c in service.services.changes.after(before) if c.noun_id == resource["id"]]
-    assert told == ["created", "released", "inspected", "updated", "withdrawn", "restored"]
+    assert told == ["created", "inspected", "released", "updated", "withdrawn", "restored"]
