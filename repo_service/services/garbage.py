@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.identity import Identity
-from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.domain.resources import ChangeKind, Noun, UploadState, Visibility
 from repo_service.models import Blob, BlobLocation, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -20,6 +20,8 @@ from repo_service.services.uploads import Uploads
 from storage import BlobNotFound, Locator, StoredBlob
 
 _BATCH = 200
+_MARK_LASTS = timedelta(minutes=10)
+"""Far longer than deleting one blob takes: an older mark was left by a run that crashed."""
 _SYSTEM = Identity(username="system")
 
 
@@ -32,6 +34,16 @@ class Collected:
     blobs: int
     bytes: int
     strays: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Orphan:
+    """A blob that nothing needs, with its copies (store, locator) and the mark that it got."""
+
+    digest: str
+    size: int
+    places: tuple[tuple[str, str], ...]
+    mark: datetime
 
 
 class GarbageCollector:
@@ -75,28 +87,40 @@ class GarbageCollector:
         """Delete blobs that no version and no upload holds.
 
         Marked first, deleted from the stores second, forgotten last: a crash in between leaves a mark that
-        the next run finds, and whoever uploads the same bytes meanwhile waits for the mark to go.
+        a later run finds, and whoever uploads the same bytes meanwhile waits for the mark to go. A mark is
+        also what keeps two runs at once from deleting bytes that came back between them.
         """
         count = size = 0
         while batch := self._mark_orphans(before):
-            for digest, blob_size, places in batch:
-                for store, locator in places:
+            for orphan in batch:
+                mark = self._renew(orphan)
+                if mark is None:
+                    continue
+                for store, locator in orphan.places:
                     self._stores[store].delete(Locator(locator))
                 with self._database.write() as session:
-                    _forget(session, digest)
-                    audit(session, _SYSTEM, "delete", Noun.BLOB, digest, size=blob_size)
+                    _forget(session, orphan.digest, mark)
+                    audit(session, _SYSTEM, "delete", Noun.BLOB, orphan.digest, size=orphan.size)
                 count += 1
-                size += blob_size
+                size += orphan.size
         return count, size
 
-    def _mark_orphans(self, before: datetime) -> list[tuple[str, int, list[tuple[str, str]]]]:
+    def _mark_orphans(self, before: datetime) -> list[_Orphan]:
+        moment = now()
         with self._database.write() as session:
             blobs = session.scalars(
                 select(Blob)
                 .where(
-                    Blob.claimed_at <= before,
+                    or_(
+                        and_(Blob.claimed_at <= before, Blob.deleting_at.is_(None)),
+                        Blob.deleting_at <= moment - _MARK_LASTS,
+                    ),
                     ~exists().where(Version.digest == Blob.digest),
-                    ~exists().where(Upload.digest == Blob.digest, Upload.expires_at > now()),
+                    ~exists().where(
+                        Upload.digest == Blob.digest,
+                        Upload.state != UploadState.USED.value,
+                        Upload.expires_at > moment,
+                    ),
                 )
                 .limit(_BATCH)
                 .with_for_update(skip_locked=True)
@@ -105,11 +129,28 @@ class GarbageCollector:
                 update(Upload).where(Upload.digest.in_([blob.digest for blob in blobs])).values(digest=None)
             )
             for blob in blobs:
-                blob.deleting_at = now()
+                blob.deleting_at = moment
             return [
-                (blob.digest, blob.size, [(place.store, place.locator) for place in blob.locations])
+                _Orphan(
+                    digest=blob.digest,
+                    size=blob.size,
+                    places=tuple((place.store, place.locator) for place in blob.locations),
+                    mark=moment,
+                )
                 for blob in blobs
             ]
+
+    def _renew(self, orphan: _Orphan) -> datetime | None:
+        """The mark, made new right before the deletion; None when another run has taken the blob over."""
+        mark = now()
+        with self._database.write() as session:
+            renewed = session.scalars(
+                update(Blob)
+                .where(Blob.digest == orphan.digest, Blob.deleting_at == orphan.mark)
+                .values(deleting_at=mark)
+                .returning(Blob.digest)
+            ).all()
+        return mark if renewed else None
 
     def _delete_strays(self, before: datetime) -> int:
         """Delete published bytes without a row: what a crash between publishing and the commit left."""
@@ -122,12 +163,13 @@ class GarbageCollector:
                 old = store.stat(stored.locator).modified <= before
             except BlobNotFound:
                 continue
-            if old and self._mark_stray(stored):
+            moment = now()
+            if old and self._may_delete(stored, moment):
                 store.delete(stored.locator)
                 strays += 1
                 if stored.sidecar is not None:
                     with self._database.write() as session:
-                        _forget(session, stored.sidecar.digest)
+                        _forget(session, stored.sidecar.digest, moment)
         return strays
 
     def _is_known(self, store: str, stored: StoredBlob) -> bool:
@@ -137,14 +179,20 @@ class GarbageCollector:
             )
             return session.scalar(place) is not None
 
-    def _mark_stray(self, stored: StoredBlob) -> bool:
-        """Make whoever uploads the same bytes now wait; False when somebody does already."""
+    def _may_delete(self, stored: StoredBlob, moment: datetime) -> bool:
+        """Make whoever uploads the same bytes now wait. False when somebody does already.
+
+        Unless the catalogue has another copy in this store: then this one is left over from two uploads.
+        """
         if stored.sidecar is None:
             return True
-        digest, moment = stored.sidecar.digest, now()
+        digest = stored.sidecar.digest
         with self._database.write() as session:
             if session.get(Blob, digest) is not None:
-                return False
+                place = select(BlobLocation.locator).where(
+                    BlobLocation.store == self._stores.primary.name, BlobLocation.digest == digest
+                )
+                return session.scalar(place) not in (None, stored.locator)
             insert_if_absent(
                 session,
                 Blob,
@@ -155,10 +203,12 @@ class GarbageCollector:
                 deleting_at=moment,
                 created_at=moment,
             )
-        return True
+            return session.scalars(select(Blob.deleting_at).where(Blob.digest == digest)).one() == moment
 
 
-def _forget(session: Session, digest: str) -> None:
-    """Remove the row of a blob whose bytes are gone."""
-    session.execute(delete(BlobLocation).where(BlobLocation.digest == digest))
-    session.execute(delete(Blob).where(Blob.digest == digest, Blob.deleting_at.is_not(None)))
+def _forget(session: Session, digest: str, mark: datetime) -> None:
+    """Remove the row of a blob whose bytes are gone, if it is still marked by this run."""
+    marked = select(Blob).where(Blob.digest == digest, Blob.deleting_at == mark).with_for_update()
+    if session.scalar(marked) is not None:
+        session.execute(delete(BlobLocation).where(BlobLocation.digest == digest))
+        session.execute(delete(Blob).where(Blob.digest == digest))

@@ -122,7 +122,7 @@ def staged(settings: Settings) -> list[str]:
         aws_secret_access_key=settings.store_secret_key.get_secret_value(),
         region_name="us-east-1",
     )
-    listed = client.list_multipart_uploads(Bucket=url.netloc)
+    listed = client.list_multipart_uploads(Bucket=url.netloc, Prefix=url.path.strip("/"))
     return sorted(upload["Key"] for upload in listed.get("Uploads", []))
 
 

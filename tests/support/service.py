@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -118,7 +119,7 @@ def any_service(request: pytest.FixtureRequest, make_service: MakeService) -> Se
     database: str = request.getfixturevalue("postgres_database")()
     return make_service(
         database_url=database,
-        store_url=weed.store_url(weed.make_bucket()),
+        store_url=weed.store_url(weed.shared_bucket, prefix=secrets.token_hex(8)),
         store_access_key=weed.access_key,
         store_secret_key=weed.secret_key,
     )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -51,6 +52,12 @@ class Weed:
             region_name="us-east-1",
             config=config,
         )
+
+    @cached_property
+    def shared_bucket(self) -> str:
+        """One bucket for all who keep to a prefix of their own: each bucket takes several volumes, of which a
+        small disk has few."""
+        return self.make_bucket()
 
     def make_bucket(self) -> str:
         """The name of a fresh, empty bucket."""
