@@ -31,7 +31,7 @@ from repo_service.http.context import identity, services
 blueprint = APIBlueprint("accounts", __name__, url_prefix="/api/v1", tag="Accounts")
 
 _REFUSED = ("forbidden", "insufficient-scope")
-_CHECKED = ("invalid-input", "unsupported-media-type", *_REFUSED)
+_CHECKED = (*operations.JSON_BODY, *_REFUSED)
 
 
 @blueprint.get("/me")

@@ -24,7 +24,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {"content": {"*/*": _BINARY}}
 
 
-@blueprint.get("/files/<uuid:resource_id>/<int(min=1, max=2147483647):number>/<file_name>")
+@blueprint.get("/files/<uuid:resource_id>/<version:number>/<file_name>")
 @blueprint.input(SignatureIn, location="query", arg_name="query")
 @blueprint.doc(
     operation_id="download",

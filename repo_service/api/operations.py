@@ -20,6 +20,9 @@ Responses = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
 BEARER: Security = [{"bearer": []}]
 PUBLIC: Security = [{}, {"bearer": []}]
 
+JSON_BODY = ("invalid-input", "unsupported-media-type", "payload-too-large")
+"""What may be wrong with a JSON body."""
+
 _ALWAYS = ("malformed-request", "unauthorised", "not-found", "busy")
 
 
@@ -90,7 +93,7 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "account_id": _UUID,
     "token_id": _UUID,
     "client_id": _UUID,
-    "number": {"type": "integer", "minimum": 1, "maximum": 2147483647},
+    "number": {"type": "integer", "minimum": 1, "maximum": 999999999},
     "file_name": {"type": "string", "minLength": 1},
     "name": {"type": "string", "minLength": 1},
 }

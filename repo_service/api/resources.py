@@ -42,7 +42,7 @@ from repo_service.services.records import ResourceRecord, VersionRecord
 
 blueprint = APIBlueprint("resources", __name__, url_prefix="/api/v1", tag="Resources")
 
-_NUMBER = "<int(min=1, max=2147483647):number>"
+_NUMBER = "<version:number>"
 EditionT = TypeVar("EditionT", bound=EditionIn)
 _DESCRIBED_BY = "#/components/schemas/{}"
 
@@ -179,7 +179,7 @@ def get(resource_id: UUID) -> Response:
 @blueprint.doc(
     operation_id="describeResource",
     security=operations.BEARER,
-    responses=problems("invalid-input", "precondition-failed", "unsupported-media-type", *_WRITES),
+    responses=problems("precondition-failed", *operations.JSON_BODY, *_WRITES),
 )
 def describe(resource_id: UUID, changes: DescriptionIn) -> Response:
     """Change the description
@@ -201,7 +201,9 @@ def describe(resource_id: UUID, changes: DescriptionIn) -> Response:
 @blueprint.input(WithdrawIn, location="json", arg_name="given")
 @blueprint.output({}, status_code=204)
 @blueprint.doc(
-    operation_id="withdrawResource", security=operations.BEARER, responses=problems("invalid-input", *_WRITES)
+    operation_id="withdrawResource",
+    security=operations.BEARER,
+    responses=problems(*operations.JSON_BODY, *_WRITES),
 )
 def withdraw(resource_id: UUID, given: WithdrawIn) -> Response:
     """Hide a resource from everybody

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+<<<<<<< Updated upstream
 from datetime import UTC, datetime, timedelta
+=======
+import re
+from datetime import UTC, datetime
+>>>>>>> Stashed changes
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -11,8 +16,15 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+<<<<<<< Updated upstream
     ConfigDict,
     Field,
+=======
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+>>>>>>> Stashed changes
     StringConstraints,
     model_validator,
 )
@@ -36,8 +48,30 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pa
 Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+<<<<<<< Updated upstream
 _MAX_TOKEN_AGE = timedelta(days=3650)
 Size = Annotated[int, Field(ge=0, le=2**53)]
+=======
+Size = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+"""Bytes."""
+
+
+def _iso_text(value: object) -> object:
+    """Pydantic would take numbers for seconds."""
+    if not (isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value)):
+        raise ValueError("A moment is written like 2030-01-31T12:00:00Z.")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("This moment is too far away.") from error
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_in_utc)]
+>>>>>>> Stashed changes
 
 
 class Incoming(BaseModel):
@@ -124,7 +158,7 @@ class EditionIn(Incoming):
     """What is said about a new version."""
 
     change_note: Annotated[Text, Field(max_length=5000)] = Field(default="", description="What is new in it.")
-    release: bool = Field(
+    release: StrictBool = Field(
         default=False, description="Release it as soon as it is inspected and nothing stands against it."
     )
     sha256: Sha256 | None = Field(default=None, description="Expected SHA-256 of the file; verified.")
@@ -313,7 +347,7 @@ class AccountChangeIn(Incoming):
     display_name: Name | None = None
     role: Role | None = None
     quota: Size | None = None
-    blocked: bool | None = None
+    blocked: StrictBool | None = None
 
 
 class AccountOut(Outgoing):
@@ -351,9 +385,13 @@ class TokenIn(Incoming):
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1)]
+<<<<<<< Updated upstream
     expires_at: Annotated[AwareDatetime, AfterValidator(_soon)] | None = Field(
         default=None, description="In the future, and at most ten years from now."
     )
+=======
+    expires_at: Moment | None = None
+>>>>>>> Stashed changes
     client: UUID | None = Field(default=None, description="The client it is for.")
 
 

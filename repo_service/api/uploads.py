@@ -32,9 +32,7 @@ _RAW_BODY = {
     operation_id="beginUpload",
     security=operations.BEARER,
     responses=problems(
-        "invalid-input",
-        "unsupported-media-type",
-        "payload-too-large",
+        *operations.JSON_BODY,
         "quota-exceeded",
         "storage-full",
         "insufficient-scope",
