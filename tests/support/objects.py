@@ -1,0 +1,97 @@
+"""Objects made through the use cases, for tests that need real ones to ask the API about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from uuid import UUID
+
+from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
+from repo_service.services.descriptions import Description
+from repo_service.services.records import ResourceRecord, UploadRecord
+from tests.support.backups import backup
+from tests.support.service import OPERATOR, Service
+
+PLENTY = 2**53
+"""A quota in bytes that no test uses up."""
+
+
+@dataclass
+class Maker:
+    """Makes objects of one owner; each call makes a new one."""
+
+    service: Service
+    folder: Path
+    role: Role = Role.MEMBER
+    _numbers: count[int] = field(default_factory=count)
+
+    @cached_property
+    def owner(self) -> Identity:
+        """Whose objects they are."""
+        account = self.service.services.accounts.create(
+            OPERATOR, username="owner", role=self.role, quota=PLENTY
+        )
+        return Identity(
+            account_id=account.id, username="owner", role=self.role, scopes=SCOPES_OF_ROLE[self.role]
+        )
+
+    @cached_property
+    def secret(self) -> str:
+        """A token of the owner with every scope of the role."""
+        accounts = self.service.services.accounts
+        return accounts.issue_token(self.owner, name="all", scopes=self.owner.scopes).secret
+
+    @cached_property
+    def content(self) -> bytes:
+        """A backup; all resources hold the same, so it is inspected once."""
+        return backup(self.folder / "made.mbz").read_bytes()
+
+    @cached_property
+    def released(self) -> ResourceRecord:
+        """The one resource that the public sees."""
+        made = self.draft(release=True)
+        self.service.work()
+        return made
+
+    def draft(self, *, release: bool = False) -> ResourceRecord:
+        """A resource that could be released; its file is inspected, once ``released`` was asked for."""
+        return self.service.services.resources.create(
+            self.owner,
+            upload_id=self.finished_upload().id,
+            description=Description(licence="CC-BY-4.0"),
+            release=release,
+        )
+
+    def withdrawn(self) -> ResourceRecord:
+        """A resource that was withdrawn by its owner."""
+        made = self.draft()
+        self.service.services.resources.withdraw(self.owner, made.id, reason="Replaced.")
+        return made
+
+    def open_upload(self, size: int) -> UploadRecord:
+        """An upload that waits for ``size`` bytes."""
+        return self.service.services.uploads.begin(self.owner, file_name="course.mbz", size=size)
+
+    def finished_upload(self) -> UploadRecord:
+        """An upload that has its file."""
+        uploads = self.service.services.uploads
+        upload = self.open_upload(len(self.content))
+        with uploads.receive(self.owner, upload.id) as receiver:
+            receiver.write(self.content)
+            return receiver.finish()
+
+    def token(self) -> UUID:
+        """A token of the owner."""
+        accounts = self.service.services.accounts
+        return accounts.issue_token(self.owner, name="x", scopes=frozenset({Scope.READ})).token.id
+
+    def client(self) -> UUID:
+        """A client of the owner."""
+        return self.service.services.accounts.register_client(self.owner, name="x", kind=ClientKind.MOODLE).id
+
+    def account(self) -> UUID:
+        """Somebody else's account."""
+        username = f"somebody{next(self._numbers)}"
+        return self.service.services.accounts.create(OPERATOR, username=username).id
