@@ -13,12 +13,8 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from repo_service import api, web
-<<<<<<< Updated upstream
-from repo_service.http import authentication, context, observation, problems, request_ids
-from repo_service.http.json_bodies import BoundedJSON
-=======
 from repo_service.http import authentication, context, observation, problems, request_ids, requests
->>>>>>> Stashed changes
+from repo_service.http.json_bodies import BoundedJSON
 from repo_service.http.logging import log_answered
 from repo_service.http.metrics import Metrics
 from repo_service.jobs.queue import Queue
@@ -60,13 +56,10 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         docs_path=None,
     )
     api.configure(app)
-<<<<<<< Updated upstream
+    requests.register(app)
     app.json = BoundedJSON(app)
     # Their redirects would name the host that the client claims to have asked.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
-=======
-    requests.register(app)
->>>>>>> Stashed changes
     app.config.update(
         SECRET_KEY=settings.signing_key(),
         SESSION_COOKIE_NAME="repo_session",

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< Updated upstream
-from datetime import UTC, datetime, timedelta
-=======
 import re
-from datetime import UTC, datetime
->>>>>>> Stashed changes
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -16,15 +12,10 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-<<<<<<< Updated upstream
-    ConfigDict,
-    Field,
-=======
     BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
->>>>>>> Stashed changes
     StringConstraints,
     model_validator,
 )
@@ -48,30 +39,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pa
 Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-<<<<<<< Updated upstream
 _MAX_TOKEN_AGE = timedelta(days=3650)
-Size = Annotated[int, Field(ge=0, le=2**53)]
-=======
 Size = Annotated[int, Field(ge=0, le=2**53, strict=True)]
-"""Bytes."""
-
-
-def _iso_text(value: object) -> object:
-    """Pydantic would take numbers for seconds."""
-    if not (isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value)):
-        raise ValueError("A moment is written like 2030-01-31T12:00:00Z.")
-    return value
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("This moment is too far away.") from error
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_in_utc)]
->>>>>>> Stashed changes
 
 
 class Incoming(BaseModel):
@@ -370,6 +339,13 @@ class AccountPageOut(Outgoing):
     next_cursor: str | None
 
 
+def _iso_text(value: object) -> object:
+    """Pydantic would take numbers for seconds."""
+    if not (isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value)):
+        raise ValueError("A moment is written like 2030-01-31T12:00:00Z.")
+    return value
+
+
 def _soon(moment: datetime) -> datetime:
     try:
         ahead = moment - datetime.now(UTC)
@@ -385,13 +361,9 @@ class TokenIn(Incoming):
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1)]
-<<<<<<< Updated upstream
-    expires_at: Annotated[AwareDatetime, AfterValidator(_soon)] | None = Field(
+    expires_at: Annotated[AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_soon)] | None = Field(
         default=None, description="In the future, and at most ten years from now."
     )
-=======
-    expires_at: Moment | None = None
->>>>>>> Stashed changes
     client: UUID | None = Field(default=None, description="The client it is for.")
 
 

@@ -111,19 +111,12 @@ def read_json(model: type[Model]) -> Model:
 
 
 def _metadata(fields: Fields, model: type[Model]) -> Model:
+    text = fields.get(METADATA, "{}")
     try:
-<<<<<<< Updated upstream
         value = json_bodies.parse(text)
     except ValueError as error:
         raise MalformedRequest(f"The field metadata is not JSON: {error}.") from error
     try:
         return model.model_validate(value)
-=======
-        values = json.loads(fields.get(METADATA, "{}"))
-    except (ValueError, RecursionError) as error:  # the second when nested too deeply
-        raise MalformedRequest(f"The field metadata is not JSON: {error}.") from error
-    try:
-        return model.model_validate(values)
->>>>>>> Stashed changes
     except ValidationError as error:
         raise invalid_input(error, prefix=f"/{METADATA}") from error

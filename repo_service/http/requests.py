@@ -1,18 +1,14 @@
-"""Requests as views get them: JSON is declared as JSON, and bounded in size and depth."""
+"""Requests as views get them: JSON is declared as JSON and is not null, versions have numbers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import flask
-from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import IntegerConverter
 
 from repo_service.domain.errors import InvalidInput, PayloadTooLarge, UnsupportedMediaType
-
-MAX_BODY_SIZE = 1024 * 1024
-"""Bytes of a body that Flask reads into memory: JSON, the pages' forms. Files are streams and go past it."""
 
 
 class Request(flask.Request):
@@ -29,21 +25,10 @@ class Request(flask.Request):
         try:
             value = super().get_json(silent=silent, cache=cache)
         except RequestEntityTooLarge as error:
-            raise PayloadTooLarge("The JSON is too long.", limit=MAX_BODY_SIZE) from error
+            raise PayloadTooLarge("The JSON is too long.", limit=self.max_content_length or 0) from error
         if value is None and not silent:
             raise InvalidInput(errors=[("", "An object is wanted, not null.")])
         return value
-
-
-class JSONProvider(DefaultJSONProvider):
-    """Flask's, but JSON nested too deeply is malformed like any other."""
-
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        """Raises ValueError when it is no JSON that can be read."""
-        try:
-            return super().loads(s, **kwargs)
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
 
 
 class VersionNumber(IntegerConverter):
@@ -58,6 +43,4 @@ class VersionNumber(IntegerConverter):
 def register(app: flask.Flask) -> None:
     """Make ``app`` read requests like this; ``<version:number>`` becomes a part of paths."""
     app.request_class = Request
-    app.json = JSONProvider(app)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_SIZE
     app.url_map.converters["version"] = VersionNumber
