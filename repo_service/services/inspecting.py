@@ -48,11 +48,12 @@ class Inspector:
             ).one_or_none()
             if row is None:
                 raise JobFailed("The file has been deleted.")
-            try:
+        try:
+            with self._database.read() as session:
                 store, locator = self._stores.locate(session, row.digest)
-            except BlobNotFound as error:
-                raise JobFailed("No store has the bytes of this file: an operator must look.") from error
-        record = self._look(row.digest, blob_source(store, locator, row.size), report)
+            record = self._look(row.digest, blob_source(store, locator, row.size), report)
+        except BlobNotFound as error:
+            raise JobFailed("No store has the bytes of this file: an operator must look.") from error
         with self._database.write() as session:
             blob = session.scalar(select(Blob).where(Blob.digest == row.digest).with_for_update())
             found = session.execute(

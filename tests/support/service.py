@@ -21,6 +21,7 @@ from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, Role
 from repo_service.domain.resources import JobState
 from repo_service.jobs.worker import handlers_of
 from repo_service.models import Job
+from repo_service.models.base import now
 from repo_service.services.container import Services
 from repo_service.settings import Settings
 from tests.support.weed import Weed
@@ -65,7 +66,8 @@ class Service:
 
     def _waiting(self) -> list[Any]:
         with self.services.database.read() as session:
-            return list(session.scalars(select(Job.id).where(Job.state == JobState.QUEUED.value)))
+            due = select(Job.id).where(Job.state == JobState.QUEUED.value, Job.next_try_at <= now())
+            return list(session.scalars(due))
 
 
 def send_file(
