@@ -110,16 +110,16 @@ class Jobs:
         started = time.monotonic()
         outcome = "done"
         try:
-            handlers[kind](key, self._reporter(job_id))
+            handlers[kind](key, self._reporter(job_id, attempt))
         except JobFailed as error:
             outcome = "failed"
-            self._finish(job_id, JobState.FAILED, str(error))
+            self._finish(job_id, attempt, JobState.FAILED, str(error))
         except Exception:
             outcome = "failed" if attempt >= self._limits.attempts else "retried"
             log.exception("job failed", attempt=attempt)
             self._try_again(job_id, attempt)
         else:
-            self._finish(job_id, JobState.DONE, None)
+            self._finish(job_id, attempt, JobState.DONE, None)
         finally:
             self._observe(kind.value, outcome, time.monotonic() - started)
             structlog.contextvars.unbind_contextvars("job", "kind", "key")
@@ -166,7 +166,7 @@ class Jobs:
             job.lease_until = moment + self._limits.lease
             return JobKind(job.kind), job.key, job.attempts
 
-    def _reporter(self, job_id: UUID) -> Report:
+    def _reporter(self, job_id: UUID, attempt: int) -> Report:
         told, at = 0.0, time.monotonic()
 
         def report(share: float) -> None:
@@ -175,16 +175,16 @@ class Jobs:
                 return
             told, at = share, time.monotonic()
             with self._database.write() as session:
-                job = session.get(Job, job_id)
-                if job is not None and job.state == JobState.RUNNING.value:
+                job = _held(session, job_id, attempt)
+                if job is not None:
                     job.progress = min(share, 1.0)
                     job.lease_until = now() + self._limits.lease
 
         return report
 
-    def _finish(self, job_id: UUID, state: JobState, reason: str | None) -> None:
+    def _finish(self, job_id: UUID, attempt: int, state: JobState, reason: str | None) -> None:
         with self._database.write() as session:
-            job = session.get(Job, job_id)
+            job = _held(session, job_id, attempt)
             if job is not None:
                 job.state, job.finished_at, job.lease_until = state.value, now(), None
                 job.reason = None if reason is None else reason[:_REASON_LENGTH]
@@ -193,14 +193,23 @@ class Jobs:
 
     def _try_again(self, job_id: UUID, attempt: int) -> None:
         if attempt >= self._limits.attempts:
-            self._finish(job_id, JobState.FAILED, _BROKE_OFF)
+            self._finish(job_id, attempt, JobState.FAILED, _BROKE_OFF)
             return
         with self._database.write() as session:
-            job = session.get(Job, job_id)
+            job = _held(session, job_id, attempt)
             if job is not None:
                 job.state, job.lease_until = JobState.QUEUED.value, None
                 job.next_try_at = now() + _FIRST_RETRY * 4 ** (attempt - 1)
                 job.reason = _BROKE_OFF
+
+
+def _held(session: Session, job_id: UUID, attempt: int) -> Job | None:
+    """The job while this attempt runs: a worker that was taken for dead has no say any more."""
+    return session.scalar(
+        select(Job)
+        .where(Job.id == job_id, Job.state == JobState.RUNNING.value, Job.attempts == attempt)
+        .with_for_update()
+    )
 
 
 def processing_of(
