@@ -1,0 +1,232 @@
+"""Search through the API on a million resources, against tantivy asked directly in this process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+import tantivy
+from sqlalchemy import ColumnElement, Connection, create_engine, insert, literal, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute
+from tantivy import Occur, Query
+
+from bench.measuring import Bench, Row, Rule, compared, seconds
+from bench.programs import Service, running_service
+from bench.search_corpus import documents, queries
+from repo_service.domain.resources import Visibility
+from repo_service.domain.search import Facet, SearchDocument
+from repo_service.models import Account, Blob, InspectionRecord, Resource, Version
+from repo_service.models.base import Base
+from repo_service.search import analysis, text_query
+from repo_service.search.tantivy import TantivyIndex
+from repo_service.search.text_query import Clause, Phrase, Prefix, Word
+
+_CLASSES = ("rare", "common", "broad", "phrase", "prefix")
+_FACETS = (Facet.TYPE, Facet.SUBJECT, Facet.LEVEL, Facet.LANGUAGE, Facet.LICENCE)
+_LIMIT = 20
+_BATCH = 10_000
+
+Ask = Callable[[str], None]
+
+
+def search(bench: Bench) -> Iterator[Row]:
+    """Each class of queries, one after the other over one connection, with five facets and twenty hits."""
+    count = 20_000 if bench.quick else 1_000_000
+    folder = bench.folder / "search"
+    with running_service(folder) as service:
+        _fill(bench, folder / "data", count)
+        through_api, direct = _through_api(service), _direct(folder / "data" / "index")
+        for word_class in _CLASSES:
+            bench.say(f"searching: {word_class}")
+            texts = queries(word_class, 20 if bench.quick else 50)
+            ours, floor = _Times(through_api, texts), _Times(direct, texts)
+            sides = bench.interleaved(ours.p95, floor.p95)
+            yield compared(
+                f"search, {word_class}, p95 / tantivy directly",
+                "ms",
+                sides,
+                bar=15.0,
+                rule=Rule.EXCESS_AT_MOST,
+                note=f"p50 {ours.p50:.1f} against {floor.p50:.1f} ms; {count:,} resources, five facets",
+            )
+
+
+class _Times:
+    """Asks the same questions again and again."""
+
+    def __init__(self, ask: Ask, texts: list[str]) -> None:
+        self._ask = ask
+        self._texts = texts
+        self._medians: list[float] = []
+
+    def p95(self) -> float:
+        """Ask all of them once: milliseconds."""
+        times = [1000 * seconds(partial(self._ask, text)) for text in self._texts]
+        self._medians.append(statistics.median(times))
+        return statistics.quantiles(times, n=20)[-1]
+
+    @property
+    def p50(self) -> float:
+        """Median of the medians, without the first time."""
+        return statistics.median(self._medians[1:])
+
+
+def _through_api(service: Service) -> Ask:
+    """As a browser would: one connection, kept."""
+    address = urlsplit(service.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+
+    def ask(text: str) -> None:
+        arguments = [("q", text), ("limit", _LIMIT), *(("facet", facet.value) for facet in _FACETS)]
+        connection.request("GET", f"/api/v1/resources?{urlencode(arguments)}")
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        if response.status != 200 or len(answer["facets"]) != len(_FACETS):
+            raise RuntimeError(f"search for {text!r} answered {answer}")
+        if len(answer["items"]) != min(_LIMIT, answer["total"]):
+            raise RuntimeError(f"search for {text!r} gave {len(answer['items'])} of {answer['total']}")
+
+    return ask
+
+
+def _direct(folder: Path) -> Ask:
+    """The same words and facets, twenty hits by tantivy's own score: what its API gives without us."""
+    name = json.loads((folder / "CURRENT").read_text())["generation"]
+    index = tantivy.Index.open(str(folder / name))
+    index.reload()
+    searcher = index.searcher()
+    wanted = {facet.value: {"terms": {"field": f"facet_{facet.value}", "size": 400}} for facet in _FACETS}
+
+    def ask(text: str) -> None:
+        clauses = text_query.parse(text)
+        query = Query.boolean_query([(Occur.Must, _query(index.schema, clause)) for clause in clauses or ()])
+        hits = searcher.search(query, limit=_LIMIT).hits
+        ids = [searcher.doc(address)["id"][0] for _, address in hits]
+        counts = searcher.aggregate(query, wanted)
+        if len(ids) != len(hits) or len(counts) != len(_FACETS):
+            raise RuntimeError(f"tantivy answered {counts} for {text!r}")
+
+    return ask
+
+
+def _query(schema: tantivy.Schema, clause: Clause) -> Query:
+    match clause:
+        case Word():
+            terms = [Query.term_query(schema, "all_terms", stem, "basic") for stem in clause.stems]
+            return Query.boolean_query([(Occur.Should, term) for term in terms])
+        case Prefix(form):
+            return Query.term_query(schema, "all_terms", analysis.beginning(form), "basic")
+        case Phrase(forms):
+            return Query.phrase_query(schema, "all_forms", list(forms))
+
+
+# Filling
+
+
+def _fill(bench: Bench, data: Path, count: int) -> None:
+    """Rows in SQLite and an index over them, in one pass over the generated documents."""
+    bench.say(f"filling the catalogue and the index with {count:,} resources")
+    engine = create_engine(f"sqlite:///{data / 'repo.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA cache_size = -500000")
+        owner = connection.execute(select(Account.id)).scalars().one()
+
+        def kept() -> Iterator[SearchDocument]:
+            batch: list[dict[str, Any]] = []
+            for done, document in enumerate(documents(count), start=1):
+                batch.append(_resource(document, owner))
+                if len(batch) == _BATCH or done == count:
+                    connection.execute(insert(Resource), batch)
+                    batch.clear()
+                if done % 100_000 == 0:
+                    bench.say(f"  {done:,}")
+                yield document
+
+        with TantivyIndex(data / "index", writer=True) as index:
+            index.rebuild(kept(), position=0)
+        bench.say("  their versions, blobs and inspections")
+        _add_files(connection)
+    engine.dispose()
+
+
+def _resource(document: SearchDocument, owner: UUID) -> dict[str, Any]:
+    facets = document.facets
+    return {
+        "id": UUID(document.id),
+        "owner_id": owner,
+        "title": document.title,
+        "summary_html": f"<p>{document.summary}</p>",
+        "summary_text": document.summary,
+        "licence": facets[Facet.LICENCE][0],
+        "languages": list(facets[Facet.LANGUAGE]),
+        "subjects": list(facets[Facet.SUBJECT]),
+        "levels": list(facets[Facet.LEVEL]),
+        "types": list(facets[Facet.TYPE]),
+        "authors": [{"name": "Ada Lovelace", "url": ""}],
+        "keywords": [],
+        "found": [],
+        "visibility": Visibility.PUBLIC.value,
+        "revision": 1,
+        "released_at": document.released_at,
+        "created_at": document.released_at,
+        "updated_at": document.released_at,
+    }
+
+
+def _add_files(connection: Connection) -> None:
+    """One released version of every resource, with a blob of its own that has been inspected."""
+    id_: ColumnElement[Any] = literal_column("resources.id")
+    digest: ColumnElement[Any] = literal_column("resources.id || resources.id")  # 64 hexadecimal characters
+    moment = Resource.created_at
+
+    def fill(model: type[Base], columns: dict[InstrumentedAttribute[Any], Any]) -> None:
+        values = [value.label(column.key) for column, value in columns.items()]
+        rows = select(*values).select_from(Resource)
+        connection.execute(insert(model).from_select([column.key for column in columns], rows))
+
+    fill(
+        Blob,
+        {
+            Blob.digest: digest,
+            Blob.size: literal(1_000_000),
+            Blob.media_type: literal("application/vnd.moodle.backup"),
+            Blob.claimed_at: moment,
+            Blob.created_at: moment,
+        },
+    )
+    fill(
+        InspectionRecord,
+        {
+            InspectionRecord.digest: digest,
+            InspectionRecord.parser: literal("moodle2"),
+            InspectionRecord.parser_version: literal(1),
+            InspectionRecord.kind: literal("course"),
+            InspectionRecord.blocking: literal(False),
+            InspectionRecord.document: literal_column("'{}'"),
+            InspectionRecord.search_text: literal(""),
+            InspectionRecord.created_at: moment,
+        },
+    )
+    fill(
+        Version,
+        {
+            Version.id: id_,
+            Version.resource_id: id_,
+            Version.number: literal(1),
+            Version.digest: digest,
+            Version.file_name: literal("course.mbz"),
+            Version.change_note: literal(""),
+            Version.release_requested: literal(True),
+            Version.inspected_at: moment,
+            Version.released_at: moment,
+            Version.created_by: Resource.owner_id,
+            Version.created_at: moment,
+        },
+    )
