@@ -433,4 +433,6 @@ def _file_and(
     metadata = receiving.read_json(model)
     if metadata.upload is None:
         raise InvalidInput(errors=[("/upload", "Name a finished upload, or send a form with the file.")])
+    if metadata.sha256 is not None:
+        services().uploads.require_digest(identity(), metadata.upload, metadata.sha256)
     yield metadata.upload, metadata

@@ -98,6 +98,13 @@ class Uploads:
         with self._database.read() as session:
             return _record(_own(session, require_account(identity, Scope.WRITE), upload_id))
 
+    def require_digest(self, identity: Identity, upload_id: UUID, expected: str) -> None:
+        """Compare an upload with what its file should be. Raises NotFound, Conflict, DigestMismatch."""
+        digest = self.get(identity, upload_id).digest
+        if digest is None:
+            raise Conflict("This upload has no file yet.")
+        _require_equal(expected, digest)
+
     def receive(
         self, identity: Identity, upload_id: UUID, *, exact: bool = True, announced: int | None = None
     ) -> Receiver:
@@ -298,12 +305,8 @@ class Receiver:
             )
         digest = Digest(self._hash.hexdigest())
         for expected in (expected_digest, self._upload.expected_digest):
-            if expected is not None and expected.lower() != digest:
-                raise DigestMismatch(
-                    "The file arrived with other bytes than announced: send it again.",
-                    expected=expected,
-                    received=digest,
-                )
+            if expected is not None:
+                _require_equal(expected, digest)
         sidecar = Sidecar(digest=digest, size=size, media_type=media_type(self._head, ""))
         return self._uploads.keep(self._upload, self._staged, sidecar, name)
 
@@ -331,6 +334,15 @@ def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
         session, identity, "upload", Noun.UPLOAD, upload.id, digest=upload.digest, size=upload.declared_size
     )
     return upload
+
+
+def _require_equal(expected: str, digest: str) -> None:
+    if expected.lower() != digest:
+        raise DigestMismatch(
+            "The file arrived with other bytes than announced: send it again.",
+            expected=expected,
+            received=digest,
+        )
 
 
 def _let_go(session: Session, upload: Upload) -> None:
