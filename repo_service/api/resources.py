@@ -165,10 +165,10 @@ def get(resource_id: UUID) -> Response:
     asked = request.if_none_match
     if asked:
         etag = services().resources.public_etag(identity(), resource_id)
-        if etag is not None and asked.contains(etag):
+        if etag is not None and asked.contains_weak(etag):  # front servers that compress weaken our tags
             return _unchanged(etag)
     record = services().resources.get(identity(), resource_id)
-    if asked and asked.contains(record.etag):
+    if asked and asked.contains_weak(record.etag):
         return _unchanged(record.etag)
     return _resource(record)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
@@ -19,6 +20,7 @@ TITLE_LENGTH: Final = 500
 SUMMARY_LENGTH: Final = 50_000
 LIST_LENGTH: Final = 50
 NAME_LENGTH: Final = 200
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Mn", "Zs"})
 
 VOCABULARY_OF: Final[Mapping[str, str]] = {
     "licence": "licences",
@@ -73,7 +75,7 @@ def normalise(description: Description, *, at: str = "") -> Description:
         return tuple(dict.fromkeys(found))
 
     title = None if description.title is None else plain_line(description.title)
-    if title == "":
+    if title is not None and not _can_be_seen(title):
         errors.append(FieldError(f"{at}/title", "A title needs at least one character."))
     licence = description.licence
     if licence is not None:
@@ -136,6 +138,11 @@ def title_of_file(name: str) -> str:
     return plain_line(PurePosixPath(name).stem.replace("_", " ")) or "Untitled"
 
 
+def _can_be_seen(text: str) -> bool:
+    """Whether there is more in it than spaces and characters of no width."""
+    return any(unicodedata.category(character) not in _UNSEEN for character in text)
+
+
 def language_tag(tag: str) -> str | None:
     """The canonical BCP 47 tag, None when it is none. ISO 639-3 and Moodle's ``pt_br`` are understood."""
     try:
@@ -151,7 +158,7 @@ def _authors(authors: Sequence[Author] | None, errors: list[FieldError], at: str
     cleaned = []
     for index, author in enumerate(authors):
         name = plain_line(author.name)
-        if not name:
+        if not _can_be_seen(name):
             errors.append(FieldError(f"{at}/authors/{index}/name", "An author needs a name."))
         if author.url and not author.url.startswith(("https://", "http://")):
             errors.append(FieldError(f"{at}/authors/{index}/url", "An address begins with https://."))
