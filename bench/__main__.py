@@ -57,8 +57,8 @@ def main() -> None:
         _keep(rows, begun, load)
 
 
-def _keep(rows: list[Row], begun: datetime, load: tuple[float, float, float]) -> None:
-    """Write the rows into results.json; those that were not measured this time stay, with their own moment."""
+def _keep(rows: list[Row], begun: datetime, load: tuple[float, ...]) -> None:
+    """Write the rows into results.json; those not measured this time stay, with their own moment."""
     path = _ROOT / "results.json"
     before = json.loads(path.read_text())["rows"] if path.exists() else []
     measured = {
