@@ -14,7 +14,7 @@ from repo_service.domain.resources import Visibility
 from repo_service.models import Blob, Resource
 from repo_service.models.base import now
 from repo_service.models.database import Database
-from repo_service.services.reading import readable_version, version_of
+from repo_service.services.reading import gone, readable_version, version_of
 from repo_service.services.stores import Stores
 from storage import BlobStore, Locator
 
@@ -70,8 +70,10 @@ class Downloads:
                 version = readable_version(session, identity, resource_id, number)
             else:
                 resource = session.get(Resource, resource_id)
-                if resource is None or resource.visibility == Visibility.WITHDRAWN.value:
+                if resource is None:
                     raise NotFound
+                if resource.visibility == Visibility.WITHDRAWN.value:
+                    raise gone(resource) if resource.released_at else NotFound
                 version = version_of(session, resource, number)
             blob = None if version.digest is None else session.get(Blob, version.digest)
             if blob is None or version.file_name != file_name:
