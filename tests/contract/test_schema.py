@@ -125,7 +125,10 @@ class Asker:
             return maker.withdrawn().id
         if operation in {"getResource", "getInspection", "download", "download_head", "makeDownloadLink"}:
             return (released, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
-        return maker.draft().id
+        draft = maker.draft().id
+        if operation == "releaseVersion":
+            maker.service.work()
+        return draft
 
     def _upload(self, operation: str, body: object) -> object:
         if operation == "putUpload":

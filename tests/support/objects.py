@@ -56,7 +56,7 @@ class Maker:
         return made
 
     def draft(self, *, release: bool = False) -> ResourceRecord:
-        """A resource that could be released; its file is inspected, once ``released`` was asked for."""
+        """A resource that could be released, once its file is inspected."""
         return self.service.services.resources.create(
             self.owner,
             upload_id=self.finished_upload().id,
