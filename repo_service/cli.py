@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -67,13 +68,19 @@ def tells_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def opened(*, writes_index: bool = False) -> Iterator[Services]:
-    """The services, with the database brought up to date."""
-    from repo_service.app import create_app, migrate, services_of
+    """The services, with the database brought up to date. All that was opened is closed at the end."""
+    from repo_service.app import create_app, engine_of, migrate, queue_of, services_of
 
     app = create_app(writes_index=writes_index)
-    migrate(app)
-    with app.app_context():
-        yield services_of(app)
+    services = services_of(app)
+    try:
+        migrate(app)
+        with app.app_context():
+            yield services
+    finally:
+        services.search.close()
+        queue_of(app).close()
+        engine_of(app).dispose()
 
 
 # Running
@@ -292,11 +299,14 @@ def reinspect() -> None:
 @tells_errors
 def import_folder(folder: Path, owner: str, licence: str | None, release: bool) -> None:
     """Share every file below FOLDER as a resource. Files this owner has already are left out."""
+    from repo_service.services.descriptions import Description, normalise
+
     if release and licence is None:
         raise click.UsageError("--release needs --licence: nobody may use what has none.")
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     with opened() as services:
         record = services.accounts.find(OPERATOR, owner)
+        normalise(Description(licence=licence))  # refuse before a file is read
         identity = Identity(
             account_id=record.id,
             username=owner,
@@ -361,18 +371,24 @@ def _import_file(
     from repo_service.http.file_names import clean_file_name
     from repo_service.services.descriptions import Description
 
+    with path.open("rb") as file:
+        # Read once more beforehand: an upload would count against the quota until it is collected.
+        if services.resources.has_file(identity, hashlib.file_digest(file, "sha256").hexdigest()):
+            advance(path.stat().st_size)
+            return 0
     upload = services.uploads.begin(identity, file_name=clean_file_name(path.name), size=path.stat().st_size)
-    with services.uploads.receive(identity, upload.id) as receiver, path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            receiver.write(piece)
-            advance(len(piece))
-        finished = receiver.finish()
-    if services.resources.has_file(identity, finished.digest):
-        services.uploads.cancel(identity, upload.id)
-        return 0
-    services.resources.create(
-        identity, upload_id=upload.id, description=Description(licence=licence), release=release
-    )
+    try:
+        with services.uploads.receive(identity, upload.id) as receiver, path.open("rb") as file:
+            while piece := file.read(_CHUNK):
+                receiver.write(piece)
+                advance(len(piece))
+            receiver.finish()
+        services.resources.create(
+            identity, upload_id=upload.id, description=Description(licence=licence), release=release
+        )
+    except BaseException:
+        services.uploads.abandon(upload.id)
+        raise
     return 1
 
 

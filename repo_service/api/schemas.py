@@ -23,6 +23,7 @@ from pydantic import (
 from repo_service.domain.identity import ClientKind, Role, Scope
 from repo_service.domain.resources import JobState, Noun, UploadState, Visibility
 from repo_service.domain.search import Facet
+from repo_service.services.accounts import USERNAME
 from repo_service.services.descriptions import (
     LIST_LENGTH,
     NAME_LENGTH,
@@ -304,7 +305,7 @@ class UploadOut(Outgoing):
 class AccountIn(Incoming):
     """A new account."""
 
-    username: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    username: Annotated[str, StringConstraints(pattern=f"^{USERNAME}$")]
     display_name: Annotated[Text, Field(max_length=NAME_LENGTH)] = ""
     role: Role = Role.MEMBER
     quota: Size | None = Field(default=None, description="Bytes; null for the service's default.")

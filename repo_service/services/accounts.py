@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from repo_service.domain.errors import (
     Conflict,
     Forbidden,
     InsufficientScope,
+    InvalidInput,
     NameTaken,
     NotFound,
     Unauthorised,
@@ -32,6 +34,7 @@ from repo_service.services.trail import audit, record_change
 
 PREFIX = "mrr_"
 """Begins every API token, so that scanners for leaked secrets can tell what they found."""
+USERNAME = "[a-z0-9][a-z0-9._-]{0,63}"
 MAX_TOKENS = 200
 MAX_CLIENTS = 200
 _USE_IS_NOTED_EVERY = timedelta(hours=1)
@@ -139,8 +142,12 @@ class Accounts:
         role: Role = Role.MEMBER,
         quota: int | None = None,
     ) -> AccountRecord:
-        """A new account. Raises NameTaken."""
+        """A new account. Raises NameTaken, InvalidInput for a name that is none (``USERNAME``)."""
         require_scope(identity, Scope.ADMINISTER)
+        if not re.fullmatch(USERNAME, username):
+            raise InvalidInput(
+                errors=[("/username", "Small letters, digits, dots, hyphens and underscores; at most 64.")]
+            )
         account = Account(
             username=username, display_name=display_name or username, role=role.value, quota=quota
         )

@@ -1,0 +1,312 @@
+"""The ``repo`` command: what operators type, and what it says when something is not right."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import psutil
+import pytest
+from click.testing import CliRunner, Result
+
+from repo_service.app import create_app, engine_of, services_of
+from repo_service.cli import main
+from repo_service.domain.identity import Identity
+from repo_service.domain.resources import Visibility
+from repo_service.domain.search import SearchQuery
+from repo_service.settings import Settings
+from tests.support.backups import ActivitySpec, backup
+from tests.support.service import OPERATOR, Service
+from tests.support.services import free_port
+
+_SECONDS = 60
+
+Repo = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the command keeps everything."""
+    for name in list(os.environ):
+        if name.startswith("REPO_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("REPO_DATA_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("REPO_MIN_FREE_SPACE", "0")
+    return tmp_path
+
+
+@pytest.fixture
+def repo(folder: Path) -> Iterator[Repo]:
+    """Type a command; it has to succeed unless ``status`` says otherwise."""
+    mask = os.umask(0o022)
+
+    def run(*words: object, status: int = 0) -> Result:
+        result = CliRunner().invoke(main, [str(word) for word in words])
+        assert result.exit_code == status, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    yield run
+    os.umask(mask)
+
+
+@contextmanager
+def _service(*, writes_index: bool = True) -> Iterator[Service]:
+    """The service on what the command keeps."""
+    settings = Settings()
+    app = create_app(settings, writes_index=writes_index)
+    service = Service(app=app, services=services_of(app), settings=settings)
+    try:
+        yield service
+    finally:
+        service.services.search.close()
+        engine_of(app).dispose()
+
+
+# People and tokens
+
+
+def test_accounts(repo: Repo) -> None:
+    """Made, listed, blocked and let in again; a name that is taken or is none is told in one line."""
+    assert "anna (moderator) is there" in repo("account", "create", "anna", "--role", "moderator").output
+    assert "name already" in repo("account", "create", "anna", status=1).output
+    for wrong in ("Anna B", "", "a" * 65):
+        assert "Error" in repo("account", "create", wrong, status=1).output
+    repo("account", "create", "bea", "--quota", "100")
+    assert "anna is blocked" in repo("account", "block", "anna").output
+    listed = repo("account", "list").output.splitlines()
+    assert [line.split()[1:3] for line in listed] == [["anna", "moderator"], ["bea", "member"]]
+    assert [line.endswith("blocked") for line in listed] == [True, False]
+    repo("account", "block", "anna", "--undo")
+    assert "blocked" not in repo("account", "list").output
+    assert "no such account" in repo("account", "block", "nobody", status=1).output
+
+
+def test_tokens(repo: Repo) -> None:
+    """The secret alone is printed, so that a script can take it; revoked it is worth nothing."""
+    repo("account", "create", "anna")
+    secret = repo("token", "create", "anna").output.strip()
+    with _service() as service:
+        identity = service.services.accounts.authenticate(secret)
+        assert {scope.value for scope in identity.scopes} == {"resources:read", "resources:write"}
+        assert service.client(secret).get("/api/v1/me").status_code == 200
+    assert "revoked" in repo("token", "revoke", identity.token_id).output
+    with _service() as service:
+        assert service.client(secret).get("/api/v1/me").status_code == 401
+    assert "role does not have" in repo("token", "create", "anna", "--scope", "moderation", status=1).output
+    assert "no such account" in repo("token", "create", "nobody", status=1).output
+    few = repo("token", "create", "anna", "--scope", "resources:read", "--days", "3").output.strip()
+    with _service() as service:
+        found = service.services.accounts.authenticate(few)
+        assert [scope.value for scope in found.scopes] == ["resources:read"]
+        assert found.expires_at is not None
+    repo("token", "revoke", "not-an-id", status=2)
+
+
+# Looking after what is kept
+
+
+def _import(folder: Path) -> Path:
+    files = folder / "courses"
+    (files / "deeper").mkdir(parents=True)
+    backup(files / "ecology.mbz", activities=[ActivitySpec(title="Photosynthesis", module="quiz")])
+    (files / "deeper" / "notes.txt").write_text("Rivers and lakes.")
+    (files / ".hidden").write_text("not this")
+    return files
+
+
+def test_a_folder_is_imported_once(repo: Repo, folder: Path) -> None:
+    """A second import finds everything there; what is new comes in; hidden files stay out."""
+    files = _import(folder)
+    repo("account", "create", "anna")
+    said = ["import", files, "--owner", "anna", "--licence", "CC-BY-4.0", "--release"]
+    assert "2 of 2 files are new" in repo(*said).output
+    assert "0 of 2 files are new" in repo(*said).output
+    (files / "more.txt").write_text("More.")
+    assert "1 of 3 files are new" in repo(*said).output
+    with _service() as service:
+        service.work()
+        found = service.services.search.search(Identity(), SearchQuery(text="photosynthesis"))
+        assert [hit.resource.visibility for hit in found.items] == [Visibility.PUBLIC]
+        account = service.services.accounts.find(OPERATOR, "anna")
+        assert account.used == sum(
+            path.stat().st_size for path in files.rglob("*") if path.is_file() and path.name != ".hidden"
+        )
+
+
+def test_an_import_that_cannot_be(repo: Repo, folder: Path) -> None:
+    """Each told in one line; room that was reserved is given back."""
+    files = _import(folder)
+    repo("account", "create", "anna", "--quota", "30")
+    assert "no such account" in repo("import", files, "--owner", "nobody", status=1).output
+    assert "needs --licence" in repo("import", files, "--owner", "anna", "--release", status=2).output
+    repo("import", folder / "nowhere", status=2)
+    wrong = repo("import", files / "deeper", "--owner", "anna", "--licence", "nonsense", status=1)
+    assert "licence" in wrong.output
+    with _service() as service:
+        assert service.services.accounts.find(OPERATOR, "anna").used == 0
+    assert "not enough room" in repo("import", files, "--owner", "anna", status=1).output
+
+
+def test_verify_and_gc_and_reindex(repo: Repo, folder: Path) -> None:
+    """Exit status 1 with what is not as it should be; the rest says what it did."""
+    repo("account", "create", "anna")
+    repo("import", _import(folder), "--owner", "anna", "--licence", "CC0-1.0", "--release")
+    assert "as it should be" in repo("verify").output
+    with _service() as service:
+        service.work()
+    assert "2 resources are indexed" in repo("reindex").output
+    blobs = [path for path in (folder / "var" / "store" / "blobs").rglob("*") if path.is_file()]
+    damaged = next(path for path in blobs if path.suffix != ".json")
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    told = repo("verify", status=1)
+    assert f"corrupt: {damaged.name}" in told.output
+    damaged.unlink()
+    assert f"missing: {damaged.name}" in repo("verify", status=1).output
+    damaged.write_bytes(content)
+    assert "as it should be" in repo("verify", "--sample", "1").output
+    repo("verify")
+    assert "blobs: 0" in repo("gc").output
+    (folder / "var" / "store" / "blobs" / "stray").mkdir()
+    assert "strays: 0" in repo("gc", "--grace", "0").output
+
+
+def test_migrating_is_repeatable(repo: Repo) -> None:
+    """Every command does it anyway."""
+    for _ in range(2):
+        assert "up to date" in repo("migrate").output
+
+
+def test_a_store_that_cannot_be_used_is_told_in_one_line(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no trace of Python."""
+    (folder / "file").write_text("no folder")
+    monkeypatch.setenv("REPO_STORE_URL", (folder / "file").as_uri())
+    assert "The store says" in repo("verify", status=1).output
+
+
+# Looking into files
+
+
+def test_inspect_for_people_and_for_software(repo: Repo, folder: Path) -> None:
+    """Without server and database: nothing is made in the data folder."""
+    path = backup(folder / "c.mbz", activities=[ActivitySpec(title="Food webs", module="quiz")], users=2)
+    document = json.loads(repo("inspect", path, "--json").output)
+    assert (document["kind"], document["fullname"], document["users"]) == (
+        "course",
+        "Introduction to Ecology",
+        2,
+    )
+    told = repo("inspect", path).output
+    assert "quiz: Food webs" in told
+    assert "! " in told, "what stands against a release is marked"
+    assert not (folder / "var").exists()
+
+
+def test_inspect_says_why_a_file_cannot_be_read(repo: Repo, folder: Path) -> None:
+    """On standard output as JSON, with exit status 1."""
+    path = folder / "broken.mbz"
+    path.write_bytes(backup(folder / "c.mbz").read_bytes()[:300])
+    assert "Error" in repo("inspect", path, status=1).output
+    told = repo("inspect", path, "--json", status=1)
+    problem = json.loads(told.stdout)["problem"]
+    assert problem["reason"]
+    assert problem["detail"]
+    repo("inspect", folder / "nowhere.mbz", status=2)
+
+
+# Running
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    port = free_port()
+    variables = {"REPO_PORT": str(port), "REPO_BASE_URL": f"http://127.0.0.1:{port}", "REPO_WEB_WORKERS": "1"}
+    with (folder / "out").open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "repo_service", "run"],
+            env={**os.environ, **variables},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        _until(lambda: _answers(port), f"repo run does not answer:\n{(folder / 'out').read_text()}")
+        yield process, port
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(_SECONDS)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _until(check: Callable[[], object], otherwise: str) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not check():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)
+
+
+def _worker(parent: psutil.Process) -> psutil.Process | None:
+    for child in parent.children():
+        if "worker" in child.cmdline()[-1:]:
+            return child
+    return None
+
+
+def test_a_killed_worker_is_started_again_and_does_what_was_left(folder: Path, repo: Repo) -> None:
+    """While it is away uploads are taken as always; Ctrl-C stops everything within seconds."""
+    repo("account", "create", "anna")
+    secret = repo("token", "create", "anna").output.strip()
+    with _running(folder) as (process, port):
+        parent = psutil.Process(process.pid)
+        _until(lambda: _worker(parent), "there is no worker")
+        first = _worker(parent)
+        assert first is not None
+        first.kill()
+        boundary = "x"
+        body = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n'
+            '{"licence": "CC-BY-4.0", "release": true}\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+            f"Rivers.\r\n--{boundary}--\r\n"
+        ).encode()
+        headers = {
+            "Authorization": f"Bearer {secret}",
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+        }
+        url = f"http://127.0.0.1:{port}/api/v1/resources"
+        with urlopen(Request(url, data=body, headers=headers), timeout=20) as answer:
+            resource = json.loads(answer.read())
+
+        def released() -> bool:
+            asked = Request(resource["api_url"], headers={"Authorization": f"Bearer {secret}"})
+            with urlopen(asked, timeout=20) as answer:
+                return bool(json.loads(answer.read())["visibility"] == "public")
+
+        _until(released, f"the job was never done:\n{(folder / 'out').read_text()}")
+        second = _worker(parent)
+        assert second is not None
+        assert second.pid != first.pid
+        everybody = [parent, *parent.children(recursive=True)]
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(_SECONDS) == 0
+        assert time.monotonic() - started < 20
+        assert not [p for p in everybody if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
