@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, Executable, Row, event, make_url
+from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -40,7 +40,6 @@ class Database:
     def __init__(self, engine: Engine, on_change: Callable[[], None] | None = None) -> None:
         """``on_change`` is called after a commit that wrote to the outbox (see ``CHANGED``)."""
         self.engine = engine
-        self._single = engine.execution_options(single=True)
         self._on_change = on_change
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
@@ -57,11 +56,6 @@ class Database:
         """A consistent view without a session: rows, no objects, at half the cost."""
         with self.engine.connect() as connection:
             yield connection
-
-    def row(self, statement: Executable, parameters: dict[str, Any]) -> Row[*tuple[Any, ...]] | None:
-        """What one statement finds, if anything: on SQLite without a transaction around it."""
-        with self._single.connect() as connection:
-            return connection.execute(statement, parameters).one_or_none()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -108,9 +102,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("write", False):
+    if connection.get_execution_options().get("write", False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif not options.get("single", False):
-        # It takes no lock and cannot fail: the driver is told without the engine's ceremony.
+    else:  # takes no lock and cannot fail: the driver is told without the engine's ceremony
         connection.connection.cursor().execute("BEGIN")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BindParameter, Uuid, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -20,6 +20,7 @@ from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
 from repo_service.models import AuditEntry, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
+from repo_service.models.lookup import Lookup
 from repo_service.services import descriptions, paging, uploads
 from repo_service.services.accounts import require_account
 from repo_service.services.descriptions import Description
@@ -39,8 +40,9 @@ from repo_service.services.records import Page, ResourceRecord, public_etag
 from repo_service.services.releasing import release_now, require_releasable, touch
 from repo_service.services.trail import audit, record_change
 
-_PUBLIC = select(Resource.revision, Resource.owner_id).where(
-    Resource.id == bindparam("id"), Resource.visibility == Visibility.PUBLIC.value
+_ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
+_PUBLIC_REVISION = select(Resource.revision).where(
+    Resource.id == _ID, Resource.visibility == Visibility.PUBLIC.value
 )
 
 MAX_VERSIONS = 500
@@ -53,6 +55,7 @@ class Resources:
     def __init__(self, database: Database, jobs: Jobs) -> None:
         self._database = database
         self._jobs = jobs
+        self._public_revision = Lookup(database.engine, _PUBLIC_REVISION, _ID)
 
     def create(
         self,
@@ -120,11 +123,11 @@ class Resources:
             return visible_record(connection, identity, resource_id)
 
     def public_etag(self, identity: Identity, resource_id: UUID) -> str | None:
-        """The entity tag when the asker gets the public's view; None when only ``get`` can tell. Cheap."""
-        row = self._database.row(_PUBLIC, {"id": resource_id})
-        if row is None or sees_all(identity, row.owner_id):
+        """The entity tag of the public's view, for the public; None when only ``get`` can tell. Cheap."""
+        if not identity.is_public:
             return None
-        return public_etag(row.revision)
+        revision = self._public_revision(resource_id)
+        return None if revision is None else public_etag(revision)
 
     def mine(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[ResourceRecord]:
         """The asker's own resources, newest first, withdrawn ones included. Raises InvalidCursor."""
