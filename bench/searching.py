@@ -6,7 +6,10 @@ import http.client
 import json
 import statistics
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -131,27 +134,25 @@ def _query(schema: tantivy.Schema, clause: Clause) -> Query:
 
 
 def _fill(bench: Bench, data: Path, count: int) -> None:
-    """Rows in SQLite and an index over them, in one pass over the generated documents."""
+    """Rows in SQLite and, in a process beside it, an index over the same generated documents."""
     bench.say(f"filling the catalogue and the index with {count:,} resources")
-    engine = create_engine(f"sqlite:///{data / 'repo.db'}")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+        rows = beside.submit(_fill_catalogue, data / "repo.db", count)
+        with TantivyIndex(data / "index", writer=True) as index:
+            index.rebuild(documents(count), position=0)
+        bench.say("  the index is there")
+        rows.result()
+    bench.say("  the catalogue is there")
+
+
+def _fill_catalogue(path: Path, count: int) -> None:
+    engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA cache_size = -500000")
         owner = connection.execute(select(Account.id)).scalars().one()
-
-        def kept() -> Iterator[SearchDocument]:
-            batch: list[dict[str, Any]] = []
-            for done, document in enumerate(documents(count), start=1):
-                batch.append(_resource(document, owner))
-                if len(batch) == _BATCH or done == count:
-                    connection.execute(insert(Resource), batch)
-                    batch.clear()
-                if done % 100_000 == 0:
-                    bench.say(f"  {done:,}")
-                yield document
-
-        with TantivyIndex(data / "index", writer=True) as index:
-            index.rebuild(kept(), position=0)
-        bench.say("  their versions, blobs and inspections")
+        generated = documents(count)
+        while batch := [_resource(document, owner) for document in islice(generated, _BATCH)]:
+            connection.execute(insert(Resource), batch)
         _add_files(connection)
     engine.dispose()
 
