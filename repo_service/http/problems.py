@@ -29,6 +29,9 @@ MEDIA_TYPE = "application/problem+json"
 STORAGE_RETRY_AFTER = 30
 """Seconds after which to ask again for what an unreachable store holds."""
 
+MAX_ERRORS = 100
+"""Most values that one problem names: nobody reads more, and each names what was sent."""
+
 log: FilteringBoundLogger = structlog.get_logger(component="http")
 
 
@@ -201,7 +204,7 @@ class _Answer:
             "type": f"{self._types}#{cause.code}",
             "advice": kind.advice,
             "request_id": request_ids.current(),
-            "errors": list(cause.errors) or None,
+            "errors": list(cause.errors[:MAX_ERRORS]) or None,
         }
         return Problem.model_validate({**(cause.fields or {}), **members})
 
