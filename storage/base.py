@@ -28,6 +28,8 @@ CHUNK_SIZE = 256 * 1024
 class Capability(enum.StrEnum):
     """What a store can do beyond the protocol. Callers ask for it and never probe with ``hasattr``."""
 
+    PUBLIC = "public"
+    """Whoever knows a locator can read the bytes without asking us."""
     PRESIGNED_DOWNLOAD = "presigned-download"
     PRESIGNED_MULTIPART = "presigned-multipart"
     APPENDABLE_STAGING = "appendable-staging"

@@ -61,18 +61,19 @@ Observer = Callable[[Observation], None]
 
 
 class CheckedStore:
-    """A ``BlobStore`` made of a driver."""
+    """A ``BlobStore`` made of a driver; ``name`` is the driver's unless another is given."""
 
-    def __init__(self, driver: Driver, *, observer: Observer | None = None) -> None:
+    def __init__(self, driver: Driver, *, name: str | None = None, observer: Observer | None = None) -> None:
         self._driver = driver
-        self._run = _Runner(driver, observer)
+        self._name = name or driver.name
+        self._run = _Runner(driver, self._name, observer)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
     @property
     def name(self) -> str:
-        return self._driver.name
+        return self._name
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -258,8 +259,9 @@ class _Tally:
 class _Runner:
     """Runs driver code: translates what it raises, times it, tells the observer."""
 
-    def __init__(self, driver: Driver, observer: Observer | None) -> None:
+    def __init__(self, driver: Driver, store: str, observer: Observer | None) -> None:
         self._driver = driver
+        self._store = store
         self._observer = observer
 
     @contextmanager
@@ -288,7 +290,7 @@ class _Runner:
     def tell(self, tally: _Tally) -> None:
         if self._observer is not None:
             self._observer(
-                Observation(self._driver.name, tally.operation, tally.seconds, tally.size, tally.outcome)
+                Observation(self._store, tally.operation, tally.seconds, tally.size, tally.outcome)
             )
 
     def _translated(self, error: Exception) -> Exception:

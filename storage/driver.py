@@ -22,6 +22,7 @@ class StoreUrl:
     """A store's URL, taken apart for its driver; credentials come from the settings, never from the URL."""
 
     scheme: str
+    name: str | None
     host: str
     path: str
     options: Mapping[str, str]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from storage.checked import CheckedStore, Observer
 from storage.driver import Driver, StoreUrl
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 _DRIVERS = {
     "memory": "storage.memory:from_url",
@@ -27,9 +30,11 @@ def open_store(
 ) -> CheckedStore:
     """The store that ``url`` names; credentials that are not given come from the driver's usual environment.
 
-    Raises ValueError when the URL is wrong, StorageRefused when the place cannot be used at all.
+    Every URL takes the option ``name``, what the catalogue calls the store; without it, the scheme. Raises
+    ValueError when the URL is wrong, StorageRefused when the place cannot be used at all.
     """
-    return CheckedStore(_driver(parse_store_url(url, access_key, secret_key)), observer=observer)
+    parsed = parse_store_url(url, access_key, secret_key)
+    return CheckedStore(_driver(parsed), name=parsed.name, observer=observer)
 
 
 def parse_store_url(url: str, access_key: str | None = None, secret_key: str | None = None) -> StoreUrl:
@@ -43,8 +48,12 @@ def parse_store_url(url: str, access_key: str | None = None, secret_key: str | N
     options = dict(pairs)
     if len(options) != len(pairs):
         raise ValueError("an option is given twice in the store URL")
+    name = options.pop("name", None)
+    if name is not None and not _NAME.fullmatch(name):
+        raise ValueError("a store's name is up to 63 small letters, digits and hyphens, a letter first")
     return StoreUrl(
         scheme=parts.scheme,
+        name=name,
         host=parts.netloc,
         path=unquote(parts.path),
         options=options,

@@ -12,12 +12,14 @@ digest published twice stands twice, and the caller decides which one to keep. T
 before; alone it means nothing and is swept.
 
 Memory of one upload: the part being filled and those in flight, ``_MEMORY`` in all, until two parts are more
-than that (blobs over 195 GiB), because S3 allows 10,000 parts.
+than that (blobs over 97 GiB), because S3 allows 10,000 parts. Parts are filled in mapped memory, used again
+for the next part and given back whole at the end: what an allocator would keep adds up over processes.
 """
 
 from __future__ import annotations
 
 import io
+import mmap
 import re
 import secrets
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
+from typing import IO, TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
 import boto3
 import urllib3.exceptions
@@ -53,11 +55,12 @@ if TYPE_CHECKING:
 _AddressingStyle = Literal["auto", "virtual", "path"]
 
 _MIB = 1024 * 1024
-_MEMORY = 40 * _MIB
-_PART_SIZE = 8 * _MIB
+_MEMORY = 20 * _MIB
+_PART_SIZE = 5 * _MIB
+"""The least that S3 allows."""
 _MAX_PARTS = 10_000
 _GROW_EVERY = 2_000
-"""Of an upload of unknown size: parts double after so many, which makes room for 484 GiB in 10,000 parts."""
+"""Of an upload of unknown size: parts double after so many, which makes room for 302 GiB in 10,000 parts."""
 
 _MAX_PRESIGNED = timedelta(days=7)
 _PROOF = b"written and read\n"
@@ -300,7 +303,8 @@ class _S3Staged:
         self._client = driver.client
         self._grows = expected_size is None
         self._part_size = _part_size(expected_size or 0)
-        self._filling = io.BytesIO()
+        self._filling = _Part(self._part_size)
+        self._idle: list[_Part] = []
         self._upload_id: str | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._sending: set[Future[CompletedPartTypeDef]] = set()
@@ -310,11 +314,9 @@ class _S3Staged:
 
     def write(self, data: memoryview) -> None:
         while data:
-            room = self._part_size - self._filling.tell()
-            if not room:
+            taken = self._filling.write(data)
+            if not taken:
                 self._send()
-                continue
-            taken = self._filling.write(data[:room])
             self._size += taken
             data = data[taken:]
 
@@ -335,7 +337,6 @@ class _S3Staged:
 
     def abort(self) -> None:
         self._stop()  # first: a part still on its way would outlive its upload
-        self._filling = io.BytesIO()
         if self._upload_id is not None:
             with suppress(self._client.exceptions.NoSuchUpload):
                 self._client.abort_multipart_upload(
@@ -345,7 +346,7 @@ class _S3Staged:
     def _appear(self) -> None:
         bucket, key = self._driver.bucket, self._key
         if self._upload_id is None:
-            self._client.put_object(Bucket=bucket, Key=key, Body=self._filling.getvalue(), IfNoneMatch="*")
+            self._client.put_object(Bucket=bucket, Key=key, Body=self._filling.body(), IfNoneMatch="*")
         else:
             parts = sorted(self._sent, key=lambda part: part["PartNumber"])
             self._client.complete_multipart_upload(
@@ -365,16 +366,29 @@ class _S3Staged:
             self._pool = ThreadPoolExecutor(_in_flight(self._part_size), thread_name_prefix="s3-part")
         self._collect(leave=_in_flight(self._part_size) - 1)
         self._parts += 1
-        part = self._filling.getvalue()  # hands its buffer over, without a copy
-        self._filling = io.BytesIO()
-        self._sending.add(self._pool.submit(self._send_part, self._upload_id, self._parts, part))
+        self._sending.add(self._pool.submit(self._send_part, self._upload_id, self._parts, self._filling))
         if self._grows and self._parts % _GROW_EVERY == 0:
             self._part_size *= 2
+        self._filling = self._next_part()
 
-    def _send_part(self, upload_id: str, number: int, part: bytes) -> CompletedPartTypeDef:
+    def _next_part(self) -> _Part:
+        while self._idle:
+            part = self._idle.pop()
+            if part.size == self._part_size:
+                return part
+            part.close()
+        return _Part(self._part_size)
+
+    def _send_part(self, upload_id: str, number: int, part: _Part) -> CompletedPartTypeDef:
         sent = self._client.upload_part(
-            Bucket=self._driver.bucket, Key=self._key, UploadId=upload_id, PartNumber=number, Body=part
+            Bucket=self._driver.bucket,
+            Key=self._key,
+            UploadId=upload_id,
+            PartNumber=number,
+            Body=part.body(),
         )
+        part.clear()
+        self._idle.append(part)
         completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": sent["ETag"]}
         if "ChecksumCRC32" in sent:  # what boto3 computes by default; other servers may not answer it
             completed["ChecksumCRC32"] = sent["ChecksumCRC32"]
@@ -393,6 +407,38 @@ class _S3Staged:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._sending = set()
+        for part in (self._filling, *self._idle):
+            part.close()
+        self._idle = []
+
+
+class _Part:
+    """A part being filled: ``size`` bytes of mapped memory, which go back to the system when it is closed."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._memory = mmap.mmap(-1, size)
+
+    def write(self, data: memoryview) -> int:
+        """Take as much as fits; returns how many bytes."""
+        taken = min(len(data), self.size - self._memory.tell())
+        return self._memory.write(data[:taken]) if taken else 0
+
+    def body(self) -> IO[bytes] | bytes:
+        """What was written, as boto3 takes it: without a copy when the part is full."""
+        filled = self._memory.tell()
+        if filled < self.size:
+            return self._memory[:filled]
+        self._memory.seek(0)
+        return cast(IO[bytes], self._memory)  # as far as boto3 uses one: read, seek, tell
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._memory.seek(0)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._memory.close()
 
 
 class _S3Reader:

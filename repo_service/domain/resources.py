@@ -26,16 +26,29 @@ class JobKind(enum.StrEnum):
     """What a job does; its key names the thing it does it to."""
 
     INSPECT = "inspect"
+    REPLICATE = "replicate"
+    VERIFY = "verify"
 
 
 class UploadState(enum.StrEnum):
-    """Where an upload stands: ``publishing`` while its bytes become a blob, ``finished`` once they are one,
-    ``used`` when a version took it."""
+    """Where an upload stands: ``verifying`` while bytes that came past us are read for the first time,
+    ``publishing`` while they become a blob, ``finished`` once they are one, ``used`` when a version took it,
+    ``failed`` when they were not what was announced."""
 
     OPEN = "open"
+    VERIFYING = "verifying"
     PUBLISHING = "publishing"
     FINISHED = "finished"
     USED = "used"
+    FAILED = "failed"
+
+
+class UploadWay(enum.StrEnum):
+    """How the bytes of an upload come: in one body, in several goes (tus), or straight to the bucket."""
+
+    BODY = "body"
+    TUS = "tus"
+    DIRECT = "direct"
 
 
 class LocationState(enum.StrEnum):

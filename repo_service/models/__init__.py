@@ -9,6 +9,7 @@ from repo_service.models.client import Client
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
 from repo_service.models.resource import Resource
+from repo_service.models.snapshot import Snapshot
 from repo_service.models.token import Token
 from repo_service.models.upload import Upload
 from repo_service.models.version import Version
@@ -24,6 +25,7 @@ __all__ = [
     "InspectionRecord",
     "Job",
     "Resource",
+    "Snapshot",
     "Token",
     "Upload",
     "Version",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from repo_service.domain.resources import LocationState
@@ -13,7 +13,8 @@ class Blob(Base):
     """Immutable bytes named by their SHA-256; ``size`` in bytes.
 
     ``claimed_at`` is the last moment somebody needed it: the garbage collector leaves a blob alone until the
-    grace period after it has passed. ``deleting_at`` marks one whose bytes are being removed.
+    grace period after it has passed. ``deleting_at`` marks one whose bytes are being removed. ``checks`` are
+    the checksums of its chunks (``storage.checks``), None where they were never computed.
     """
 
     __tablename__ = "blobs"
@@ -23,6 +24,7 @@ class Blob(Base):
     media_type: Mapped[str] = mapped_column(String(255))
     claimed_at: Mapped[Moment]
     deleting_at: Mapped[Moment | None]
+    checks: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     created_at: Mapped[CreatedAt]
 
     locations: Mapped[list[BlobLocation]] = relationship(

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -35,6 +35,7 @@ from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
 from repo_service.services.trail import audit
 from storage import BlobNotFound, BlobStore, Digest, Locator, Sidecar, Staged
+from storage.checks import Checks
 
 _DELETION_WAIT_SECONDS = 10.0
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +49,14 @@ class UploadLimits:
     default_quota: int
     min_free: int
     ttl: timedelta
+
+
+class Publishable(Protocol):
+    """Bytes that are all there, and can be published or forgotten: see ``storage.Staged``."""
+
+    def publish(self, sidecar: Sidecar) -> Locator: ...
+
+    def abort(self) -> None: ...
 
 
 class Uploads:
@@ -150,9 +159,14 @@ class Uploads:
         self._store.sweep_staged(older_than=self._limits.ttl)
         return len(gone)
 
-    def keep(self, upload: UploadRecord, staged: Staged, sidecar: Sidecar, file_name: str) -> UploadRecord:
-        """Publish staged bytes under their digest, unless they are there, and finish the upload."""
-        locator = self._claim(upload.id, sidecar)
+    def keep(
+        self, upload: UploadRecord, staged: Publishable, sidecar: Sidecar, checks: bytes, file_name: str
+    ) -> UploadRecord:
+        """Publish staged bytes under their digest, unless they are there, and finish the upload.
+
+        ``checks`` are the checksums of their chunks. Raises NotFound, Conflict, Busy, and the store's errors.
+        """
+        locator = self._claim(upload.id, sidecar, checks)
         try:
             if locator is not None and self._is_whole(locator, sidecar):
                 staged.abort()
@@ -170,7 +184,7 @@ class Uploads:
             row.file_name = file_name
             return _record(row)
 
-    def _claim(self, upload_id: UUID, sidecar: Sidecar) -> Locator | None:
+    def _claim(self, upload_id: UUID, sidecar: Sidecar, checks: bytes) -> Locator | None:
         """Give the upload its digest, which keeps the garbage collector away from the blob.
 
         Only one sender of an upload gets that far. Returns the locator when the store should have the bytes
@@ -198,6 +212,7 @@ class Uploads:
                 ).one()
                 if blob.deleting_at is None:
                     blob.claimed_at = now()
+                    blob.checks = checks
                     upload.state, upload.digest = UploadState.PUBLISHING.value, sidecar.digest
                     location = session.scalar(
                         select(BlobLocation).where(
@@ -232,7 +247,7 @@ class Uploads:
             )
         return False
 
-    def _publish(self, staged: Staged, sidecar: Sidecar) -> None:
+    def _publish(self, staged: Publishable, sidecar: Sidecar) -> None:
         locator = staged.publish(sidecar)
         moment = now()
         with self._database.write() as session:
@@ -273,6 +288,7 @@ class Receiver:
         self._staged = staged
         self._exact = exact
         self._hash = hashlib.sha256()
+        self._checks = Checks()
         self._head = b""
 
     @property
@@ -293,6 +309,7 @@ class Receiver:
         if len(self._head) < HEAD_SIZE:
             self._head += bytes(data[: HEAD_SIZE - len(self._head)])
         self._hash.update(data)
+        self._checks.update(data)
         self._staged.write(data)
 
     def finish(self, *, file_name: str | None = None, expected_digest: str | None = None) -> UploadRecord:
@@ -308,7 +325,7 @@ class Receiver:
             if expected is not None:
                 _require_equal(expected, digest)
         sidecar = Sidecar(digest=digest, size=size, media_type=media_type(self._head, ""))
-        return self._uploads.keep(self._upload, self._staged, sidecar, name)
+        return self._uploads.keep(self._upload, self._staged, sidecar, self._checks.value(), name)
 
     def __enter__(self) -> Self:
         return self

@@ -66,14 +66,14 @@ class TestProtocol:
         return requests
 
     def test_a_small_blob_is_one_request_and_its_sidecar(self, store: BlobStore, requests: list[str]) -> None:
-        publish(store, content(8 * MIB))
+        publish(store, content(5 * MIB))
         assert requests == ["PutObject", "PutObject"]
 
     def test_a_big_blob_is_sent_in_parts_while_it_comes(self, store: BlobStore, requests: list[str]) -> None:
         publish(store, content(PARTS))
         assert requests[0] == "CreateMultipartUpload"
-        assert requests[1:4] == ["UploadPart"] * 3
-        assert requests[4:] == ["PutObject", "CompleteMultipartUpload"]
+        assert requests[1:6] == ["UploadPart"] * 5
+        assert requests[6:] == ["PutObject", "CompleteMultipartUpload"]
 
     def test_iter_turns_pages(self, driver: S3Driver, store: BlobStore, requests: list[str]) -> None:
         on(driver, "provide-client-params.s3.ListObjectsV2", lambda params, **_: {**params, "MaxKeys": 3})
@@ -99,7 +99,7 @@ class TestProtocol:
         assert 5 * MIB <= size <= 5 * 1024 * MIB
 
     def test_parts_in_memory_are_few(self) -> None:
-        assert (_in_flight(8 * MIB) + 1) * 8 * MIB <= 48 * MIB
+        assert (_in_flight(5 * MIB) + 1) * 5 * MIB <= 24 * MIB
         assert _in_flight(500 * MIB) == 1
 
 
