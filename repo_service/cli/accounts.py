@@ -1,0 +1,101 @@
+"""Accounts and tokens: people, and what callers of the API show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import click
+
+from repo_service.cli.common import OPERATOR, opened, tells_errors
+from repo_service.domain.identity import Role, Scope
+
+
+@click.group()
+def account() -> None:
+    """Accounts: people."""
+
+
+@account.command("create")
+@click.argument("username")
+@click.option("--name", default="", help="Name shown to people.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.MEMBER.value)
+@click.option("--quota", type=click.IntRange(min=0), help="Bytes; without it the service's default.")
+@tells_errors
+def create_account(username: str, name: str, role: str, quota: int | None) -> None:
+    """Make an account."""
+    with opened() as services:
+        record = services.accounts.create(
+            OPERATOR, username=username, display_name=name, role=Role(role), quota=quota
+        )
+        click.echo(f"{record.username} ({record.role}) is there. Next: repo token create {record.username}")
+
+
+@account.command("list")
+@tells_errors
+def list_accounts() -> None:
+    """List every account."""
+    with opened() as services:
+        cursor: str | None = None
+        while True:
+            page = services.accounts.list(OPERATOR, limit=100, cursor=cursor)
+            for record in page.items:
+                blocked = "  blocked" if record.blocked_at else ""
+                click.echo(f"{record.id}  {record.username}  {record.role}  {record.used} bytes{blocked}")
+            if (cursor := page.next_cursor) is None:
+                return
+
+
+@account.command("block")
+@click.argument("username")
+@click.option("--undo", is_flag=True, help="Let the account in again.")
+@tells_errors
+def block_account(username: str, undo: bool) -> None:
+    """Shut an account out at once."""
+    with opened() as services:
+        record = services.accounts.find(OPERATOR, username)
+        services.accounts.change(OPERATOR, record.id, blocked=not undo)
+        click.echo(f"{username} is {'let in again' if undo else 'blocked'}.")
+
+
+@click.group()
+def token() -> None:
+    """Tokens: what callers of the API show."""
+
+
+@token.command("create")
+@click.argument("username")
+@click.option("--name", default="command line", help="What it is for.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="May be given several times; without it reading and writing resources.",
+)
+@click.option("--days", type=click.IntRange(min=1), help="Valid for so many days; without it until revoked.")
+@tells_errors
+def create_token(username: str, name: str, scopes: tuple[str, ...], days: int | None) -> None:
+    """Make a token for an account and print its secret once."""
+    from repo_service.models.base import now
+
+    with opened() as services:
+        record = services.accounts.find(OPERATOR, username)
+        issued = services.accounts.issue_token(
+            OPERATOR,
+            name=name,
+            scopes=frozenset(map(Scope, scopes)) or frozenset({Scope.READ, Scope.WRITE}),
+            expires_at=None if days is None else now() + timedelta(days=days),
+            account_id=record.id,
+        )
+        click.echo(issued.secret)
+
+
+@token.command("revoke")
+@click.argument("token_id", type=click.UUID)
+@tells_errors
+def revoke_token(token_id: UUID) -> None:
+    """Make a token worthless at once."""
+    with opened() as services:
+        services.accounts.revoke_token(OPERATOR, token_id)
+        click.echo("The token is revoked.")

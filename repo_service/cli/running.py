@@ -1,0 +1,85 @@
+"""Running the service: everything at once or its halves, and bringing the database up to date."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from repo_service.cli.common import opened, tells_errors
+from repo_service.settings import Settings
+
+
+@click.command()
+@tells_errors
+def run() -> None:
+    """Migrate, make the first administrator, then serve with the job worker until Ctrl-C."""
+    from repo_service.serving import run_all
+
+    settings = Settings()
+    with opened() as services:
+        issued = services.accounts.ensure_administrator()
+    _greet(settings, None if issued is None else issued.secret)
+    sys.exit(run_all(settings))
+
+
+@click.command()
+@tells_errors
+def serve() -> None:
+    """Answer HTTP only; the worker runs elsewhere."""
+    from repo_service.serving import serve as serve_http
+
+    serve_http(Settings())
+
+
+@click.command()
+@tells_errors
+def worker() -> None:
+    """Do jobs only: inspect, index, sweep, collect garbage."""
+    from repo_service.serving import run_worker
+
+    run_worker(Settings())
+
+
+@click.command()
+@tells_errors
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    with opened():
+        click.echo("The database is up to date.")
+
+
+@click.command()
+def openapi() -> None:
+    """Print the API's OpenAPI document (docs/openapi.json)."""
+    from repo_service.api import document
+    from repo_service.app import create_app
+
+    # In a folder of its own: the document depends on no data and, but for the title, on no setting.
+    with TemporaryDirectory() as folder:
+        settings = Settings(
+            data_dir=Path(folder),
+            site_name=Settings.model_fields["site_name"].default,
+            database_url="sqlite://",
+            store_url="memory:",
+            search_url="memory:",
+            queue_url="memory:",
+        )
+        click.echo(json.dumps(document(create_app(settings)), indent=2, ensure_ascii=False))
+
+
+def _greet(settings: Settings, secret: str | None) -> None:
+    url = settings.base_url
+    click.echo(f"\n  {settings.site_name}\n\n  Pages      {url}/\n  API docs   {url}/api/docs/")
+    if secret is None:
+        click.echo("  Your token was shown at the first start; make another: repo token create admin\n")
+        return
+    click.echo(f"  Sign in    {url}/sign-in#token={secret}")
+    click.echo(f"\n  The administrator's API token, shown this once:\n\n    {secret}\n")
+    click.echo("  Upload a file (put its path in place of course.mbz):\n")
+    click.echo(f"    curl -H 'Authorization: Bearer {secret}' \\")
+    click.echo("""      -F 'metadata={"licence": "CC-BY-4.0", "release": true}' -F file=@course.mbz \\""")
+    click.echo(f"      {url}/api/v1/resources\n")
