@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import ByteSize, Field, HttpUrl, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
@@ -59,8 +59,13 @@ class Settings(BaseSettings):
         description="Where blobs are kept: file:///path or s3://bucket?endpoint_url=…&public_endpoint_url=…; "
         "empty: the data folder.",
     )
-    store_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 store.")
-    store_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 store.")
+    store_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 stores.")
+    store_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 stores.")
+    replica_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Stores that get a copy of what is kept, their URLs separated by white space or commas. "
+        "Each needs a name of its own: `?name=…`; see [replicas](replicas.md).",
+    )
     search_url: str = Field(default="", description="Search index: tantivy:///path; empty: the data folder.")
     queue_url: str = Field(
         default="",
@@ -139,6 +144,23 @@ class Settings(BaseSettings):
         if len(key) < SECRET_KEY_LENGTH:
             raise ValueError(f"{path} is damaged: remove it, and a new key is made")
         return key
+
+    def given(self) -> dict[str, str]:
+        """The environment variables that were set, secrets included, as they were understood."""
+        values = self.model_dump(include=self.model_fields_set, mode="json")
+        for name in values:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                values[name] = value.get_secret_value()
+            elif isinstance(value, tuple):
+                values[name] = " ".join(value)
+        prefix = self.model_config["env_prefix"]
+        return {f"{prefix}{name}".upper(): str(value) for name, value in values.items() if value is not None}
+
+    @field_validator("replica_urls", mode="before")
+    @classmethod
+    def _separated(cls, urls: object) -> object:
+        return tuple(urls.replace(",", " ").split()) if isinstance(urls, str) else urls
 
     @field_validator("secret_key")
     @classmethod

@@ -71,7 +71,7 @@ def _default(field: FieldInfo) -> str:
     match field.default:
         case None:
             return "none"
-        case "":
+        case "" | ():
             return "empty"
         case ByteSize() as size:
             return f"`{_size(size)}`"
