@@ -51,3 +51,8 @@ def chunk_is_right(checks: bytes, number: int, chunk: bytes | bytearray | memory
         raise IndexError(number)
     (expected,) = _ONE.unpack_from(checks, number * _ONE.size)
     return bool(isal_zlib.crc32(chunk) == expected)
+
+
+def fits(checks: bytes, size: int) -> bool:
+    """Whether there are as many checksums as a blob of ``size`` bytes has chunks."""
+    return len(checks) == -(-size // CHUNK) * _ONE.size

@@ -1,5 +1,9 @@
 """What can go wrong with bytes. Drivers translate their own errors into these, once."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class StorageError(Exception):
     """Base of every error that a store raises."""
@@ -7,6 +11,10 @@ class StorageError(Exception):
 
 class BlobNotFound(StorageError):
     """There is no blob at this locator."""
+
+
+class BlobDamaged(BlobNotFound):
+    """Other bytes stand at this locator than were put there: the blob is not there any more."""
 
 
 class StorageFull(StorageError):
@@ -47,3 +55,11 @@ class InvalidSidecar(StorageError):
 
 class CapabilityMissing(StorageError):
     """The store was asked for something that it does not declare."""
+
+
+class PartsMissing(StorageError):
+    """Parts are not there, or not as announced. ``numbers`` are theirs, in order."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        super().__init__(f"{len(numbers)} parts are missing or not as announced")
+        self.numbers = tuple(numbers)
