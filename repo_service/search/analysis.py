@@ -122,10 +122,14 @@ def tokens(text: str) -> Iterator[Token]:
 
 def placed(text: str) -> Iterator[tuple[int, Token]]:
     """The words of ``text`` in order, each with what is to be added to its places: the quicker ``tokens``."""
-    for match in _WORD.finditer(text):
-        start = match.start()
-        for part in _parts(match.group()):
+    for start, word in words(text):
+        for part in parts(word):
             yield start, part
+
+
+def words(text: str) -> list[tuple[int, str]]:
+    """What stands between spaces and signs, uncut, with its place: what ``parts`` takes."""
+    return [(match.start(), match.group()) for match in _WORD.finditer(text)]
 
 
 def forms_and_terms(text: str, stemmer: str | None) -> tuple[list[str], set[str]]:
@@ -139,9 +143,9 @@ def forms_and_terms(text: str, stemmer: str | None) -> tuple[list[str], set[str]
         words = set(forms)
         if max(map(len, words), default=0) <= MAX_WORD:
             return forms, {index_terms(word, stemmer) for word in words}
-    parts = [part for word in _WORD.findall(text) for part in _parts(word)]
-    surfaces = {part.surface for part in parts}
-    return [part.form for part in parts], {index_terms(surface, stemmer) for surface in surfaces}
+    found = [part for word in _WORD.findall(text) for part in parts(word)]
+    surfaces = {part.surface for part in found}
+    return [part.form for part in found], {index_terms(surface, stemmer) for surface in surfaces}
 
 
 def normalised(text: str) -> str:
@@ -156,15 +160,15 @@ _NOT_PLAIN = re.compile(r"['#]|\+\+")
 
 
 @functools.lru_cache(maxsize=2**17)
-def _parts(word: str) -> tuple[Token, ...]:
-    """What one match of ``_WORD`` is made of; places are within the word."""
+def parts(word: str) -> tuple[Token, ...]:
+    """What one of ``words`` is made of: usually itself. Places are within the word."""
     if word.isascii() or not _UNSPACED_CHARACTER.search(word):
         return tuple(_word(word, 0))
-    parts: list[Token] = []
+    found: list[Token] = []
     for run in _RUN.finditer(word):
         unspaced = _UNSPACED_CHARACTER.match(run.group())
-        parts.extend(_pairs(run.group(), run.start()) if unspaced else _word(run.group(), run.start()))
-    return tuple(parts)
+        found.extend(_pairs(run.group(), run.start()) if unspaced else _word(run.group(), run.start()))
+    return tuple(found)
 
 
 def _word(surface: str, start: int) -> Iterator[Token]:

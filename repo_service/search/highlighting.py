@@ -3,19 +3,23 @@ keeps none."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from repo_service.domain.search import Highlight
 from repo_service.search import analysis, text_query
 from repo_service.search.analysis import Token
-from repo_service.search.text_query import Clause, Phrase, Prefix, Word
+from repo_service.search.text_query import Phrase, Prefix, Word
 
 MAX_TEXT = 10_000
 """Characters of a text in which matches are looked for, and of which a fragment is cut."""
 
 _ELLIPSIS = "…"
+_REMEMBERED = 1_000
+"""Words of which a clause remembers whether they match: those of a page of hits."""
 
-_Placed = Sequence[tuple[int, Token]]
+_Words = Sequence[tuple[int, str]]
+_Span = tuple[int, int]
 
 
 def highlight(text: str, fields: Mapping[str, str], *, length: int = 200) -> dict[str, Highlight]:
@@ -23,47 +27,72 @@ def highlight(text: str, fields: Mapping[str, str], *, length: int = 200) -> dic
     out has an ellipsis there; a text in which nothing matches gives its beginning."""
     clauses = text_query.parse(text) or ()
     texts = {name: analysis.normalised(value[:MAX_TEXT]) for name, value in fields.items()}
-    words = {name: list(analysis.placed(value)) for name, value in texts.items()}
-    spans: dict[str, list[tuple[int, int]]] = {name: [] for name in texts}
+    words = {name: analysis.words(value) for name, value in texts.items()}
+    spans: dict[str, list[_Span]] = {name: [] for name in texts}
     for clause in clauses:
-        found = {name: list(_spans(clause, placed)) for name, placed in words.items()}
-        # Typing mistakes are looked for only where the word itself is nowhere, as in a search.
-        if isinstance(clause, Word) and clause.mistakes and not any(found.values()):
-            found = {name: list(_near(clause, placed)) for name, placed in words.items()}
+        if isinstance(clause, Phrase):
+            found = {name: list(_phrases(clause, value)) for name, value in texts.items()}
+        else:
+            found = {name: _places(placed, _exact(clause)) for name, placed in words.items()}
+            # Typing mistakes are looked for only where the word itself is nowhere, as in a search.
+            if isinstance(clause, Word) and clause.mistakes and not any(found.values()):
+                found = {name: _places(placed, _near(clause)) for name, placed in words.items()}
         for name, places in found.items():
             spans[name].extend(places)
     return {name: _fragment(texts[name], _merged(places), length) for name, places in spans.items()}
 
 
-def _spans(clause: Clause, words: _Placed) -> Iterator[tuple[int, int]]:
-    match clause:
-        case Word():
-            yield from _places(words, lambda token: _same_word(clause, token))
-        case Prefix(form):
-            for start, token in words:
-                if token.form.startswith(form):
-                    yield start + token.start, start + (token.start + 1 if token.paired else token.end)
-        case Phrase(forms):
-            for first in range(len(words) - len(forms) + 1):
-                part = words[first : first + len(forms)]
-                if all(token.form == form for (_, token), form in zip(part, forms, strict=True)):
-                    yield part[0][0] + part[0][1].start, part[-1][0] + part[-1][1].end
+class _Verdicts(dict[str, tuple[_Span, ...]]):
+    """Where within each word a clause matches. The hits of one search share most of their words, and most
+    words do not match: each is looked at once."""
+
+    def __init__(self, within: Callable[[Token], _Span | None]) -> None:
+        self._within = within
+
+    def __missing__(self, word: str) -> tuple[_Span, ...]:
+        spans = (self._within(token) for token in analysis.parts(word))
+        verdict = tuple(span for span in spans if span is not None)
+        if len(word) <= analysis.MAX_WORD:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[word] = verdict
+        return verdict
 
 
-def _near(clause: Word, words: _Placed) -> Iterator[tuple[int, int]]:
-    return _places(
-        words, lambda token: text_query.mistakes(clause.form, token.form, at_most=clause.mistakes) is not None
-    )
+@functools.lru_cache(maxsize=32)
+def _exact(clause: Word | Prefix) -> _Verdicts:
+    def within(token: Token) -> _Span | None:
+        match clause:
+            case Word():
+                return (token.start, token.end) if _same_word(clause, token) else None
+            case Prefix(form):
+                if not token.form.startswith(form):
+                    return None
+                return token.start, token.start + 1 if token.paired else token.end
+
+    return _Verdicts(within)
 
 
-def _places(words: _Placed, wanted: Callable[[Token], bool]) -> Iterator[tuple[int, int]]:
-    """Where the wanted words are; each different one is looked at once."""
-    different = {token.surface: token for _, token in words}
-    found = {surface for surface, token in different.items() if wanted(token)}
-    if found:
-        for start, token in words:
-            if token.surface in found:
-                yield start + token.start, start + token.end
+@functools.lru_cache(maxsize=32)
+def _near(clause: Word) -> _Verdicts:
+    def within(token: Token) -> _Span | None:
+        near = text_query.mistakes(clause.form, token.form, at_most=clause.mistakes) is not None
+        return (token.start, token.end) if near else None
+
+    return _Verdicts(within)
+
+
+def _places(words: _Words, verdicts: _Verdicts) -> list[_Span]:
+    return [(start + left, start + right) for start, word in words for left, right in verdicts[word]]
+
+
+def _phrases(clause: Phrase, text: str) -> Iterator[_Span]:
+    forms = clause.forms
+    words = list(analysis.placed(text))
+    for first in range(len(words) - len(forms) + 1):
+        part = words[first : first + len(forms)]
+        if all(token.form == form for (_, token), form in zip(part, forms, strict=True)):
+            yield part[0][0] + part[0][1].start, part[-1][0] + part[-1][1].end
 
 
 def _same_word(clause: Word, token: Token) -> bool:
@@ -75,8 +104,8 @@ def _same_word(clause: Word, token: Token) -> bool:
     return alike and not clause.stems.isdisjoint(analysis.all_stems(token.surface))
 
 
-def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
+def _merged(spans: list[_Span]) -> list[_Span]:
+    merged: list[_Span] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
@@ -85,7 +114,7 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _fragment(text: str, spans: list[tuple[int, int]], length: int) -> Highlight:
+def _fragment(text: str, spans: list[_Span], length: int) -> Highlight:
     """The window with the most distinct matches, the earliest of equals, cut between words."""
     length = max(length, 1)
     if len(text) <= length:
@@ -101,7 +130,7 @@ def _fragment(text: str, spans: list[tuple[int, int]], length: int) -> Highlight
     )
 
 
-def _window(text: str, spans: list[tuple[int, int]], length: int) -> tuple[int, int]:
+def _window(text: str, spans: list[_Span], length: int) -> tuple[int, int]:
     best_start, best_found = 0, 0
     last = 0
     for first, (left, _) in enumerate(spans):
