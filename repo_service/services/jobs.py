@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.resources import JobKind, JobState
@@ -19,6 +19,7 @@ from repo_service.models.base import new_id, now
 from repo_service.models.database import Database, after_commit
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.records import Processing
+from storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,19 @@ _PROGRESS_STEP = 0.05
 _SIGN_OF_LIFE_SECONDS = 20.0
 
 
+_LONGEST_WAIT = timedelta(minutes=15)
+_STORE_SILENT = "A store does not answer: it is tried again until it does."
+_IN_BACKGROUND = (JobKind.REPLICATE.value,)
+"""Kinds of which very many may be due at once. They are not all hinted at: one leads on to the next, so that
+what somebody waits for does not stand in line behind them."""
+
+
 class JobFailed(Exception):
     """The handler knows that trying again cannot help; the message says why to the owner."""
+
+
+class JobWaits(Exception):
+    """Something is missing that will be there again; the message says what. The job never fails for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +75,14 @@ class Jobs:
         self._hint = hint
         self._observe = observe
 
-    def enqueue(self, session: Session, kind: JobKind, key: str) -> UUID:
+    def enqueue(
+        self, session: Session, kind: JobKind, key: str, *, again: bool = False, hint: bool = True
+    ) -> UUID:
         """Have this done after the commit of ``session``; returns the job's id.
 
-        A job that is queued or running already serves.
+        A job that is queued or running already serves; with ``again`` one that waits for its next try is
+        tried at once, and one that runs, and may have looked already, is done once more. Without ``hint`` no
+        worker is told: a sweep will find it.
         """
         moment = now()
         insert_if_absent(
@@ -87,8 +103,11 @@ class Jobs:
         if job.state in (JobState.DONE.value, JobState.FAILED.value):
             job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
             job.next_try_at, job.finished_at = moment, None
+        elif again:
+            job.next_try_at = moment
         job_id = job.id
-        after_commit(session, lambda: self._hint(job_id))
+        if hint:
+            after_commit(session, lambda: self._hint(job_id))
         return job_id
 
     def enqueue_all(self, kind: JobKind, keys: Iterable[str]) -> int:
@@ -105,7 +124,7 @@ class Jobs:
         claimed = self._claim(job_id)
         if claimed is None:
             return
-        kind, key, attempt = claimed
+        kind, key, attempt = claimed.kind, claimed.key, claimed.attempt
         structlog.contextvars.bind_contextvars(job=str(job_id), kind=kind.value, key=key)
         started = time.monotonic()
         outcome = "done"
@@ -113,37 +132,53 @@ class Jobs:
             handlers[kind](key, self._reporter(job_id, attempt))
         except JobFailed as error:
             outcome = "failed"
-            self._finish(job_id, attempt, JobState.FAILED, str(error))
+            self._finish(job_id, claimed, JobState.FAILED, str(error))
+        except (JobWaits, StorageUnavailable) as error:
+            outcome = "waits"
+            log.warning("job waits", attempt=attempt, error=str(error))
+            self._wait(job_id, attempt, str(error) if isinstance(error, JobWaits) else _STORE_SILENT)
         except Exception:
             outcome = "failed" if attempt >= self._limits.attempts else "retried"
             log.exception("job failed", attempt=attempt)
-            self._try_again(job_id, attempt)
+            self._try_again(job_id, claimed)
         else:
-            self._finish(job_id, attempt, JobState.DONE, None)
+            self._finish(job_id, claimed, JobState.DONE, None)
         finally:
             self._observe(kind.value, outcome, time.monotonic() - started)
             structlog.contextvars.unbind_contextvars("job", "kind", "key")
+        if kind.value in _IN_BACKGROUND and outcome != "waits":
+            try:
+                self._hint_next()
+            except Exception:  # the queue is down: a sweep goes on with it
+                log.exception("a hint was lost")
 
     def sweep(self) -> int:
         """Hint at every job that is due or whose worker died; returns how many."""
-        moment = now()
         with self._database.read() as session:
             due = session.scalars(
-                select(Job.id)
-                .where(
-                    or_(
-                        and_(Job.state == JobState.QUEUED.value, Job.next_try_at <= moment),
-                        and_(Job.state == JobState.RUNNING.value, Job.lease_until <= moment),
-                    )
-                )
-                .order_by(Job.next_try_at)
-                .limit(1000)
+                _due().where(Job.kind.not_in(_IN_BACKGROUND)).order_by(Job.next_try_at).limit(1000)
             ).all()
         for job_id in due:
             self._hint(job_id)
-        return len(due)
+        return len(due) + self._hint_next()
 
-    def _claim(self, job_id: UUID) -> tuple[JobKind, str, int] | None:
+    def _hint_next(self) -> bool:
+        """Hint at one background job that is due, unless one is running; returns whether there is one."""
+        running = exists().where(
+            Job.kind.in_(_IN_BACKGROUND), Job.state == JobState.RUNNING.value, Job.lease_until > now()
+        )
+        with self._database.read() as session:
+            if session.scalar(select(running)):
+                return False
+            job_id = session.scalar(
+                _due().where(Job.kind.in_(_IN_BACKGROUND)).order_by(Job.next_try_at).limit(1)
+            )
+        if job_id is None:
+            return False
+        self._hint(job_id)
+        return True
+
+    def _claim(self, job_id: UUID) -> _Claimed | None:
         moment = now()
         with self._database.write() as session:
             job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
@@ -163,8 +198,8 @@ class Jobs:
                 return None
             job.state = JobState.RUNNING.value
             job.attempts += 1
-            job.lease_until = moment + self._limits.lease
-            return JobKind(job.kind), job.key, job.attempts
+            job.next_try_at, job.lease_until = moment, moment + self._limits.lease
+            return _Claimed(kind=JobKind(job.kind), key=job.key, attempt=job.attempts, at=moment)
 
     def _reporter(self, job_id: UUID, attempt: int) -> Report:
         told, at = 0.0, time.monotonic()
@@ -182,25 +217,66 @@ class Jobs:
 
         return report
 
-    def _finish(self, job_id: UUID, attempt: int, state: JobState, reason: str | None) -> None:
+    def _finish(self, job_id: UUID, claimed: _Claimed, state: JobState, reason: str | None) -> None:
         with self._database.write() as session:
-            job = _held(session, job_id, attempt)
-            if job is not None:
-                job.state, job.finished_at, job.lease_until = state.value, now(), None
-                job.reason = None if reason is None else reason[:_REASON_LENGTH]
-                if state is JobState.DONE:
-                    job.progress = 1.0
+            job = _held(session, job_id, claimed.attempt)
+            if job is None:
+                return
+            job.lease_until = None
+            if job.next_try_at != claimed.at:  # somebody asked for it again meanwhile
+                job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
+                after_commit(session, lambda: self._hint(job_id))
+                return
+            job.state, job.finished_at = state.value, now()
+            job.reason = None if reason is None else reason[:_REASON_LENGTH]
+            if state is JobState.DONE:
+                job.progress = 1.0
 
-    def _try_again(self, job_id: UUID, attempt: int) -> None:
-        if attempt >= self._limits.attempts:
-            self._finish(job_id, attempt, JobState.FAILED, _BROKE_OFF)
+    def _try_again(self, job_id: UUID, claimed: _Claimed) -> None:
+        if claimed.attempt >= self._limits.attempts:
+            self._finish(job_id, claimed, JobState.FAILED, _BROKE_OFF)
             return
+        delay = _FIRST_RETRY * 4 ** (claimed.attempt - 1)
+        self._requeue(job_id, claimed.attempt, delay, _BROKE_OFF)
+
+    def _wait(self, job_id: UUID, attempt: int, reason: str) -> None:
+        """As after a failure, but without an end: the attempts that count are never used up."""
+        patient = max(0, self._limits.attempts - 2)
+        delay = _FIRST_RETRY * 4 ** (attempt - 1) if attempt < patient else _LONGEST_WAIT
+        self._requeue(job_id, attempt, min(delay, _LONGEST_WAIT), reason, counted=min(attempt, patient))
+
+    def _requeue(
+        self, job_id: UUID, attempt: int, delay: timedelta, reason: str, *, counted: int | None = None
+    ) -> None:
         with self._database.write() as session:
             job = _held(session, job_id, attempt)
             if job is not None:
                 job.state, job.lease_until = JobState.QUEUED.value, None
-                job.next_try_at = now() + _FIRST_RETRY * 4 ** (attempt - 1)
-                job.reason = _BROKE_OFF
+                job.next_try_at = now() + delay
+                job.reason = reason[:_REASON_LENGTH]
+                if counted is not None:
+                    job.attempts = counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claimed:
+    """A job that is being done: which attempt it is, and since when."""
+
+    kind: JobKind
+    key: str
+    attempt: int
+    at: datetime
+
+
+def _due() -> Select[UUID]:
+    """Jobs to do now: those that wait, and those whose worker died."""
+    moment = now()
+    return select(Job.id).where(
+        or_(
+            and_(Job.state == JobState.QUEUED.value, Job.next_try_at <= moment),
+            and_(Job.state == JobState.RUNNING.value, Job.lease_until <= moment),
+        )
+    )
 
 
 def _held(session: Session, job_id: UUID, attempt: int) -> Job | None:
