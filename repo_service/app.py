@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
+from alembic.script import ScriptDirectory
 from apiflask import APIFlask
 from flask_migrate import Migrate, upgrade
 from flask_sqlalchemy import SQLAlchemy
@@ -118,10 +119,15 @@ def engine_of(app: APIFlask) -> Engine:
         return engine
 
 
-def migrate(app: APIFlask) -> None:
-    """Bring the database to the newest schema."""
+def knows_schema(revision: str) -> bool:
+    """Whether this release has the migration that makes the schema of that revision."""
+    return any(script.revision == revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())
+
+
+def migrate(app: APIFlask, *, revision: str = "head") -> None:
+    """Bring the database to the newest schema, or to that of an older release."""
     with app.app_context():
-        upgrade(directory=str(_MIGRATIONS))
+        upgrade(directory=str(_MIGRATIONS), revision=revision)
 
 
 def _services(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -226,6 +228,71 @@ def test_inspect_says_why_a_file_cannot_be_read(repo: Repo, folder: Path) -> Non
 
 
 # Running
+
+
+# Losing the machine
+
+
+def test_a_new_machine_is_filled_from_a_backup(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, settings and the signing key come back; what was found is found again, old tokens work."""
+    monkeypatch.setenv("REPO_SITE_NAME", "Ours")
+    monkeypatch.setenv("REPO_GC_GRACE", "P3D")
+    repo("account", "create", "anna")
+    secret = repo("token", "create", "anna").output.strip()
+    repo("import", _import(folder), "--owner", "anna", "--licence", "CC-BY-4.0", "--release")
+    with _service() as service:
+        service.work()
+        found = service.services.search.search(Identity(), SearchQuery(text="photosynthesis")).total
+        assert found
+    file = folder / "catalogue.zip"
+    assert "Keep it secret" in repo("backup", file).output
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "there already" in repo("backup", file, status=1).output
+    with zipfile.ZipFile(file) as archive:
+        settings = archive.read("settings.env").decode().splitlines()
+        key = archive.read("secret_key").decode()
+    assert {"REPO_SITE_NAME=Ours", "REPO_GC_GRACE=P3D"} <= set(settings)
+
+    monkeypatch.setenv("REPO_STORE_URL", Settings().store_url)  # it survived
+    monkeypatch.setenv("REPO_DATA_DIR", str(folder / "new"))
+    assert "resources can be found" in repo("restore", file).output
+    assert Settings().signing_key() == key
+    with _service() as service:
+        assert service.client(secret).get("/api/v1/me").status_code == 200
+        assert service.services.search.search(Identity(), SearchQuery(text="photosynthesis")).total == found
+    assert "as it should be" in repo("verify").output
+    assert "not empty" in repo("restore", file, status=1).output
+
+
+def test_what_is_no_backup_restores_nothing(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo("account", "create", "anna")
+    file = folder / "catalogue.zip"
+    repo("backup", file)
+    whole = file.read_bytes()
+    monkeypatch.setenv("REPO_DATA_DIR", str(folder / "new"))
+    file.write_bytes(whole[:-40])
+    assert "is no backup" in repo("restore", file, status=1).output
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            revision = json.loads(old.read("manifest.json"))["revision"]
+            new.writestr(name, old.read(name).replace(revision.encode(), b"9999"))
+    assert "does not know" in repo("restore", file, status=1).output
+
+
+def test_another_signing_key_is_not_overwritten(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo("account", "create", "anna")
+    file = folder / "catalogue.zip"
+    repo("backup", file)
+    monkeypatch.setenv("REPO_DATA_DIR", str(folder / "new"))
+    other = Settings().signing_key()
+    assert "another signing key" in repo("restore", file, status=1).output
+    assert Settings().signing_key() == other
 
 
 @contextmanager

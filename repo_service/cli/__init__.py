@@ -6,7 +6,7 @@ import os
 
 import click
 
-from repo_service.cli import accounts, importing, indexing, inspecting, running, stores
+from repo_service.cli import accounts, backups, importing, indexing, inspecting, running, stores
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,6 +29,8 @@ for _command in (
     accounts.token,
     stores.verify,
     stores.gc,
+    backups.backup,
+    backups.restore,
     indexing.reindex,
     indexing.reinspect,
     importing.import_folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
@@ -14,6 +14,9 @@ from repo_service.domain.identity import Identity, Role, Scope
 from repo_service.search.errors import IndexLocked
 from repo_service.services.container import Services
 from storage import StorageError
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,7 +45,7 @@ def tells_errors(command: Callable[P, R]) -> Callable[P, R]:
 @contextmanager
 def opened(*, writes_index: bool = False) -> Iterator[Services]:
     """The services, with the database brought up to date. All that was opened is closed at the end."""
-    from repo_service.app import create_app, engine_of, migrate, queue_of, services_of
+    from repo_service.app import create_app, migrate, services_of
 
     app = create_app(writes_index=writes_index)
     services = services_of(app)
@@ -51,6 +54,13 @@ def opened(*, writes_index: bool = False) -> Iterator[Services]:
         with app.app_context():
             yield services
     finally:
-        services.search.close()
-        queue_of(app).close()
-        engine_of(app).dispose()
+        close(app)
+
+
+def close(app: APIFlask) -> None:
+    """Let go of everything that the application has open."""
+    from repo_service.app import engine_of, queue_of, services_of
+
+    services_of(app).search.close()
+    queue_of(app).close()
+    engine_of(app).dispose()
