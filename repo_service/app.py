@@ -25,6 +25,7 @@ from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
 from repo_service.services.changes import Changes
 from repo_service.services.container import Services
+from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
@@ -154,6 +155,7 @@ def _services(
         ttl=settings.upload_ttl,
     )
     uploads = Uploads(database, store, limits)
+    inspector = Inspector(database, stores, max_inflated=settings.max_inflated_size)
     resources = Resources(database, jobs)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
@@ -161,11 +163,12 @@ def _services(
         database=database,
         accounts=Accounts(database, default_quota=settings.quota),
         changes=changes,
+        direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         downloads=Downloads(database, stores, secret_key=settings.signing_key(), link_ttl=settings.link_ttl),
         garbage=GarbageCollector(database, stores, uploads, grace=settings.gc_grace),
         health=Health(database, stores, queue.check),
         indexer=Indexer(database, changes, index) if writes_index else None,
-        inspector=Inspector(database, stores, max_inflated=settings.max_inflated_size),
+        inspector=inspector,
         jobs=jobs,
         resources=resources,
         search=Search(index, resources),

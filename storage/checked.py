@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,12 +20,16 @@ from storage.base import (
     BlobStat,
     Capability,
     Locator,
+    MultipartUpload,
+    PresignedMultipart,
     Sidecar,
     StoredBlob,
+    UploadedPart,
     local_paths,
     presigned_downloads,
+    presigned_multipart,
 )
-from storage.driver import Driver, DriverStaged
+from storage.driver import AppendableDriver, Driver, DriverAppending, DriverStaged
 from storage.errors import (
     CapabilityMissing,
     InvalidLocator,
@@ -38,6 +42,7 @@ from storage.errors import (
 from storage.sidecar import check_sidecar
 
 _LOCATOR = re.compile(r"[\x21-\x7e]{1,1024}")
+_KEY = re.compile(r"[\x21-\x7e]{1,2048}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,12 @@ class CheckedStore:
         if expected_size is not None and expected_size < 0:
             raise ValueError("an expected size is not negative")
         with self._run("stage"):
-            free = None if expected_size is None else self._driver.free_bytes()
-            if expected_size is not None and free is not None and expected_size > free:
-                raise StorageFull(f"{expected_size} bytes do not fit into {free}")
+            self._require_room(expected_size)
             return CheckedStaged(self._driver.stage(expected_size), self._run)
 
     def open(self, locator: Locator, *, offset: int = 0, length: int | None = None) -> CheckedReader:
         _check_locator(locator)
-        if offset < 0 or (length is not None and length < 0):
-            raise InvalidRange("offset and length are not negative")
+        _check_range(offset, length)
         with self._run("open"):
             return CheckedReader(self._driver.open(locator, offset, length), self._run)
 
@@ -148,6 +150,100 @@ class CheckedStore:
         with self._run("local_path"):
             return driver.local_path(locator)
 
+    def begin_staged(self) -> str:
+        """See ``AppendableStaging``, here and below. Raises CapabilityMissing."""
+        driver = self._appendable()
+        with self._run("begin_staged"):
+            return driver.begin_staged()
+
+    def staged_size(self, key: str) -> int:
+        driver = self._appendable(key)
+        with self._run("staged_size"):
+            return driver.staged_size(key)
+
+    def append_staged(self, key: str, *, provisional: bool = False) -> CheckedAppending:
+        driver = self._appendable(key)
+        with self._run("append_staged"):
+            return CheckedAppending(driver.append_staged(key, provisional=provisional), self._run)
+
+    def open_staged(self, key: str, *, offset: int = 0) -> CheckedReader:
+        driver = self._appendable(key)
+        _check_range(offset, None)
+        with self._run("open_staged"):
+            return CheckedReader(driver.open_staged(key, offset=offset), self._run)
+
+    def discard_staged(self, key: str) -> None:
+        driver = self._appendable(key)
+        with self._run("discard_staged"):
+            driver.discard_staged(key)
+
+    def _appendable(self, key: str | None = None) -> AppendableDriver:
+        driver = self._driver
+        if Capability.APPENDABLE_STAGING not in driver.capabilities or not isinstance(
+            driver, AppendableDriver
+        ):
+            raise CapabilityMissing(Capability.APPENDABLE_STAGING)
+        _check_key(key)
+        return driver
+
+    def begin_multipart(self, size: int) -> MultipartUpload:
+        """See ``PresignedMultipart``, here and below. Raises CapabilityMissing; StorageFull as ``stage``."""
+        driver = self._multipart()
+        if size < 1:
+            raise ValueError("a multipart upload has at least one byte")
+        with self._run("begin_multipart"):
+            self._require_room(size)
+            return driver.begin_multipart(size)
+
+    def multipart(self, key: str) -> MultipartUpload:
+        return self._multipart(key).multipart(key)
+
+    def presign_part(self, key: str, number: int, *, expires: timedelta) -> str:
+        driver = self._multipart(key)
+        with self._run("presign_part"):
+            return driver.presign_part(key, number, expires=expires)
+
+    def list_parts(self, key: str, *, first: int = 1, limit: int | None = None) -> list[UploadedPart]:
+        driver = self._multipart(key)
+        if first < 1 or (limit is not None and limit < 1):
+            raise ValueError("parts are numbered from 1, and at least one is asked for")
+        with self._run("list_parts"):
+            return driver.list_parts(key, first=first, limit=limit)
+
+    def complete_multipart(self, key: str, etags: Mapping[int, str] | None = None) -> None:
+        driver = self._multipart(key)
+        with self._run("complete_multipart"):
+            driver.complete_multipart(key, etags)
+
+    def open_multipart(self, key: str, *, offset: int = 0, length: int | None = None) -> CheckedReader:
+        driver = self._multipart(key)
+        _check_range(offset, length)
+        with self._run("open_multipart"):
+            return CheckedReader(driver.open_multipart(key, offset=offset, length=length), self._run)
+
+    def publish_multipart(self, key: str, sidecar: Sidecar) -> Locator:
+        driver = self._multipart(key)
+        check_sidecar(sidecar)
+        with self._run("publish_multipart"):
+            return driver.publish_multipart(key, sidecar)
+
+    def discard_multipart(self, key: str) -> None:
+        driver = self._multipart(key)
+        with self._run("discard_multipart"):
+            driver.discard_multipart(key)
+
+    def _multipart(self, key: str | None = None) -> PresignedMultipart:
+        driver = presigned_multipart(self._driver)
+        if driver is None:
+            raise CapabilityMissing(Capability.PRESIGNED_MULTIPART)
+        _check_key(key)
+        return driver
+
+    def _require_room(self, size: int | None) -> None:
+        free = None if size is None else self._driver.free_bytes()
+        if size is not None and free is not None and size > free:
+            raise StorageFull(f"{size} bytes do not fit into {free}")
+
 
 class CheckedStaged:
     """A ``Staged`` made of a driver's."""
@@ -171,7 +267,7 @@ class CheckedStaged:
                 with self._run.part(self._writes):
                     self._staged.write(view)
             except BaseException:
-                self.abort()
+                self._give_up()
                 raise
             self._writes.size += len(view)
 
@@ -184,7 +280,7 @@ class CheckedStaged:
             with self._run("publish"):
                 locator = self._staged.publish(sidecar)
         except BaseException:
-            self.abort()
+            self._give_up()
             raise
         self._close()
         return locator
@@ -204,6 +300,10 @@ class CheckedStaged:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """What follows an error, and leaving the block."""
         self.abort()
 
     def _expect_open(self) -> None:
@@ -213,6 +313,44 @@ class CheckedStaged:
     def _close(self) -> None:
         self._open = False
         self._run.tell(self._writes)
+
+
+class CheckedAppending(CheckedStaged):
+    """An ``Appending`` made of a driver's."""
+
+    def __init__(self, appending: DriverAppending, run: _Runner) -> None:
+        super().__init__(appending, run)
+        self._appending = appending
+        self._before = appending.size
+
+    @property
+    def size(self) -> int:
+        return self._before + self._writes.size
+
+    def suspend(self) -> None:
+        self._end("suspend", self._appending.suspend)
+
+    def revert(self) -> None:
+        self._end("revert", self._appending.revert)
+
+    def close(self) -> None:
+        if self._open:
+            self._close()
+            with suppress(StorageError), self._run("close"):
+                self._appending.close()
+
+    def _end(self, operation: str, act: Callable[[], None]) -> None:
+        self._expect_open()
+        try:
+            with self._run(operation):
+                act()
+        except BaseException:
+            self._give_up()
+            raise
+        self._close()
+
+    def _give_up(self) -> None:
+        self.close()
 
 
 class CheckedReader:
@@ -300,3 +438,13 @@ class _Runner:
 def _check_locator(locator: Locator) -> None:
     if not _LOCATOR.fullmatch(locator):
         raise InvalidLocator("a locator is 1 to 1024 visible ASCII characters")
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidLocator("a key is 1 to 2048 visible ASCII characters")
+
+
+def _check_range(offset: int, length: int | None) -> None:
+    if offset < 0 or (length is not None and length < 0):
+        raise InvalidRange("offset and length are not negative")

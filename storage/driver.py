@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from storage.base import BlobReader, BlobStat, Capability, Locator, Sidecar, StoredBlob
 from storage.errors import StorageError
@@ -78,3 +78,40 @@ class Driver(Protocol):
     def free_bytes(self) -> int | None: ...
 
     def check(self) -> None: ...
+
+
+class DriverAppending(DriverStaged, Protocol):
+    """Staged bytes that are gone on with. One thread uses it, and ends it with one of ``publish``,
+    ``suspend``, ``revert``, ``abort`` or ``close``; with ``close`` when another one raised.
+
+    All but ``close`` raise StagedClosed when a newer one was made for the same key, or the bytes are gone.
+    Unlike that of a blob staged in one go, ``write`` leaves nothing of its data behind when it raises.
+    """
+
+    @property
+    def size(self) -> int:
+        """Bytes held when it was made."""
+
+    def suspend(self) -> None:
+        """Make what is held durable."""
+
+    def revert(self) -> None:
+        """Back to what was held when it was made."""
+
+    def close(self) -> None:
+        """Give back what the process holds. The bytes stay; provisional ones need not."""
+
+
+@runtime_checkable
+class AppendableDriver(Protocol):
+    """The native half of ``storage.base.AppendableStaging``. Checks keys itself, as it does locators."""
+
+    def begin_staged(self) -> str: ...
+
+    def staged_size(self, key: str) -> int: ...
+
+    def append_staged(self, key: str, *, provisional: bool) -> DriverAppending: ...
+
+    def open_staged(self, key: str, *, offset: int) -> BlobReader: ...
+
+    def discard_staged(self, key: str) -> None: ...

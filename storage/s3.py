@@ -11,6 +11,11 @@ key, and publishing is the request that makes the object appear (one ``PutObject
 digest published twice stands twice, and the caller decides which one to keep. The sidecar is written just
 before; alone it means nothing and is swept.
 
+Clients that send parts themselves (``PresignedMultipart``) do not know the digest in advance either. Their
+object appears at its random key beside a sidecar that says only that nobody has read it yet; publishing
+writes the real one over it. So what is unverified is known by what it has, never by what it lacks: a blob
+whose sidecar got lost is not taken for one.
+
 Memory of one upload: the part being filled and those in flight, ``_MEMORY`` in all, until two parts are more
 than that (blobs over 97 GiB), because S3 allows 10,000 parts. Parts are filled in mapped memory, used again
 for the next part and given back whole at the end: what an allocator would keep adds up over processes.
@@ -22,7 +27,7 @@ import io
 import mmap
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -34,12 +39,23 @@ import urllib3.exceptions
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from storage.base import BlobReader, BlobStat, Capability, Locator, Sidecar, StoredBlob
+from storage.base import (
+    BlobReader,
+    BlobStat,
+    Capability,
+    Locator,
+    MultipartUpload,
+    Sidecar,
+    StoredBlob,
+    UploadedPart,
+)
 from storage.driver import StoreUrl
 from storage.errors import (
     BlobNotFound,
     InvalidLocator,
     InvalidRange,
+    PartsMissing,
+    SizeMismatch,
     StorageError,
     StorageFull,
     StorageRefused,
@@ -50,7 +66,12 @@ from storage.sidecar import MAX_SIDECAR_SIZE, decode_sidecar, encode_sidecar
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, MultipartUploadTypeDef
+    from mypy_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        HeadObjectOutputTypeDef,
+        ListPartsOutputTypeDef,
+        MultipartUploadTypeDef,
+    )
 
 _AddressingStyle = Literal["auto", "virtual", "path"]
 
@@ -62,6 +83,16 @@ _MAX_PARTS = 10_000
 _GROW_EVERY = 2_000
 """Of an upload of unknown size: parts double after so many, which makes room for 302 GiB in 10,000 parts."""
 
+_DIRECT_PART_SIZE = 8 * _MIB
+"""What other clients of S3 choose: little to send again when a line breaks, few requests when it does not."""
+_LIST_PARTS = 1000
+_DIRECT_KEY = re.compile(
+    r"(?P<locator>blobs/[0-9a-f/]{35})/(?P<size>[1-9][0-9]{0,14})/(?P<part_size>[1-9][0-9]{0,14})"
+    r"/(?P<upload_id>[\x21-\x7e]{1,1024})"
+)
+_UNVERIFIED = b'{"unverified":true}\n'
+"""The sidecar of what clients put together, until somebody has read it."""
+
 _MAX_PRESIGNED = timedelta(days=7)
 _PROOF = b"written and read\n"
 _ANY_BLOB = "blobs/"
@@ -70,8 +101,8 @@ _SIDECAR_SUFFIX = ".json"
 
 _FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
 _NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
-_MAY_PASS = {"BadDigest", "IncompleteBody", "NoSuchUpload", "XAmzContentSHA256Mismatch"}
-"""Damage on the way, or a staged blob that was swept: worth another try from the start."""
+_MAY_PASS = {"BadDigest", "IncompleteBody", "InvalidPart", "NoSuchUpload", "XAmzContentSHA256Mismatch"}
+"""Damage on the way, a part replaced meanwhile, a staged blob that was swept: worth another try."""
 _ALREADY_DONE = {"412", "NoSuchUpload", "PreconditionFailed"}
 
 _CONFIG = Config(
@@ -115,11 +146,16 @@ class S3Driver:
         self.bucket = bucket
         self._prefix = prefix
         self._checker = client(endpoint_url, _QUICK)
-        self._presigner = None if public_endpoint_url is None else client(public_endpoint_url, _CONFIG)
+        # Parts come from others without the checksum that boto3 would announce for them.
+        plain = _CONFIG.merge(Config(request_checksum_calculation="when_required"))
+        self._presigner = None if public_endpoint_url is None else client(public_endpoint_url, plain)
+        self._unsummed = None if public_endpoint_url is None else client(endpoint_url, plain)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset() if self._presigner is None else frozenset({Capability.PRESIGNED_DOWNLOAD})
+        if self._presigner is None:
+            return frozenset()
+        return frozenset({Capability.PRESIGNED_DOWNLOAD, Capability.PRESIGNED_MULTIPART})
 
     def translate(self, error: Exception) -> StorageError | None:
         match error:
@@ -164,7 +200,7 @@ class S3Driver:
 
     def sidecar(self, locator: Locator) -> Sidecar | None:
         self.stat(locator)
-        return self._read_sidecar(self.key_of(locator))
+        return _decode(self._read_note(self.key_of(locator)))
 
     def delete(self, locator: Locator) -> None:
         key = self.key_of(locator)
@@ -175,14 +211,14 @@ class S3Driver:
         with ThreadPoolExecutor(max_workers=8, thread_name_prefix="s3-sidecars") as pool:
             for page in self._pages():
                 blobs = [found for found in page if _LOCATOR.fullmatch(found[0])]
-                notes = pool.map(self._read_sidecar, [self._prefix + name for name, _, _ in blobs])
+                notes = pool.map(self._read_note, [self._prefix + name for name, _, _ in blobs])
                 for (name, size, _), note in zip(blobs, notes, strict=True):
-                    yield StoredBlob(locator=Locator(name), size=size, sidecar=note)
+                    if note != _UNVERIFIED:
+                        yield StoredBlob(locator=Locator(name), size=size, sidecar=_decode(note))
 
     def sweep_staged(self, older_than: timedelta) -> int:
         limit = datetime.now(UTC) - older_than
-        self._sweep_sidecars(limit)
-        swept = 0
+        swept = self._sweep_sidecars(limit)
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self.bucket, Prefix=self._prefix + _ANY_BLOB
         )
@@ -208,20 +244,99 @@ class S3Driver:
     def presign_download(
         self, locator: Locator, *, expires: timedelta, content_disposition: str, content_type: str
     ) -> str:
-        if self._presigner is None:
-            raise AssertionError("declared only with a public endpoint")
-        if not timedelta(seconds=1) <= expires <= _MAX_PRESIGNED:
-            raise ValueError("a presigned download expires after 1 second to 7 days")
-        return self._presigner.generate_presigned_url(
+        return self._presign(
             "get_object",
-            Params={
-                "Bucket": self.bucket,
-                "Key": self.key_of(locator),
-                "ResponseContentDisposition": content_disposition,
-                "ResponseContentType": content_type,
-            },
-            ExpiresIn=int(expires.total_seconds()),
+            expires,
+            Key=self.key_of(locator),
+            ResponseContentDisposition=content_disposition,
+            ResponseContentType=content_type,
         )
+
+    def begin_multipart(self, size: int) -> MultipartUpload:
+        name = secrets.token_hex(16)
+        locator = Locator(f"{_ANY_BLOB}{name[:2]}/{name}")
+        created = _declared(self._unsummed).create_multipart_upload(
+            Bucket=self.bucket, Key=self.key_of(locator)
+        )
+        part_size = max(_DIRECT_PART_SIZE, _part_size(size))
+        key = f"{locator}/{size}/{part_size}/{created['UploadId']}"
+        return MultipartUpload(key=key, size=size, part_size=part_size)
+
+    def multipart(self, key: str) -> MultipartUpload:
+        return _Direct(key).upload
+
+    def presign_part(self, key: str, number: int, *, expires: timedelta) -> str:
+        direct = _Direct(key)
+        return self._presign(
+            "upload_part",
+            expires,
+            Key=self.key_of(direct.locator),
+            UploadId=direct.upload_id,
+            PartNumber=number,
+            ContentLength=direct.upload.length(number),
+        )
+
+    def list_parts(self, key: str, *, first: int = 1, limit: int | None = None) -> list[UploadedPart]:
+        direct = _Direct(key)
+        last = direct.upload.count if limit is None else min(direct.upload.count, first + limit - 1)
+        found: list[UploadedPart] = []
+        before, more = first - 1, True
+        while more and before < last:
+            page = self._page_of_parts(direct, before, min(_LIST_PARTS, last - before))
+            parts = page.get("Parts", [])
+            found += [
+                UploadedPart(number=part["PartNumber"], size=part["Size"], etag=part["ETag"].strip('"'))
+                for part in parts
+                if part["PartNumber"] <= last
+            ]
+            more = bool(parts) and page["IsTruncated"]
+            before = parts[-1]["PartNumber"] if parts else last
+        return found
+
+    def complete_multipart(self, key: str, etags: Mapping[int, str] | None = None) -> None:
+        direct = _Direct(key)
+        place = self.key_of(direct.locator)
+        try:
+            there = self.list_parts(key)
+        except BlobNotFound:
+            if self.size_at(place) == direct.upload.size:
+                return  # done before; the answer may have got lost
+            raise
+        if missing := direct.upload.missing(there, etags):
+            raise PartsMissing(missing)
+        self._note_unverified(place)
+        try:
+            _declared(self._unsummed).complete_multipart_upload(
+                Bucket=self.bucket,
+                Key=place,
+                UploadId=direct.upload_id,
+                MultipartUpload={"Parts": [{"PartNumber": p.number, "ETag": f'"{p.etag}"'} for p in there]},
+                IfNoneMatch="*",
+            )
+        except boto.ClientError as error:
+            if _code(error) not in _ALREADY_DONE:
+                raise
+            if self.size_at(place) != direct.upload.size:
+                raise BlobNotFound("the upload was discarded meanwhile") from error
+
+    def open_multipart(self, key: str, *, offset: int = 0, length: int | None = None) -> BlobReader:
+        return self.open(_Direct(key).locator, offset, length)
+
+    def publish_multipart(self, key: str, sidecar: Sidecar) -> Locator:
+        locator = _Direct(key).locator
+        if self.stat(locator).size != sidecar.size:
+            raise SizeMismatch("what was put together has another size than the sidecar says")
+        self.put_sidecar(self.key_of(locator), sidecar)
+        return locator
+
+    def discard_multipart(self, key: str) -> None:
+        direct = _Direct(key)
+        place = self.key_of(direct.locator)
+        # First of all: what is completed at this moment is found below, or finds its upload gone.
+        with suppress(self.client.exceptions.NoSuchUpload):
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=place, UploadId=direct.upload_id)
+        if self._read_note(place) == _UNVERIFIED:
+            self.delete(direct.locator)
 
     def key_of(self, locator: Locator) -> str:
         if not _LOCATOR.fullmatch(locator):
@@ -242,7 +357,38 @@ class S3Driver:
             raise InvalidRange(f"offset {offset} is beyond the end ({size} bytes)")
         return io.BytesIO()
 
-    def _read_sidecar(self, key: str) -> Sidecar | None:
+    def _presign(self, operation: str, expires: timedelta, **params: object) -> str:
+        if not timedelta(seconds=1) <= expires <= _MAX_PRESIGNED:
+            raise ValueError("a presigned URL expires after 1 second to 7 days")
+        return _declared(self._presigner).generate_presigned_url(
+            operation, Params={"Bucket": self.bucket, **params}, ExpiresIn=int(expires.total_seconds())
+        )
+
+    def _page_of_parts(self, direct: _Direct, before: int, limit: int) -> ListPartsOutputTypeDef:
+        """Up to ``limit`` parts after number ``before``."""
+        try:
+            return self.client.list_parts(
+                Bucket=self.bucket,
+                Key=self.key_of(direct.locator),
+                UploadId=direct.upload_id,
+                PartNumberMarker=before,
+                MaxParts=limit,
+            )
+        except self.client.exceptions.NoSuchUpload as error:
+            raise BlobNotFound("there is no such upload") from error
+
+    def _note_unverified(self, key: str) -> None:
+        """Before the object appears; never over the sidecar of a blob that somebody has published by now."""
+        try:
+            self.client.put_object(
+                Bucket=self.bucket, Key=key + _SIDECAR_SUFFIX, Body=_UNVERIFIED, IfNoneMatch="*"
+            )
+        except boto.ClientError as error:
+            if _code(error) not in _ALREADY_DONE:
+                raise
+
+    def _read_note(self, key: str) -> bytes | None:
+        """What stands beside the object, None when there is nothing."""
         try:
             found = self.client.get_object(Bucket=self.bucket, Key=key + _SIDECAR_SUFFIX)
         except boto.ClientError as error:
@@ -250,7 +396,7 @@ class S3Driver:
                 return None
             raise
         with found["Body"] as body:
-            return decode_sidecar(body.read(MAX_SIDECAR_SIZE + 1))
+            return body.read(MAX_SIDECAR_SIZE + 1)
 
     def _pages(self) -> Iterator[list[tuple[str, int, datetime]]]:
         """Every object under ``blobs/``: name below the prefix, size in bytes, last modified."""
@@ -263,21 +409,40 @@ class S3Driver:
                 for found in page.get("Contents", [])
             ]
 
-    def _sweep_sidecars(self, limit: datetime) -> None:
-        """Remove old sidecars whose blob never came. A blob is listed right before its sidecar."""
+    def _sweep_sidecars(self, limit: datetime) -> int:
+        """Remove old sidecars whose blob never came, and old blobs that nobody verified; returns how many of
+        these. A blob is listed right before its sidecar.
+        """
+        swept = 0
         before = ""
         for page in self._pages():
-            for name, _, modified in page:
+            for name, size, modified in page:
                 blob = name.removesuffix(_SIDECAR_SUFFIX)
-                lonely = blob not in {name, before} and _LOCATOR.fullmatch(blob)
-                if lonely and modified <= limit and self.size_at(self._prefix + blob) is None:
-                    self.client.delete_object(Bucket=self.bucket, Key=self._prefix + name)
+                if blob != name and modified <= limit and _LOCATOR.fullmatch(blob):
+                    if blob != before and self.size_at(self._prefix + blob) is None:
+                        self.client.delete_object(Bucket=self.bucket, Key=self._prefix + name)
+                    elif size == len(_UNVERIFIED):
+                        swept += self._sweep_unverified(Locator(blob), limit)
                 before = name
+        return swept
+
+    def _sweep_unverified(self, locator: Locator, limit: datetime) -> bool:
+        if self._read_note(self.key_of(locator)) != _UNVERIFIED:
+            return False
+        found = self._find(self.key_of(locator))
+        if found is not None and found["LastModified"] > limit:  # the sidecar is an earlier attempt's
+            return False
+        self.delete(locator)
+        return True
 
     def size_at(self, key: str) -> int | None:
         """Bytes of the object, None when there is none."""
+        found = self._find(key)
+        return None if found is None else found["ContentLength"]
+
+    def _find(self, key: str) -> HeadObjectOutputTypeDef | None:
         try:
-            return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+            return self.client.head_object(Bucket=self.bucket, Key=key)
         except boto.ClientError as error:
             if _code(error) in _NOT_FOUND:
                 return None
@@ -458,6 +623,29 @@ class _S3Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Direct:
+    """What the key of a presigned upload says. Raises InvalidLocator."""
+
+    def __init__(self, key: str) -> None:
+        found = _DIRECT_KEY.fullmatch(key)
+        if found is None or not _LOCATOR.fullmatch(found["locator"]):
+            raise InvalidLocator("not a key of the S3 store")
+        self.locator = Locator(found["locator"])
+        self.upload_id = found["upload_id"]
+        self.upload = MultipartUpload(key=key, size=int(found["size"]), part_size=int(found["part_size"]))
+
+
+def _declared(client: S3Client | None) -> S3Client:
+    """A client of presigned URLs, which are declared only with a public endpoint."""
+    if client is None:
+        raise AssertionError("declared only with a public endpoint")
+    return client
+
+
+def _decode(note: bytes | None) -> Sidecar | None:
+    return None if note is None else decode_sidecar(note)
 
 
 def _part_size(expected_size: int) -> int:

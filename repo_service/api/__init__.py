@@ -6,7 +6,17 @@ from typing import Any
 
 from apiflask import APIFlask
 
-from repo_service.api import accounts, docs, files, operating, operations, resources, uploads, vocabularies
+from repo_service.api import (
+    accounts,
+    direct,
+    docs,
+    files,
+    operating,
+    operations,
+    resources,
+    uploads,
+    vocabularies,
+)
 
 SPEC_PATH = "/api/openapi.json"
 
@@ -40,7 +50,7 @@ def document(app: APIFlask) -> dict[str, Any]:
 
 def register(app: APIFlask) -> None:
     """Add the API's blueprints and finish its OpenAPI document."""
-    for module in (resources, uploads, files, accounts, vocabularies, operating, docs):
+    for module in (resources, uploads, direct, files, accounts, vocabularies, operating, docs):
         app.register_blueprint(module.blueprint)
 
     @app.spec_processor

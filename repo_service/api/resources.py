@@ -78,6 +78,7 @@ _TAKES_FILES = (
     "unsupported-media-type",
     "invalid-input",
     "conflict",
+    "not-verified",
     "storage-full",
     "storage-unavailable",
 )

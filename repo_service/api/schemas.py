@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from repo_service.domain.identity import ClientKind, Role, Scope
-from repo_service.domain.resources import JobState, Noun, UploadState, Visibility
+from repo_service.domain.resources import JobState, Noun, UploadState, UploadWay, Visibility
 from repo_service.domain.search import Facet
 from repo_service.services.accounts import USERNAME
 from repo_service.services.descriptions import (
@@ -40,6 +40,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pa
 Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+MAX_PARTS = 10_000
+"""What S3 allows."""
 _MAX_TOKEN_AGE = timedelta(days=3650)
 Size = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 
@@ -290,13 +292,73 @@ class UploadOut(Outgoing):
     """A file on its way in."""
 
     id: UUID
-    url: str = Field(description="PUT the bytes here.")
+    url: str = Field(description="Where it is. PUT the bytes here when they come in one body.")
     file_name: str
     size: int
+    way: UploadWay
     state: UploadState
+    reason: str | None = Field(description="Why it failed.")
     sha256: str | None
     expires_at: datetime
     created_at: datetime
+
+
+class DirectUploadIn(UploadIn):
+    """A file that is about to come straight to the store."""
+
+    size: Size = Field(ge=1, description="Bytes, at least one.")
+
+
+class DirectUploadOut(UploadOut):
+    """A file that is sent to the store in parts."""
+
+    part_size: int = Field(description="Bytes of each part but the last.")
+    part_count: int
+    parts_url: str = Field(description="GET where the parts go.")
+    complete_url: str = Field(description="POST here when all parts are sent.")
+
+
+class PartsQueryIn(Query):
+    """Which parts."""
+
+    first: int = Field(default=1, ge=1, le=MAX_PARTS, description="Number of the first.")
+    limit: int = Field(default=100, ge=1, le=1000, description="How many at the most.")
+
+
+class PartOut(Outgoing):
+    """One part of an upload."""
+
+    number: int
+    size: int = Field(description="Bytes: exactly so many are taken.")
+    url: str = Field(description="PUT them here, without your token.")
+    etag: str | None = Field(description="Of the part as it is there; null when it is not.")
+
+
+class PartsOut(Outgoing):
+    """Some parts of an upload, in order."""
+
+    part_size: int
+    part_count: int
+    expires_at: datetime = Field(description="When the URLs stop working: ask again for new ones.")
+    items: list[PartOut]
+    next_first: int | None = Field(description="`first` of the next page.")
+
+
+class SentPartIn(Incoming):
+    """A part that was sent."""
+
+    number: Annotated[int, Field(ge=1, le=MAX_PARTS, strict=True)]
+    etag: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        description="The ETag that the store answered, with or without its quotes."
+    )
+
+
+class CompleteIn(Incoming):
+    """What was sent, as the store answered it."""
+
+    parts: Annotated[list[SentPartIn], Field(max_length=MAX_PARTS)] | None = Field(
+        default=None, description="All parts; left out, what the store has counts."
+    )
 
 
 # Accounts

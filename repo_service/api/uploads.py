@@ -10,10 +10,12 @@ from flask import Response
 from repo_service.api import operations
 from repo_service.api.operations import answer, problems
 from repo_service.api.schemas import UploadIn, UploadOut
+from repo_service.domain.resources import UploadState
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
 from repo_service.http.file_names import clean_file_name
 from repo_service.services.records import UploadRecord
+from repo_service.services.uploads import seconds_to_verify
 
 blueprint = APIBlueprint("uploads", __name__, url_prefix="/api/v1/uploads", tag="Uploads")
 
@@ -49,7 +51,7 @@ def begin(given: UploadIn) -> Response:
         size=given.size,
         expected_digest=None if given.sha256 is None else given.sha256.lower(),
     )
-    return answer(_out(record), 201, {"Location": _url(record)})
+    return answer(upload_out(record), 201, {"Location": upload_url(record)})
 
 
 @blueprint.get("/<uuid:upload_id>")
@@ -57,7 +59,8 @@ def begin(given: UploadIn) -> Response:
 @blueprint.doc(operation_id="getUpload", security=operations.BEARER, responses=problems("insufficient-scope"))
 def get(upload_id: UUID) -> Response:
     """One of my uploads"""
-    return answer(_out(services().uploads.get(identity(), upload_id)))
+    record = services().uploads.get(identity(), upload_id)
+    return answer(upload_out(record), headers=until_verified(record))
 
 
 @blueprint.put("/<uuid:upload_id>")
@@ -82,7 +85,7 @@ def put(upload_id: UUID) -> Response:
     The body is the file, whole. Then name the upload in a new resource or version.
     """
     upload = services().uploads.get(identity(), upload_id)
-    return answer(_out(receiving.receive_raw(services().uploads, identity(), upload)))
+    return answer(upload_out(receiving.receive_raw(services().uploads, identity(), upload)))
 
 
 @blueprint.delete("/<uuid:upload_id>")
@@ -98,17 +101,28 @@ def cancel(upload_id: UUID) -> Response:
     return Response(status=204)
 
 
-def _url(record: UploadRecord) -> str:
+def upload_url(record: UploadRecord) -> str:
+    """Where an upload can be asked about."""
     return f"{site().base_url}/api/v1/uploads/{record.id}"
 
 
-def _out(record: UploadRecord) -> UploadOut:
+def until_verified(record: UploadRecord) -> dict[str, str]:
+    """The header that says when to ask again, while the upload is being verified."""
+    if record.state not in (UploadState.VERIFYING, UploadState.PUBLISHING):
+        return {}
+    return {"Retry-After": str(seconds_to_verify(record.size))}
+
+
+def upload_out(record: UploadRecord) -> UploadOut:
+    """A record as the API gives it."""
     return UploadOut(
         id=record.id,
-        url=_url(record),
+        url=upload_url(record),
         file_name=record.file_name,
         size=record.size,
+        way=record.way,
         state=record.state,
+        reason=record.reason,
         sha256=record.digest,
         expires_at=record.expires_at,
         created_at=record.created_at,

@@ -197,6 +197,29 @@ class DigestMismatch(DomainError):
         self.received = received
 
 
+class ChecksumMismatch(DomainError):
+    """The bytes of one request do not have the checksum that came with them."""
+
+    code = "checksum-mismatch"
+
+    def __init__(self, *, algorithm: str) -> None:
+        super().__init__(
+            f"The bytes of this request do not have the {algorithm} that came with them: send them again.",
+            algorithm=algorithm,
+        )
+        self.algorithm = algorithm
+
+
+class UnsupportedProtocol(DomainError):
+    """The client speaks a version of a protocol that is not spoken here. ``supported`` lists those that are."""
+
+    code = "unsupported-protocol"
+
+    def __init__(self, detail: str, *, supported: Sequence[str]) -> None:
+        super().__init__(detail, supported=tuple(supported))
+        self.supported = tuple(supported)
+
+
 class InvalidFile(DomainError):
     """The file is not what it claims to be, is damaged, or breaks a limit of the inspection.
 
@@ -237,6 +260,74 @@ class NameTaken(DomainError):
     def __init__(self, detail: str = "", *, name: str) -> None:
         super().__init__(detail or f"The name {name!r} is taken.", name=name)
         self.name = name
+
+
+class NotVerified(DomainError):
+    """The bytes of the upload are being read for the first time. ``retry_after`` in seconds."""
+
+    code = "not-verified"
+
+    def __init__(
+        self, detail: str = "The file is still being verified: try again in a moment.", *, retry_after: int
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.retry_after = retry_after
+
+
+class PartsMissing(DomainError):
+    """Parts of an upload are not there, or not as announced. ``missing`` are the numbers of the first of
+    them, ``count`` how many there are."""
+
+    code = "parts-missing"
+
+    def __init__(self, detail: str = "", *, missing: Sequence[int], count: int) -> None:
+        super().__init__(
+            detail or f"{count} parts are not there yet, or not as they were announced: send them.",
+            missing=tuple(missing),
+            count=count,
+        )
+        self.missing = tuple(missing)
+        self.count = count
+
+
+class NoDirectUploads(DomainError):
+    """The store of this service takes no bytes from clients."""
+
+    code = "no-direct-uploads"
+
+    def __init__(
+        self, detail: str = "Send the file to this service: its store takes none from clients."
+    ) -> None:
+        super().__init__(detail)
+
+
+class OffsetMismatch(DomainError):
+    """The bytes begin elsewhere than where the upload goes on, which is ``offset``."""
+
+    code = "offset-mismatch"
+
+    def __init__(self, *, offset: int) -> None:
+        super().__init__(f"This upload goes on at byte {offset}: send the bytes from there.", offset=offset)
+        self.offset = offset
+
+
+class Locked(DomainError):
+    """Another request sends bytes to this upload. ``retry_after`` in seconds."""
+
+    code = "locked"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(
+            "Another request sends bytes to this upload: wait until it has ended, or was given up.",
+            retry_after=retry_after,
+        )
+        self.retry_after = retry_after
+
+
+class UploadFailed(DomainError):
+    """The upload cannot be gone on with, and nothing of it was kept; ``detail`` says why."""
+
+    code = "upload-failed"
 
 
 class NotInspected(DomainError):

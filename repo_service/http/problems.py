@@ -69,11 +69,21 @@ CATALOGUE: Mapping[str, Kind] = {
     "quota-exceeded": Kind(413, "Quota exceeded", "Delete what you no longer need, or ask for more room."),
     "size-mismatch": Kind(400, "Size mismatch", "The connection may have broken: send it again."),
     "digest-mismatch": Kind(422, "Digest mismatch", "The bytes changed on their way: send them again."),
+    "checksum-mismatch": Kind(460, "Checksum mismatch", "Send the bytes of this request again."),
+    "unsupported-protocol": Kind(
+        412, "Unsupported version of the protocol", "Use one of the supported versions."
+    ),
     "invalid-file": Kind(422, "Invalid file", "Make the file anew where it comes from and upload that."),
     # What stands in the way
     "conflict": Kind(409, "Conflict", "Read the thing again and see what state it is in."),
     "precondition-failed": Kind(412, "Changed meanwhile", "Read it again, then repeat your change."),
     "name-taken": Kind(409, "Name taken", "Choose another name."),
+    "not-verified": Kind(409, "Not verified yet", "Try again after the seconds in Retry-After."),
+    "parts-missing": Kind(409, "Parts missing", "Send the parts that missing names, then complete again."),
+    "no-direct-uploads": Kind(409, "No direct uploads", "Send the bytes to this service, by PUT or tus."),
+    "offset-mismatch": Kind(409, "Offset mismatch", "Send the bytes from the offset given."),
+    "locked": Kind(423, "Locked", "Ask for the offset after the seconds in Retry-After, and go on from there."),
+    "upload-failed": Kind(410, "Upload failed", "Begin a new upload."),
     "not-inspected": Kind(409, "Not inspected yet", "Wait until processing is done; retry it if it failed."),
     "blocking-findings": Kind(409, "Not fit for release", "Upload a version without what was found."),
     "incomplete": Kind(409, "Incomplete", "Fill in what errors points at."),

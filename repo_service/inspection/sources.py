@@ -1,4 +1,4 @@
-"""Sources: a file on this machine, and anything that can open a range."""
+"""Sources: a file on this machine, anything that can open a range, and one that is read to its end anyway."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Self
 
 from repo_service.inspection.base import ReadStream
 from repo_service.inspection.limits import MIB
+
+_BLOCK = 1 * MIB
 
 OpenRange = Callable[[int, int], ReadStream]
 """Opens a stream over (offset, length), both in bytes; ``BlobStore.open`` with its locator bound."""
@@ -130,3 +132,72 @@ class RangeSource:
         while held > self._room:
             _, dropped = self._kept.popitem(last=False)
             held -= len(dropped)
+
+
+class ReadThrough:
+    """A source whose every byte is taken once and in order, whatever a parser asks for.
+
+    What a parser reads beyond the bytes taken so far is taken as it passes: of one that reads from the start
+    to the end (a tar.gz) nothing is read twice. One that reads here and there (a zip) reads that besides.
+    ``finish`` takes what is left.
+    """
+
+    def __init__(self, source: RangeSource, take: Callable[[bytes], None]) -> None:
+        self._source = source
+        self._take = take
+        self._taken = 0
+
+    @property
+    def size(self) -> int:
+        return self._source.size
+
+    @property
+    def taken(self) -> int:
+        """Bytes taken so far."""
+        return self._taken
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        data = self._source.read_at(offset, length)
+        self.pass_on(offset, data)
+        return data
+
+    def stream(self, offset: int = 0, length: int | None = None) -> ReadStream:
+        return _PassingStream(self, self._source.stream(offset, length), offset)
+
+    def finish(self) -> None:
+        """Read to the end what was not read yet."""
+        if self._taken < self.size:
+            with self.stream(self._taken) as stream:
+                while stream.read(_BLOCK):
+                    pass
+
+    def pass_on(self, offset: int, data: bytes) -> None:
+        """Let be taken what of ``data``, which begins at ``offset``, continues what was taken."""
+        known = self._taken - offset
+        if 0 <= known < len(data):
+            self._take(data[known:])
+            self._taken = offset + len(data)
+
+
+class _PassingStream:
+    def __init__(self, source: ReadThrough, stream: ReadStream, offset: int) -> None:
+        self._source = source
+        self._stream = stream
+        self._offset = offset
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._source.pass_on(self._offset, data)
+        self._offset += len(data)
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -16,7 +16,10 @@ log = structlog.get_logger(__name__)
 
 def handlers_of(services: Services) -> Handlers:
     """What the worker does about each hint."""
-    by_kind: dict[JobKind, Handler] = {JobKind.INSPECT: services.inspector.inspect}
+    by_kind: dict[JobKind, Handler] = {
+        JobKind.INSPECT: services.inspector.inspect,
+        JobKind.VERIFY: services.direct.verify,
+    }
     following = threading.Lock()
     indexer = services.indexer
     if indexer is None:
@@ -27,6 +30,7 @@ def handlers_of(services: Services) -> Handlers:
             indexer.follow()
 
     def sweep() -> None:
+        services.direct.revive()
         services.jobs.sweep()
         follow()
 

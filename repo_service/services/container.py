@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
 from repo_service.services.changes import Changes
+from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
@@ -26,6 +27,7 @@ class Services:
     database: Database
     accounts: Accounts
     changes: Changes
+    direct: DirectUploads
     downloads: Downloads
     garbage: GarbageCollector
     health: Health

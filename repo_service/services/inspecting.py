@@ -6,14 +6,16 @@ from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.identity import Identity
+from repo_service.domain.resources import UploadState, UploadWay
+from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import LIMITS
 from repo_service.inspection.registry import inspect, parsers
 from repo_service.inspection.serialise import search_text, to_json
-from repo_service.inspection.sources import RangeSource
-from repo_service.models import Blob, InspectionRecord, Resource, Version
+from repo_service.models import Blob, InspectionRecord, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.jobs import JobFailed, Report
@@ -22,6 +24,8 @@ from repo_service.services.stores import Stores, blob_source
 from storage import BlobNotFound
 
 _SYSTEM = Identity(username="system")
+_UNREADABLE = ("unreadable", 0)
+"""In the place of a parser and its version, for a file that none of them can read."""
 
 
 class Inspector:
@@ -39,6 +43,8 @@ class Inspector:
         Each version's file is looked into by a job of its own, even when the same bytes were looked into
         before: nobody can tell by it what others have. A file that cannot be read is kept with the reason:
         that is an answer too. Raises JobFailed when there is no such file any more.
+
+        Only what was looked into while this very upload was verified is not read again.
         """
         with self._database.read() as session:
             row = session.execute(
@@ -48,12 +54,15 @@ class Inspector:
             ).one_or_none()
             if row is None:
                 raise JobFailed("The file has been deleted.")
-        try:
-            with self._database.read() as session:
-                store, locator = self._stores.locate(session, row.digest)
-            record = self._look(row.digest, blob_source(store, locator, row.size), report)
-        except BlobNotFound as error:
-            raise JobFailed("No store has the bytes of this file: an operator must look.") from error
+            looked = self._looked_while_verifying(session, UUID(version_id))
+        record: InspectionRecord | None = None
+        if not looked:
+            try:
+                with self._database.read() as session:
+                    store, locator = self._stores.locate(session, row.digest)
+                record = self.look(blob_source(store, locator, row.size), report)
+            except BlobNotFound as error:
+                raise JobFailed("No store has the bytes of this file: an operator must look.") from error
         with self._database.write() as session:
             blob = session.scalar(select(Blob).where(Blob.digest == row.digest).with_for_update())
             found = session.execute(
@@ -64,10 +73,8 @@ class Inspector:
             ).one_or_none()
             if blob is None or found is None:
                 raise JobFailed("The file was deleted meanwhile.")
-            session.merge(record)
-            if record.problem is None:
-                blob.media_type = record.document["media_type"]
-            session.flush()
+            if record is not None:
+                self.keep(session, blob, record)
             settle(session, _SYSTEM, found.Resource, found.Version)
 
     def outdated(self) -> list[str]:
@@ -82,15 +89,15 @@ class Inspector:
         current = {row.id for row in rows if (row.parser, row.parser_version) in present}
         return [str(version_id) for version_id in sorted({row.id for row in rows} - current)]
 
-    def _look(self, digest: str, source: RangeSource, report: Report) -> InspectionRecord:
+    def look(self, source: Source, report: Progress) -> InspectionRecord:
+        """What is in the file, for ``keep``: the digest of the blob may not be known yet."""
         try:
             parser, inspection = inspect(source, name="", progress=report, parsers=self._parsers)
         except InvalidFile as error:
             problem = {"detail": error.detail, "reason": error.reason, "place": error.place}
             return InspectionRecord(
-                digest=digest,
-                parser="unreadable",
-                parser_version=0,
+                parser=_UNREADABLE[0],
+                parser_version=_UNREADABLE[1],
                 kind="unreadable",
                 blocking=True,
                 document={},
@@ -98,7 +105,6 @@ class Inspector:
                 created_at=now(),
             )
         return InspectionRecord(
-            digest=digest,
             parser=parser.name,
             parser_version=parser.version,
             kind=inspection.kind,
@@ -108,3 +114,31 @@ class Inspector:
             problem=None,
             created_at=now(),
         )
+
+    def keep(self, session: Session, blob: Blob, record: InspectionRecord) -> None:
+        """Record what was found in ``blob``."""
+        record.digest = blob.digest
+        session.merge(record)
+        if record.problem is None:
+            blob.media_type = record.document["media_type"]
+        session.flush()
+
+    def _looked_while_verifying(self, session: Session, version_id: UUID) -> bool:
+        """Whether the file of a new version was looked into when it was verified, by the present parsers.
+
+        By no other reading of the same bytes: how long an inspection takes must tell nobody what others have.
+        """
+        found = session.execute(
+            select(InspectionRecord.parser, InspectionRecord.parser_version)
+            .join(Version, Version.digest == InspectionRecord.digest)
+            .join(Upload, (Upload.digest == Version.digest) & (Upload.account_id == Version.created_by))
+            .where(
+                Version.id == version_id,
+                Version.inspected_at.is_(None),
+                Upload.way == UploadWay.DIRECT.value,
+                Upload.state == UploadState.USED.value,
+                InspectionRecord.created_at >= Upload.created_at,
+            )
+        ).all()
+        present = {(parser.name, parser.version) for parser in self._parsers} | {_UNREADABLE}
+        return any((row.parser, row.parser_version) in present for row in found)

@@ -13,7 +13,8 @@ from repo_service.models import Account, Blob, Resource, Upload, Version
 
 
 def used_bytes(session: Session, account_id: UUID) -> int:
-    """Bytes that count for the account: each blob of its versions once, and all uploads not swept yet.
+    """Bytes that count for the account: each blob of its versions once, and all uploads not swept yet, but
+    those that failed, of which nothing was kept.
 
     A blob counts in full for everybody who has it, so the figure tells nothing about other people's files.
     """
@@ -30,7 +31,7 @@ def used_bytes(session: Session, account_id: UUID) -> int:
         session.scalar(
             select(func.coalesce(func.sum(Upload.declared_size), 0)).where(
                 Upload.account_id == account_id,
-                Upload.state != UploadState.USED.value,
+                Upload.state.not_in((UploadState.USED.value, UploadState.FAILED.value)),
             )
         )
         or 0

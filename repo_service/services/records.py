@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from repo_service.domain.identity import Role, Scope
-from repo_service.domain.resources import JobState, UploadState, Visibility
+from repo_service.domain.resources import JobState, LocationState, UploadState, UploadWay, Visibility
 
 T = TypeVar("T")
 
@@ -32,8 +32,24 @@ class Processing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRecord:
+    """One copy of a file: the store, and what its bytes were when somebody last looked.
+
+    ``locator`` is for ``Stores.shown``, which knows whose business it is.
+    """
+
+    store: str
+    locator: str
+    state: LocationState
+    verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRecord:
-    """One edition. ``size`` in bytes; size, digest and media type are None once the bytes are deleted."""
+    """One edition. ``size`` in bytes; size, digest and media type are None once the bytes are deleted.
+
+    ``copies`` are given with a whole resource only, never with a hit of a search.
+    """
 
     number: int
     file_name: str
@@ -46,6 +62,7 @@ class VersionRecord:
     release_requested: bool
     kind: str | None
     processing: Processing
+    copies: tuple[CopyRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +107,14 @@ def public_etag(revision: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRecord:
-    """A file on its way in. ``size`` in bytes."""
+    """A file on its way in. ``size`` in bytes; ``reason`` says why it failed."""
 
     id: UUID
     file_name: str
     size: int
+    way: UploadWay
     state: UploadState
+    reason: str | None
     digest: str | None
     expected_digest: str | None
     expires_at: datetime

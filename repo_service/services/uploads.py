@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -18,12 +20,13 @@ from repo_service.domain.errors import (
     Conflict,
     DigestMismatch,
     NotFound,
+    NotVerified,
     PayloadTooLarge,
     SizeMismatch,
     StorageFull,
 )
 from repo_service.domain.identity import Identity, Scope
-from repo_service.domain.resources import LocationState, Noun, UploadState
+from repo_service.domain.resources import LocationState, Noun, UploadState, UploadWay
 from repo_service.inspection.base import HEAD_SIZE
 from repo_service.inspection.media_types import media_type
 from repo_service.models import Blob, BlobLocation, Upload, Version
@@ -34,11 +37,26 @@ from repo_service.services.accounts import require_account
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
 from repo_service.services.trail import audit
-from storage import BlobNotFound, BlobStore, Digest, Locator, Sidecar, Staged
+from storage import (
+    BlobNotFound,
+    BlobStore,
+    Digest,
+    Locator,
+    Sidecar,
+    Staged,
+    StorageError,
+    presigned_multipart,
+)
 from storage.checks import Checks
 
 _DELETION_WAIT_SECONDS = 10.0
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_MARGIN = timedelta(hours=1)
+"""Far more than clocks differ, and than putting parts together takes."""
+_VERIFIED_PER_SECOND = 100 * 1024 * 1024
+_LONGEST_WAIT_SECONDS = 60
+_STAYS = {UploadState.USED.value, UploadState.VERIFYING.value}
+"""States in which an upload is there for its owner however old it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,19 +118,24 @@ class Uploads:
             )
             session.add(upload)
             session.flush()
-            return _record(upload)
+            return upload_record(upload)
 
     def get(self, identity: Identity, upload_id: UUID) -> UploadRecord:
         """One of the asker's uploads. Raises NotFound."""
         with self._database.read() as session:
-            return _record(_own(session, require_account(identity, Scope.WRITE), upload_id))
+            return upload_record(own_upload(session, require_account(identity, Scope.WRITE), upload_id))
 
     def require_digest(self, identity: Identity, upload_id: UUID, expected: str) -> None:
-        """Compare an upload with what its file should be. Raises NotFound, Conflict, DigestMismatch."""
-        digest = self.get(identity, upload_id).digest
-        if digest is None:
-            raise Conflict("This upload has no file yet.")
-        _require_equal(expected, digest)
+        """Compare an upload with what its file should be.
+
+        Raises NotFound, Conflict, NotVerified, DigestMismatch.
+        """
+        with self._database.read() as session:
+            upload = own_upload(session, require_account(identity, Scope.WRITE), upload_id)
+            if upload.digest is None:
+                _require_finished(upload)
+                raise Conflict("This upload's file has been deleted meanwhile: send it again.")
+            _require_equal(expected, upload.digest)
 
     def receive(
         self, identity: Identity, upload_id: UUID, *, exact: bool = True, announced: int | None = None
@@ -123,10 +146,12 @@ class Uploads:
         already, SizeMismatch when another size was declared.
         """
         with self._database.read() as session:
-            upload = _own(session, require_account(identity, Scope.WRITE), upload_id)
+            upload = own_upload(session, require_account(identity, Scope.WRITE), upload_id)
+            if upload.way != UploadWay.BODY.value:
+                raise Conflict("The bytes of this upload are not sent here: see how it was begun.")
             if upload.state != UploadState.OPEN.value:
                 raise Conflict("This upload has its file already: begin a new one.")
-            record = _record(upload)
+            record = upload_record(upload)
         if announced is not None and announced != record.size:
             raise SizeMismatch(
                 "The body has another size than was declared for this upload.",
@@ -138,53 +163,94 @@ class Uploads:
     def cancel(self, identity: Identity, upload_id: UUID) -> None:
         """Give an upload up. Raises NotFound, Conflict when a version has taken it or takes it now."""
         with self._database.write() as session:
-            upload = _own(session, require_account(identity, Scope.WRITE), upload_id)
+            upload = own_upload(session, require_account(identity, Scope.WRITE), upload_id)
             if upload.state in (UploadState.USED.value, UploadState.PUBLISHING.value):
                 raise Conflict("This upload has become a version already, or is just being kept.")
             _let_go(session, upload)
+        self.discard(upload)
 
     def abandon(self, upload_id: UUID) -> None:
         """Give up an upload that failed; a used one stays."""
         with self._database.write() as session:
             upload = session.scalar(select(Upload).where(Upload.id == upload_id).with_for_update())
-            if upload is not None and upload.state != UploadState.USED.value:
-                _let_go(session, upload)
+            if upload is None or upload.state == UploadState.USED.value:
+                return
+            _let_go(session, upload)
+        self.discard(upload)
 
     def sweep(self) -> int:
-        """Forget uploads that expired, and staged bytes that nobody writes to; returns how many uploads."""
+        """Forget uploads that expired, and staged bytes that nobody writes to; returns how many uploads.
+
+        What waits to be verified stays, however long that takes; and no staged bytes go while some of them
+        have waited for so long that they could be taken for abandoned ones.
+        """
+        moment = now()
         with self._database.write() as session:
             gone = session.scalars(
-                delete(Upload).where(Upload.expires_at <= now()).returning(Upload.id)
+                select(Upload)
+                .where(Upload.expires_at <= moment, ~_waits_for_verification())
+                .with_for_update(skip_locked=True)
             ).all()
-        self._store.sweep_staged(older_than=self._limits.ttl)
+            for upload in gone:
+                session.delete(upload)
+            overdue = session.scalar(
+                select(Upload.id)
+                .where(Upload.expires_at <= moment + _MARGIN, _waits_for_verification())
+                .limit(1)
+            )
+        for upload in gone:
+            self.discard(upload)
+        if overdue is None:
+            self._store.sweep_staged(older_than=self._limits.ttl)
         return len(gone)
 
+    def discard(self, upload: Upload) -> None:
+        """Give back what the store keeps of an upload that is given up; a sweep does what cannot be now."""
+        direct = presigned_multipart(self._store) if upload.way == UploadWay.DIRECT.value else None
+        if direct is not None and upload.staging_key is not None:
+            with suppress(StorageError):
+                direct.discard_multipart(upload.staging_key)
+
     def keep(
-        self, upload: UploadRecord, staged: Publishable, sidecar: Sidecar, checks: bytes, file_name: str
+        self,
+        upload: UploadRecord,
+        staged: Publishable,
+        sidecar: Sidecar,
+        checks: bytes,
+        file_name: str,
+        *,
+        also: Callable[[Session, Blob], None] = lambda session, blob: None,
     ) -> UploadRecord:
         """Publish staged bytes under their digest, unless they are there, and finish the upload.
 
-        ``checks`` are the checksums of their chunks. Raises NotFound, Conflict, Busy, and the store's errors.
+        ``upload`` is in the state that it still has to be in. ``checks`` are the checksums of its chunks,
+        ``also`` is done in the transaction that finishes it. Raises NotFound, Conflict, Busy, and the store's
+        errors.
         """
-        locator = self._claim(upload.id, sidecar, checks)
+        locator = self._claim(upload, sidecar, checks)
         try:
             if locator is not None and self._is_whole(locator, sidecar):
                 staged.abort()
             else:
                 self._publish(staged, sidecar)
         except BaseException:
-            self._reopen(upload.id)
+            self._reopen(upload)
             raise
         with self._database.write() as session:
-            row = session.get(Upload, upload.id)
+            row = session.scalar(select(Upload).where(Upload.id == upload.id).with_for_update())
             if row is None:
                 raise NotFound("This upload has expired: begin a new one.")
+            blob = session.scalar(select(Blob).where(Blob.digest == sidecar.digest).with_for_update())
+            if row.state != UploadState.PUBLISHING.value or row.digest != sidecar.digest or blob is None:
+                raise Conflict("Somebody else has taken this upload over.")
             row.state = UploadState.FINISHED.value
             row.declared_size = sidecar.size
             row.file_name = file_name
-            return _record(row)
+            row.staging_key = None
+            also(session, blob)
+            return upload_record(row)
 
-    def _claim(self, upload_id: UUID, sidecar: Sidecar, checks: bytes) -> Locator | None:
+    def _claim(self, upload: UploadRecord, sidecar: Sidecar, checks: bytes) -> Locator | None:
         """Give the upload its digest, which keeps the garbage collector away from the blob.
 
         Only one sender of an upload gets that far. Returns the locator when the store should have the bytes
@@ -193,10 +259,10 @@ class Uploads:
         deadline = time.monotonic() + _DELETION_WAIT_SECONDS
         while True:
             with self._database.write() as session:
-                upload = session.scalar(select(Upload).where(Upload.id == upload_id).with_for_update())
-                if upload is None:
+                row = session.scalar(select(Upload).where(Upload.id == upload.id).with_for_update())
+                if row is None:
                     raise NotFound("This upload was cancelled or has expired: begin a new one.")
-                if upload.state != UploadState.OPEN.value:
+                if row.state != upload.state.value:
                     raise Conflict("Somebody else has sent the file of this upload: begin a new one.")
                 insert_if_absent(
                     session,
@@ -213,7 +279,7 @@ class Uploads:
                 if blob.deleting_at is None:
                     blob.claimed_at = now()
                     blob.checks = checks
-                    upload.state, upload.digest = UploadState.PUBLISHING.value, sidecar.digest
+                    row.state, row.digest = UploadState.PUBLISHING.value, sidecar.digest
                     location = session.scalar(
                         select(BlobLocation).where(
                             BlobLocation.digest == sidecar.digest,
@@ -226,11 +292,11 @@ class Uploads:
                 raise Busy("These bytes are just being deleted: send them again in a minute.")
             time.sleep(0.05)
 
-    def _reopen(self, upload_id: UUID) -> None:
+    def _reopen(self, upload: UploadRecord) -> None:
         with self._database.write() as session:
-            upload = session.get(Upload, upload_id)
-            if upload is not None and upload.state == UploadState.PUBLISHING.value:
-                upload.state, upload.digest = UploadState.OPEN.value, None
+            row = session.get(Upload, upload.id)
+            if row is not None and row.state == UploadState.PUBLISHING.value:
+                row.state, row.digest = upload.state.value, None
 
     def _is_whole(self, locator: Locator, sidecar: Sidecar) -> bool:
         """Whether the copy that the catalogue names is really there; a lost one is noted, to be replaced."""
@@ -337,11 +403,13 @@ class Receiver:
 
 
 def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
-    """The asker's finished upload, for the version that takes it now. Raises NotFound, Conflict."""
+    """The asker's finished upload, for the version that takes it now.
+
+    Raises NotFound, NotVerified while it is being verified, Conflict.
+    """
     account_id = require_account(identity, Scope.WRITE)
-    upload = _own(session, account_id, upload_id)
-    if upload.state != UploadState.FINISHED.value:
-        raise Conflict("This upload has no file yet, or was used already.")
+    upload = own_upload(session, account_id, upload_id)
+    _require_finished(upload)
     # Against the garbage collector. Locks are taken in this order everywhere: upload, blob, resource.
     blob = session.scalar(select(Blob).where(Blob.digest == upload.digest).with_for_update())
     if blob is None or blob.deleting_at is not None:
@@ -351,6 +419,31 @@ def take(session: Session, identity: Identity, upload_id: UUID) -> Upload:
         session, identity, "upload", Noun.UPLOAD, upload.id, digest=upload.digest, size=upload.declared_size
     )
     return upload
+
+
+def seconds_to_verify(size: int) -> int:
+    """After how many seconds it is worth asking again about ``size`` bytes that are being verified."""
+    return min(_LONGEST_WAIT_SECONDS, 1 + size // _VERIFIED_PER_SECOND)
+
+
+def _require_finished(upload: Upload) -> None:
+    match UploadState(upload.state):
+        case UploadState.FINISHED:
+            return
+        case UploadState.VERIFYING | UploadState.PUBLISHING:
+            raise NotVerified(retry_after=seconds_to_verify(upload.declared_size))
+        case UploadState.FAILED:
+            raise Conflict(upload.reason or "This upload has failed: begin a new one.")
+        case _:
+            raise Conflict("This upload has no file yet, or was used already.")
+
+
+def _waits_for_verification() -> ColumnElement[bool]:
+    """What is published while somebody waits for the answer is not meant: nobody goes on with that."""
+    return or_(
+        Upload.state == UploadState.VERIFYING.value,
+        and_(Upload.state == UploadState.PUBLISHING.value, Upload.way == UploadWay.DIRECT.value),
+    )
 
 
 def _require_equal(expected: str, digest: str) -> None:
@@ -376,21 +469,28 @@ def _let_go(session: Session, upload: Upload) -> None:
         session.execute(update(Blob).where(Blob.digest == upload.digest).values(claimed_at=_LONG_AGO))
 
 
-def _own(session: Session, account_id: UUID, upload_id: UUID) -> Upload:
+def own_upload(session: Session, account_id: UUID, upload_id: UUID) -> Upload:
+    """The upload, if it is the account's and has not expired; locked in a writing session.
+
+    Raises NotFound.
+    """
     upload = session.scalar(
         select(Upload).where(Upload.id == upload_id, Upload.account_id == account_id).with_for_update()
     )
-    if upload is None or (upload.expires_at <= now() and upload.state != UploadState.USED.value):
+    if upload is None or (upload.expires_at <= now() and upload.state not in _STAYS):
         raise NotFound("There is no such upload, or it has expired: begin a new one.")
     return upload
 
 
-def _record(upload: Upload) -> UploadRecord:
+def upload_record(upload: Upload) -> UploadRecord:
+    """The upload as the faces show it."""
     return UploadRecord(
         id=upload.id,
         file_name=upload.file_name,
         size=upload.declared_size,
+        way=UploadWay(upload.way),
         state=UploadState(upload.state),
+        reason=upload.reason,
         digest=upload.digest,
         expected_digest=upload.expected_digest,
         expires_at=upload.expires_at,

@@ -15,6 +15,7 @@ from tests.storage.conformance import (
     MakeStore,
     PresignedDownloadConformance,
 )
+from tests.storage.multipart_conformance import PresignedMultipartConformance
 from tests.support.weed import Weed
 
 
@@ -61,7 +62,7 @@ class TestS3Store(BlobStoreConformance, BoundedMemoryConformance, LostSidecarCon
         return any(found["Key"].endswith(f"{locator}.json") for found in listed)
 
 
-class TestPublicS3Store(PresignedDownloadConformance):
+class TestPublicS3Store(PresignedDownloadConformance, PresignedMultipartConformance):
     @pytest.fixture
     def store(self, weed: Weed, bucket: str, prefix: str) -> BlobStore:
         url = weed.store_url(bucket, prefix, public_endpoint_url=weed.endpoint_url)
