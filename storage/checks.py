@@ -40,6 +40,12 @@ class Checks:
                     self._done += _ONE.pack(self._crc)
                     self._crc = self._filled = 0
 
+    def copy(self) -> Checks:
+        """One that goes on from here by itself."""
+        other = Checks()
+        other._done, other._crc, other._filled = bytearray(self._done), self._crc, self._filled
+        return other
+
     def value(self) -> bytes:
         """The checksums of all that was taken: four bytes a chunk."""
         return bytes(self._done) + (_ONE.pack(self._crc) if self._filled else b"")

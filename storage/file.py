@@ -3,6 +3,7 @@
 ::
 
     staging/<random>                 being written; swept when nobody has touched it for long
+    staging/<key>/<random>[.<size>]  the same, outliving its writer; <size> bytes count when it is provisional
     blobs/ab/cd/<sha256>             a blob: the first four characters of its digest fan it out
     blobs/ab/cd/<sha256>.json        its sidecar
 
@@ -10,6 +11,10 @@ A blob becomes visible by one rename within the filesystem, after its bytes and 
 crash at any point leaves the whole blob or nothing; what else it may leave (a staged file, a sidecar without
 its blob) is invisible and swept. Publishing a digest again renames over the old file: the same bytes, but it
 heals a damaged file and makes ``modified`` say when the blob was last published, which a grace period needs.
+
+Staged bytes that outlive their writer are alone in a folder. Whoever goes on with them gives the file a new
+random name, and looks before each write whether it still has that name, under a lock on the file: so a writer
+that was taken for dead changes nothing any more, however late it wakes up.
 """
 
 from __future__ import annotations
@@ -34,6 +39,7 @@ from storage.errors import (
     BlobNotFound,
     InvalidLocator,
     InvalidRange,
+    StagedClosed,
     StorageError,
     StorageFull,
     StorageRefused,
@@ -42,6 +48,8 @@ from storage.errors import (
 from storage.sidecar import MAX_SIDECAR_SIZE, decode_sidecar, encode_sidecar
 
 _LOCATOR = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
+_KEY = re.compile(r"[0-9a-f]{32}")
+_APPENDABLE = re.compile(r"[0-9a-f]{32}(?:\.([0-9]{1,18}))?")
 _SIDECAR_SUFFIX = ".json"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO put here must not block us
@@ -69,7 +77,7 @@ class FileDriver:
     """``file:///var/lib/repo``. Several processes may share the folder; it must be one filesystem."""
 
     name = "file"
-    capabilities = frozenset({Capability.LOCAL_PATH})
+    capabilities = frozenset({Capability.LOCAL_PATH, Capability.APPENDABLE_STAGING})
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -88,20 +96,13 @@ class FileDriver:
         return _MEANING.get(error.errno or 0, StorageUnavailable)(error.strerror or type(error).__name__)
 
     def stage(self, expected_size: int | None) -> _FileStaged:
+        path = self._staging / _random_name()
         with _within_store():
-            return _FileStaged(self, self._staging / secrets.token_hex(16))
+            return _FileStaged(self, path, os.open(path, _CREATE, 0o644))
 
     def open(self, locator: Locator, offset: int, length: int | None) -> _FileReader:
         fd = self._open_file(locator)
-        try:
-            size = os.fstat(fd).st_size
-            if offset > size:
-                raise InvalidRange(f"offset {offset} is beyond the end ({size} bytes)")
-            os.lseek(fd, offset, os.SEEK_SET)
-        except BaseException:
-            os.close(fd)
-            raise
-        return _FileReader(fd, size - offset if length is None else min(length, size - offset))
+        return _reader(fd, os.fstat(fd).st_size, offset, length)
 
     def stat(self, locator: Locator) -> BlobStat:
         fd = self._open_file(locator)
@@ -146,7 +147,9 @@ class FileDriver:
         with os.scandir(self._staging) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    if entry.stat(follow_symlinks=False).st_mtime <= limit:
+                    if entry.is_dir(follow_symlinks=False):
+                        swept += _sweep_appendable(Path(entry.path), limit)
+                    elif entry.stat(follow_symlinks=False).st_mtime <= limit:
                         Path(entry.path).unlink()
                         swept += not entry.name.endswith(_SIDECAR_SUFFIX)
         for folder in self._fan_out():
@@ -160,7 +163,7 @@ class FileDriver:
         return room.f_bavail * room.f_frsize
 
     def check(self) -> None:
-        path = self._staging / secrets.token_hex(16)
+        path = self._staging / _random_name()
         try:
             with _within_store():
                 _write_durably(path, _PROOF)
@@ -172,6 +175,47 @@ class FileDriver:
     def local_path(self, locator: Locator) -> str:
         _name_of(locator)
         return locator
+
+    def begin_staged(self) -> str:
+        key = _random_name()
+        folder = self._staging / key
+        with _within_store():
+            folder.mkdir()
+            _write_durably(folder / _random_name(), b"")
+            _sync_folder(folder)
+            _sync_folder(self._staging)
+        return key
+
+    def staged_size(self, key: str) -> int:
+        fd, name = self._open_appendable(key, os.O_RDONLY)
+        try:
+            size = _held(fd, name)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        return size
+
+    def append_staged(self, key: str, *, provisional: bool) -> _FileAppending:
+        while True:
+            fd, name = self._open_appendable(key, os.O_WRONLY | os.O_APPEND)
+            try:
+                appending = self._take(fd, self._staging / key / name, provisional=provisional)
+            except BaseException:
+                os.close(fd)
+                raise
+            if appending is not None:
+                return appending
+            os.close(fd)
+
+    def open_staged(self, key: str, *, offset: int) -> _FileReader:
+        fd, name = self._open_appendable(key, os.O_RDONLY)
+        return _reader(fd, _held(fd, name), offset, None)
+
+    def discard_staged(self, key: str) -> None:
+        folder = self._appendable_folder(key)
+        with suppress(FileNotFoundError):
+            while not _emptied(folder):
+                pass  # somebody gave the file another name meanwhile
 
     def publish(self, staged: Path, sidecar: Sidecar) -> Locator:
         """Move a staged file, already on disk, to its place."""
@@ -192,6 +236,42 @@ class FileDriver:
             note.unlink(missing_ok=True)
             raise
         return locator
+
+    def _open_appendable(self, key: str, flags: int) -> tuple[int, str]:
+        """The file under this key, and its name of this moment."""
+        folder = self._appendable_folder(key)
+        while True:
+            try:
+                names = [path.name for path in folder.iterdir() if _APPENDABLE.fullmatch(path.name)]
+            except FileNotFoundError:
+                names = []
+            if not names:
+                with _within_store():
+                    self._staging.stat()
+                raise BlobNotFound("these staged bytes were published, discarded or swept")
+            with suppress(FileNotFoundError):  # it may just be getting another name
+                return os.open(folder / names[0], flags | os.O_NOFOLLOW | os.O_CLOEXEC), names[0]
+
+    def _take(self, fd: int, path: Path, *, provisional: bool) -> _FileAppending | None:
+        """Give the open file a name of one's own; None when somebody else has just done so."""
+        with _locked(fd):
+            if not path.exists():
+                return None
+            size = _held(fd, path.name)
+            if size < os.fstat(fd).st_size:
+                os.ftruncate(fd, size)
+            own = path.with_name(_random_name() + (f".{size}" if provisional else ""))
+            if provisional:
+                os.fsync(fd)  # these bytes count, whatever becomes of those that come
+            path.rename(own)
+            if provisional:
+                _sync_folder(own.parent)
+            return _FileAppending(self, own, fd, size)
+
+    def _appendable_folder(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise InvalidLocator("not a key of the file store")
+        return self._staging / key
 
     def _open_file(self, locator: Locator) -> int:
         with self._folder_of(locator) as folder:
@@ -226,10 +306,10 @@ class FileDriver:
 
 
 class _FileStaged:
-    def __init__(self, driver: FileDriver, path: Path) -> None:
+    def __init__(self, driver: FileDriver, path: Path, fd: int) -> None:
         self._driver = driver
         self._path = path
-        self._fd = os.open(path, _CREATE, 0o644)
+        self._fd = fd
         self._written = 0
         self._begun = 0
 
@@ -244,16 +324,87 @@ class _FileStaged:
             self._begun = self._written
 
     def publish(self, sidecar: Sidecar) -> Locator:
-        os.utime(self._fd)
-        os.fsync(self._fd)
-        with _within_store():
-            locator = self._driver.publish(self._path, sidecar)
+        locator = self._move(sidecar)
         os.close(self._fd)
         return locator
 
     def abort(self) -> None:
         os.close(self._fd)
         self._path.unlink(missing_ok=True)
+
+    def _move(self, sidecar: Sidecar) -> Locator:
+        os.utime(self._fd)
+        os.fsync(self._fd)
+        with _within_store():
+            return self._driver.publish(self._path, sidecar)
+
+
+class _FileAppending(_FileStaged):
+    """``path`` is its own as long as the file has that name: a newer one gives it another."""
+
+    def __init__(self, driver: FileDriver, path: Path, fd: int, size: int) -> None:
+        super().__init__(driver, path, fd)
+        self._before = self._written = self._begun = size
+
+    @property
+    def size(self) -> int:
+        return self._before
+
+    def write(self, data: memoryview) -> None:
+        size = self._written
+        with self._own():
+            try:
+                super().write(data)
+            except OSError:
+                os.ftruncate(self._fd, size)
+                raise
+
+    def suspend(self) -> None:
+        with self._own():
+            os.utime(self._fd)  # against the sweep
+            os.fsync(self._fd)
+            self._count_all()
+        os.close(self._fd)
+
+    def revert(self) -> None:
+        with self._own():
+            os.ftruncate(self._fd, self._before)
+            os.fsync(self._fd)
+            self._count_all()
+        os.close(self._fd)
+
+    def publish(self, sidecar: Sidecar) -> Locator:
+        with self._own():
+            locator = self._move(sidecar)
+        self._leave()
+        return locator
+
+    def abort(self) -> None:
+        with self._own():
+            self._path.unlink()
+        self._leave()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    @contextmanager
+    def _own(self) -> Iterator[None]:
+        """Nobody else touches the file meanwhile, and it is still this one's."""
+        with _locked(self._fd):
+            if not self._path.exists():
+                raise StagedClosed("somebody else goes on with these staged bytes, or they are gone")
+            yield
+
+    def _count_all(self) -> None:
+        """What was provisional is not any more."""
+        if self._path.suffix:
+            self._path.rename(self._path.with_suffix(""))
+            _sync_folder(self._path.parent)
+
+    def _leave(self) -> None:
+        os.close(self._fd)
+        with suppress(OSError):  # the sweep removes an empty folder, too
+            self._path.parent.rmdir()
 
 
 class _FileReader:
@@ -277,6 +428,48 @@ class _FileReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _reader(fd: int, size: int, offset: int, length: int | None) -> _FileReader:
+    """Over an open file of which ``size`` bytes are shown. It closes the file."""
+    if offset > size:
+        os.close(fd)
+        raise InvalidRange(f"offset {offset} is beyond the end ({size} bytes)")
+    os.lseek(fd, offset, os.SEEK_SET)
+    return _FileReader(fd, size - offset if length is None else min(length, size - offset))
+
+
+def _random_name() -> str:
+    return secrets.token_hex(16)
+
+
+def _held(fd: int, name: str) -> int:
+    """Bytes that count of a file that outlives its writer."""
+    size = os.fstat(fd).st_size
+    provisional = name.partition(".")[2]
+    return min(size, int(provisional)) if provisional else size
+
+
+def _emptied(folder: Path) -> bool:
+    """Remove a folder with what is in it; False when something new stands there."""
+    for path in folder.iterdir():
+        path.unlink(missing_ok=True)
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        return False
+    return True
+
+
+def _sweep_appendable(folder: Path, limit: float) -> int:
+    """Remove staged bytes that nobody has gone on with; returns how many."""
+    with os.scandir(folder) as entries:
+        found = {entry.name: entry.stat(follow_symlinks=False).st_mtime for entry in entries}
+    if max(found.values(), default=folder.stat().st_mtime) > limit or not _emptied(folder):
+        return 0
+    return sum(_APPENDABLE.fullmatch(name) is not None for name in found)
 
 
 def _name_of(locator: Locator) -> str:

@@ -13,7 +13,9 @@ import tracemalloc
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Protocol
 from urllib.error import HTTPError
 
@@ -21,6 +23,7 @@ import pytest
 
 from storage import (
     CHUNK_SIZE,
+    AppendableStaging,
     BlobNotFound,
     BlobStore,
     Capability,
@@ -36,6 +39,7 @@ from storage import (
     StagedClosed,
     StorageError,
     StorageFull,
+    appendable_staging,
     local_paths,
     presigned_downloads,
 )
@@ -452,6 +456,9 @@ class BlobStoreConformance:
             Capability.PRESIGNED_DOWNLOAD not in store.capabilities
         )
         assert (local_paths(store) is None) == (Capability.LOCAL_PATH not in store.capabilities)
+        assert (appendable_staging(store) is None) == (
+            Capability.APPENDABLE_STAGING not in store.capabilities
+        )
 
     def test_errors_are_translated_once_and_told_once(
         self, store: BlobStore, observed: list[Observation]
@@ -643,3 +650,313 @@ class PresignedDownloadConformance:
         for expires in (NOW, timedelta(days=8)):
             with pytest.raises(ValueError, match="expires"):
                 link(locator, expires)
+
+
+class AppendableStagingConformance:
+    """For stores that declare APPENDABLE_STAGING. ``again`` opens the store as another process would."""
+
+    @pytest.fixture
+    def again(self) -> Callable[[], BlobStore]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def staging(self, store: BlobStore) -> AppendableStaging:
+        return appendable(store)
+
+    def test_it_is_gone_on_with_until_it_is_published(
+        self, store: BlobStore, again: Callable[[], BlobStore]
+    ) -> None:
+        data = content(PARTS)
+        key = appendable(store).begin_staged()
+        ends = [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1, 8 * MIB, 8 * MIB, PARTS]
+        for start, end in pairwise(ends):
+            staging = appendable(again())
+            assert staging.staged_size(key) == start
+            with staging.append_staged(key) as appending:
+                assert appending.size == start
+                appending.write(data[start:end])
+                assert appending.size == end
+                appending.suspend()
+            assert held(again(), key) == data[:end]
+            assert list(store.iter()) == []
+        with appendable(again()).append_staged(key) as appending:
+            locator = appending.publish(sidecar_of(data))
+        assert read_back(store, locator) == data
+        assert store.sidecar(locator) == sidecar_of(data)
+        assert store.sweep_staged(older_than=NOW) == 0
+
+    def test_it_is_published_without_a_pause(self, store: BlobStore, staging: AppendableStaging) -> None:
+        for data in (b"", content(PARTS)):
+            with staging.append_staged(staging.begin_staged(), provisional=bool(data)) as appending:
+                appending.write(data)
+                assert read_back(store, appending.publish(sidecar_of(data))) == data
+
+    def test_the_same_bytes_twice_are_no_error(self, store: BlobStore, staging: AppendableStaging) -> None:
+        locators = set()
+        for _ in range(2):
+            with staging.append_staged(staging.begin_staged()) as appending:
+                appending.write(b"twice")
+                locators.add(appending.publish(sidecar_of(b"twice")))
+        assert {blob.locator for blob in store.iter()} == locators
+
+    def test_leaving_the_block_keeps_what_was_written(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        with staging.append_staged(key) as appending:
+            appending.write(b"one ")
+
+        def break_off() -> None:
+            with staging.append_staged(key) as appending:
+                appending.write(b"two ")
+                raise RuntimeError("the caller's")
+
+        with pytest.raises(RuntimeError, match="the caller's"):
+            break_off()
+        assert held(store, key) == b"one two "
+
+    def test_reverting_forgets_what_was_written_since(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        for provisional in (False, True):
+            with staging.append_staged(key, provisional=provisional) as appending:
+                appending.write(b"kept")
+                appending.suspend()
+            before = held(store, key)
+            with staging.append_staged(key, provisional=provisional) as appending:
+                appending.write(content(PARTS))
+                appending.revert()
+            assert held(store, key) == before
+        assert before == b"keptkept"
+
+    def test_provisional_bytes_count_once_they_are_suspended(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        with staging.append_staged(key) as appending:
+            appending.write(b"certain ")
+        with staging.append_staged(key, provisional=True) as appending:
+            appending.write(b"lost")
+            assert held(store, key) == b"certain "
+        assert held(store, key) == b"certain "
+        with staging.append_staged(key, provisional=True) as appending:
+            assert appending.size == 8
+            appending.write(b"found")
+            appending.suspend()
+        assert held(store, key) == b"certain found"
+        with staging.append_staged(key, provisional=True) as appending:
+            appending.write(b"!")
+            assert read_back(store, appending.publish(sidecar_of(b"certain found!"))) == b"certain found!"
+
+    @pytest.mark.parametrize("provisional", [False, True])
+    @pytest.mark.parametrize("act", ["write", "suspend", "revert", "publish", "abort", "close"])
+    def test_whoever_was_overtaken_changes_nothing_any_more(
+        self, store: BlobStore, again: Callable[[], BlobStore], provisional: bool, act: str
+    ) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        first = staging.append_staged(key, provisional=provisional)
+        first.write(b"one")
+        second = appendable(again()).append_staged(key)
+        assert second.size == (0 if provisional else 3)
+        second.write(b"two")
+        data = held(store, key)
+        given: dict[str, list[object]] = {"write": [b"late"], "publish": [sidecar_of(b"one")]}
+        expected: AbstractContextManager[object] = pytest.raises(StagedClosed)
+        if act in ("abort", "close"):
+            expected = nullcontext()
+        with expected:
+            getattr(first, act)(*given.get(act, []))
+        first.close()
+        assert held(store, key) == data
+        second.write(b"!")
+        assert read_back(store, second.publish(sidecar_of(data + b"!"))) == data + b"!"
+
+    def test_a_published_blob_is_safe_from_late_writers(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        late = staging.append_staged(key)
+        late.write(b"published")
+        with staging.append_staged(key) as appending:
+            locator = appending.publish(sidecar_of(b"published"))
+        with pytest.raises(StagedClosed):
+            late.write(b"late")
+        late.close()
+        assert read_back(store, locator) == b"published"
+
+    def test_many_that_overtake_each_other(self, again: Callable[[], BlobStore]) -> None:
+        key = appendable(again()).begin_staged()
+        written: list[int] = []
+
+        def go_on(number: int) -> None:
+            staging = appendable(again())
+            for _ in range(20):
+                with staging.append_staged(key) as appending, suppress(StagedClosed):
+                    for _ in range(3):
+                        appending.write(bytes([number]))
+                        written.append(number)
+                    appending.suspend()
+
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(go_on, number) for number in range(8)]:
+                done.result()
+        assert sorted(held(again(), key)) == sorted(written)
+
+    @pytest.mark.parametrize("discard", ["abort", "discard"])
+    def test_discarded_bytes_are_gone(self, store: BlobStore, discard: str) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        with staging.append_staged(key) as before:
+            before.write(b"before")
+            before.suspend()
+        appending = staging.append_staged(key)
+        appending.write(b"now")
+        for _ in range(2):
+            if discard == "abort":
+                appending.abort()
+            else:
+                staging.discard_staged(key)
+        with pytest.raises(StagedClosed):
+            appending.write(b"more")
+        for act in (appending.suspend, appending.revert):
+            with pytest.raises(StagedClosed):
+                act()
+        appending.close()
+        self._is_gone(staging, key)
+        assert list(store.iter()) == []
+        assert store.sweep_staged(older_than=NOW) == 0
+
+    def test_a_key_is_of_no_use_once_it_is_published(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        appending = staging.append_staged(key)
+        appending.write(b"x")
+        locator = appending.publish(sidecar_of(b"x"))
+        for act in (
+            lambda: appending.write(b"more"),
+            appending.suspend,
+            appending.revert,
+            lambda: appending.publish(sidecar_of(b"x")),
+        ):
+            with pytest.raises(StagedClosed):
+                act()
+        appending.abort()
+        self._is_gone(staging, key)
+        staging.discard_staged(key)
+        assert read_back(store, locator) == b"x"
+
+    @staticmethod
+    def _is_gone(staging: AppendableStaging, key: str) -> None:
+        for look in (staging.staged_size, staging.append_staged, staging.open_staged):
+            with pytest.raises(BlobNotFound):
+                look(key)
+
+    def test_what_cannot_be_published_is_not_lost(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        with staging.append_staged(key) as appending:
+            appending.write(b"abc")
+        right = sidecar_of(b"abc")
+        for wrong, error in (
+            (Sidecar(right.digest, 4, right.media_type), SizeMismatch),
+            (Sidecar(Digest("../" + "a" * 61), 3, right.media_type), InvalidSidecar),
+        ):
+            with staging.append_staged(key) as appending, pytest.raises(error):
+                appending.publish(wrong)
+            with pytest.raises(StagedClosed):
+                appending.publish(right)
+            assert held(store, key) == b"abc"
+        assert list(store.iter()) == []
+        with staging.append_staged(key) as appending:
+            appending.publish(right)
+
+    def test_the_sweep_takes_only_what_nobody_goes_on_with(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        with staging.append_staged(key) as appending:
+            appending.write(b"abc")
+            appending.suspend()
+        assert store.sweep_staged(older_than=HOUR) == 0
+        assert held(store, key) == b"abc"
+        appending = staging.append_staged(key)
+        assert store.sweep_staged(older_than=NOW) == 1
+        assert store.sweep_staged(older_than=NOW) == 0
+        with pytest.raises(StagedClosed):
+            appending.write(b"more")
+        self._is_gone(staging, key)
+
+    @pytest.mark.parametrize("offset", [0, 1, 3])
+    def test_reading_begins_anywhere(self, store: BlobStore, offset: int) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        with staging.append_staged(key) as appending:
+            appending.write(b"abc")
+        with staging.open_staged(key, offset=offset) as reader:
+            assert reader.read() == b"abc"[offset:]
+        for wrong in (4, -1):
+            with pytest.raises(InvalidRange):
+                staging.open_staged(key, offset=wrong)
+
+    @pytest.mark.parametrize(
+        "hostile", ["", ".", "..", "../blobs", "a/b", "x" * 3000, "naïve", "0" * 32 + "\n"]
+    )
+    def test_hostile_keys(self, staging: AppendableStaging, hostile: str) -> None:
+        for act in (
+            staging.staged_size,
+            staging.append_staged,
+            staging.open_staged,
+            staging.discard_staged,
+        ):
+            with pytest.raises(InvalidLocator):
+                act(hostile)
+
+    def test_buffers_may_be_reused_and_are_of_every_kind(self, store: BlobStore) -> None:
+        staging = appendable(store)
+        key = staging.begin_staged()
+        buffer = bytearray(b"one")
+        with staging.append_staged(key) as appending:
+            appending.write(buffer)
+            buffer[:] = b"two"
+            appending.write(memoryview(b"\x01\x00\x02\x00").cast("H"))
+            appending.write(b"")
+        assert held(store, key) == b"one\x01\x00\x02\x00"
+
+
+class FullAppendableConformance:
+    """For stores with appendable staging that can be filled; see ``FullStoreConformance``."""
+
+    ROOM = FullStoreConformance.ROOM
+
+    def test_a_full_store_loses_nothing_that_it_held(self, small_store: BlobStore) -> None:
+        staging = appendable(small_store)
+        key = staging.begin_staged()
+        with staging.append_staged(key) as appending:
+            appending.write(content(MIB))
+            appending.suspend()
+        with staging.append_staged(key) as appending:
+            appending.write(b"a little more")
+            with pytest.raises(StorageFull):
+                appending.write(content(self.ROOM))
+            with pytest.raises(StagedClosed):
+                appending.write(b"!")
+        assert held(small_store, key) == content(MIB) + b"a little more"
+        with staging.append_staged(key) as appending:
+            data = content(MIB) + b"a little more"
+            assert read_back(small_store, appending.publish(sidecar_of(data))) == data
+
+
+def appendable(store: BlobStore) -> AppendableStaging:
+    """The store, which declares APPENDABLE_STAGING."""
+    found = appendable_staging(store)
+    assert found is not None
+    return found
+
+
+def held(store: BlobStore, key: str) -> bytes:
+    """What is staged under the key; its size is told right."""
+    staging = appendable(store)
+    pieces = []
+    with staging.open_staged(key) as reader:
+        while piece := reader.read(CHUNK_SIZE):
+            pieces.append(piece)
+    data = b"".join(pieces)
+    assert staging.staged_size(key) == len(data)
+    return data

@@ -12,8 +12,10 @@ import pytest
 from storage import BlobStore, Locator, Observer, open_store
 from tests.storage.conformance import (
     MIB,
+    AppendableStagingConformance,
     BlobStoreConformance,
     BoundedMemoryConformance,
+    FullAppendableConformance,
     FullStoreConformance,
     LostSidecarConformance,
     MakeStore,
@@ -25,7 +27,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-class TestFileStore(BlobStoreConformance, BoundedMemoryConformance, LostSidecarConformance):
+class TestFileStore(
+    BlobStoreConformance, BoundedMemoryConformance, LostSidecarConformance, AppendableStagingConformance
+):
     @pytest.fixture
     def make_store(self, root: Path) -> MakeStore:
         def make(*, observer: Observer | None = None) -> BlobStore:
@@ -43,6 +47,10 @@ class TestFileStore(BlobStoreConformance, BoundedMemoryConformance, LostSidecarC
 
         return spoil
 
+    @pytest.fixture
+    def again(self, make_store: MakeStore) -> Callable[[], BlobStore]:
+        return make_store
+
     @pytest.fixture(autouse=True)
     def _remember(self, root: Path) -> None:
         self.root = root
@@ -51,7 +59,7 @@ class TestFileStore(BlobStoreConformance, BoundedMemoryConformance, LostSidecarC
         return (self.root / f"{locator}.json").exists()
 
 
-class TestFullFileStore(FullStoreConformance):
+class TestFullFileStore(FullStoreConformance, FullAppendableConformance):
     @pytest.fixture
     def small_store(self, tmp_path: Path) -> Iterator[BlobStore]:
         if os.geteuid() != 0:
