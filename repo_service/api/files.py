@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from repo_service.api.schemas import SignatureIn
 from repo_service.http.context import identity, services, site
 from repo_service.http.delivery import deliver
 from repo_service.http.file_names import content_disposition
-from storage import BlobReader, local_paths, presigned_downloads
+from storage import BlobCopies, BlobReader, Copy, local_paths, presigned_downloads
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
 
@@ -52,19 +53,24 @@ def download(resource_id: UUID, number: int, file_name: str, query: SignatureIn)
     found = services().downloads.open(identity(), resource_id, number, file_name, signature=query.signature)
 
     def open_range(offset: int, length: int) -> BlobReader:
-        return found.store.open(found.locator, offset=offset, length=length)
+        return found.copies.open(offset=offset, length=length)
 
-    presigner = presigned_downloads(found.store)
-    local = local_paths(found.store) if site().accel_redirect else None
-
-    def presigned() -> str:
-        assert presigner is not None
+    def presigned(copy: Copy) -> str | None:
+        presigner = presigned_downloads(copy.store)
+        if presigner is None:
+            return None
         return presigner.presign_download(
-            found.locator,
+            copy.locator,
             expires=_PRESIGNED_FOR,
             content_disposition=content_disposition(found.file_name),
             content_type=found.media_type,
         )
+
+    def below_front_server(copy: Copy) -> str | None:
+        local = local_paths(copy.store) if services().stores.is_primary(copy.store) else None
+        if local is None or not site().accel_redirect:
+            return None
+        return f"{site().accel_redirect}/{local.local_path(copy.locator)}"
 
     return deliver(
         request,
@@ -75,8 +81,13 @@ def download(resource_id: UUID, number: int, file_name: str, query: SignatureIn)
         digest=found.digest,
         last_modified=found.modified,
         open_range=open_range,
-        redirect_url=None if presigner is None else presigned,
-        accel_path=None if local is None else f"{site().accel_redirect}/{local.local_path(found.locator)}",
+        redirect_url=lambda: _elsewhere(found.copies, presigned),
+        accel_path=lambda: _elsewhere(found.copies, below_front_server),
         # A version never changes, but it can be withdrawn: ask again each time, 304 costs next to nothing.
         cache_control="public, no-cache" if found.public else "private, no-store",
     )
+
+
+def _elsewhere(copies: BlobCopies, address: Callable[[Copy], str | None]) -> str | None:
+    """Where somebody else gives the bytes out, once the store has said that they are there."""
+    return None if address(copies.next_copy()) is None else address(copies.locate())

@@ -47,17 +47,18 @@ def deliver(
     digest: str,
     last_modified: datetime,
     open_range: OpenRange,
-    redirect_url: Callable[[], str] | None = None,
-    accel_path: str | None = None,
+    redirect_url: Callable[[], str | None] = lambda: None,
+    accel_path: Callable[[], str | None] = lambda: None,
     cache_control: str,
 ) -> Response:
     """Answer GET or HEAD for ``size`` bytes.
 
     ``etag`` is opaque and without quotes; ``digest`` the SHA-256 in hexadecimal; ``file_name`` a clean one.
-    With ``redirect_url`` a GET is sent there (302). With ``accel_path`` the front server sends the bytes
-    and answers ranges; nginx keeps only some of our headers then, so its internal location has to repeat the
-    others (``add_header X-Content-Type-Options $upstream_http_x_content_type_options always`` and so on for
-    Content-Security-Policy, Cross-Origin-Resource-Policy, Repr-Digest and ETag, with ``etag off``).
+    Where ``redirect_url`` gives one, a GET is sent there (302). Where ``accel_path`` does, the front server
+    sends the bytes and answers ranges; nginx keeps only some of our headers then, so its internal location
+    has to repeat the others (``add_header X-Content-Type-Options $upstream_http_x_content_type_options always``
+    and so on for Content-Security-Policy, Cross-Origin-Resource-Policy, Repr-Digest and ETag, with ``etag
+    off``). Neither is asked before bytes have to be sent.
 
     Raises PreconditionFailed, InvalidRange, and what ``open_range`` raises: the first bytes are read before
     the response is begun, so that a missing blob is a problem and no broken 200.
@@ -72,10 +73,11 @@ def deliver(
         return Response(status=304, headers=validators)
     headers = validators | _harmless(file_name) | {"Repr-Digest": _repr_digest(digest)}
     if request.method != "HEAD":
-        if redirect_url is not None:
-            return _redirect(redirect_url())
-        if accel_path is not None and not any(name in request.headers for name in _JUDGED_HERE):
-            headers["X-Accel-Redirect"] = quote(accel_path)
+        if (url := redirect_url()) is not None:
+            return _redirect(url)
+        judged_there = not any(name in request.headers for name in _JUDGED_HERE)
+        if judged_there and (path := accel_path()) is not None:
+            headers["X-Accel-Redirect"] = quote(path)
             return Response(headers=headers, content_type=media_type)
     headers["Accept-Ranges"] = "bytes"
     return _body(

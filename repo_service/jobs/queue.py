@@ -23,6 +23,7 @@ class Handlers:
     follow_changes: Callable[[], None]
     sweep: Callable[[], None]
     collect_garbage: Callable[[], None]
+    replicate: Callable[[], None]
 
 
 class Queue:
@@ -35,6 +36,7 @@ class Queue:
         self._send_follow = self._huey.task(name="follow_changes")(self._follow)
         self._huey.periodic_task(crontab(), name="sweep")(self._sweep)
         self._huey.periodic_task(crontab(minute="17"), name="collect_garbage")(self._collect)
+        self._huey.periodic_task(crontab(minute="47"), name="replicate")(self._replicate)
 
     def hint_job(self, job_id: UUID) -> None:
         """Tell a worker that this job can be done."""
@@ -77,6 +79,9 @@ class Queue:
 
     def _collect(self) -> None:
         self._needed().collect_garbage()
+
+    def _replicate(self) -> None:
+        self._needed().replicate()
 
     def _needed(self) -> Handlers:
         if self._handlers is None:

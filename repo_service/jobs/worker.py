@@ -1,4 +1,4 @@
-"""The worker: does jobs, follows the outbox into the search index, sweeps and collects garbage."""
+"""The worker: does jobs, follows the outbox into the search index, sweeps, replicates, collects garbage."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def handlers_of(services: Services) -> Handlers:
     """What the worker does about each hint."""
     by_kind: dict[JobKind, Handler] = {
         JobKind.INSPECT: services.inspector.inspect,
+        JobKind.FINISH: services.resuming.finish,
+        JobKind.REPLICATE: services.replicator.replicate,
         JobKind.VERIFY: services.direct.verify,
     }
     following = threading.Lock()
@@ -31,17 +33,25 @@ def handlers_of(services: Services) -> Handlers:
 
     def sweep() -> None:
         services.direct.revive()
+        services.resuming.revive()
         services.jobs.sweep()
         follow()
 
     def collect() -> None:
         log.info("garbage collected", **_counts(services))
 
+    def replicate() -> None:
+        owed = services.replicator.enqueue_owed()
+        if owed:
+            log.info("copies are owed", blobs=owed)
+        services.jobs.sweep()
+
     return Handlers(
         run_job=lambda job_id: services.jobs.run(job_id, by_kind),
         follow_changes=follow,
         sweep=sweep,
         collect_garbage=collect,
+        replicate=replicate,
     )
 
 
@@ -49,6 +59,7 @@ def work(services: Services, queue: Queue, *, threads: int) -> None:
     """Catch up with what was left, then take hints until stopped."""
     handlers = handlers_of(services)
     handlers.sweep()
+    handlers.replicate()
     queue.consume(handlers, threads=threads)
 
 

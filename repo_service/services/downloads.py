@@ -14,14 +14,15 @@ from repo_service.domain.resources import Visibility
 from repo_service.models import Blob, Resource
 from repo_service.models.base import now
 from repo_service.models.database import Database
+from repo_service.services.copies import Copies
 from repo_service.services.reading import gone, readable_version, version_of
-from repo_service.services.stores import Stores
-from storage import BlobStore, Locator
+from storage import BlobCopies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """Bytes that the asker may read. ``size`` in bytes; ``public`` says whether anybody may keep a copy."""
+    """Bytes that the asker may read, from any of their copies. ``size`` in bytes; ``public`` says whether
+    anybody may keep them."""
 
     digest: str
     size: int
@@ -29,8 +30,7 @@ class Download:
     file_name: str
     modified: datetime
     public: bool
-    store: BlobStore
-    locator: Locator
+    copies: BlobCopies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,9 @@ class SignedLink:
 class Downloads:
     """Use cases about getting bytes out."""
 
-    def __init__(self, database: Database, stores: Stores, *, secret_key: str, link_ttl: timedelta) -> None:
+    def __init__(self, database: Database, copies: Copies, *, secret_key: str, link_ttl: timedelta) -> None:
         self._database = database
-        self._stores = stores
+        self._copies = copies
         self._signer = URLSafeTimedSerializer(secret_key, salt="download-link")
         self._link_ttl = link_ttl
 
@@ -78,7 +78,6 @@ class Downloads:
             blob = None if version.digest is None else session.get(Blob, version.digest)
             if blob is None or version.file_name != file_name:
                 raise NotFound("There is no such file.")
-            store, locator = self._stores.locate(session, blob.digest)
             return Download(
                 digest=blob.digest,
                 size=blob.size,
@@ -86,8 +85,7 @@ class Downloads:
                 file_name=version.file_name,
                 modified=version.created_at,
                 public=version.released_at is not None,
-                store=store,
-                locator=locator,
+                copies=self._copies.of(session, blob.digest),
             )
 
     def sign(self, identity: Identity, resource_id: UUID, number: int) -> tuple[SignedLink, str]:

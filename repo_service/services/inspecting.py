@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.identity import Identity
-from repo_service.domain.resources import UploadState, UploadWay
+from repo_service.domain.resources import LocationState, UploadState, UploadWay
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import LIMITS
 from repo_service.inspection.registry import inspect, parsers
@@ -18,10 +18,12 @@ from repo_service.inspection.serialise import search_text, to_json
 from repo_service.models import Blob, InspectionRecord, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
+from repo_service.services.copies import Copies
 from repo_service.services.jobs import JobFailed, Report
 from repo_service.services.releasing import settle
-from repo_service.services.stores import Stores, blob_source
-from storage import BlobNotFound
+from repo_service.services.replication import Replicator
+from repo_service.services.stores import source_of
+from storage import BlobCopies, BlobDamaged, BlobNotFound, Fault
 
 _SYSTEM = Identity(username="system")
 _UNREADABLE = ("unreadable", 0)
@@ -31,10 +33,13 @@ _UNREADABLE = ("unreadable", 0)
 class Inspector:
     """Inspects files and settles their versions."""
 
-    def __init__(self, database: Database, stores: Stores, *, max_inflated: int) -> None:
+    def __init__(
+        self, database: Database, copies: Copies, replicator: Replicator, *, max_inflated: int
+    ) -> None:
         """``max_inflated``: most bytes that are inflated from one archive."""
         self._database = database
-        self._stores = stores
+        self._copies = copies
+        self._replicator = replicator
         self._parsers = parsers(replace(LIMITS, max_inflated=max_inflated))
 
     def inspect(self, version_id: str, report: Report) -> None:
@@ -59,8 +64,8 @@ class Inspector:
         if not looked:
             try:
                 with self._database.read() as session:
-                    store, locator = self._stores.locate(session, row.digest)
-                record = self.look(blob_source(store, locator, row.size), report)
+                    copies = self._copies.of(session, row.digest)
+                record = self._look_at(row.digest, copies, report)
             except BlobNotFound as error:
                 raise JobFailed("No store has the bytes of this file: an operator must look.") from error
         with self._database.write() as session:
@@ -76,6 +81,8 @@ class Inspector:
             if record is not None:
                 self.keep(session, blob, record)
             settle(session, _SYSTEM, found.Resource, found.Version)
+            if found.Version.released_at is not None:
+                self._replicator.ask(session, [row.digest])
 
     def outdated(self) -> list[str]:
         """Ids of the versions whose file no present version of a parser has inspected."""
@@ -88,6 +95,21 @@ class Inspector:
             ).all()
         current = {row.id for row in rows if (row.parser, row.parser_version) in present}
         return [str(version_id) for version_id in sorted({row.id for row in rows} - current)]
+
+    def _look_at(self, digest: str, copies: BlobCopies, report: Report) -> InspectionRecord:
+        """As ``look``, at a copy that is right: before a file is called damaged, the copy is held against its
+        SHA-256. Raises BlobNotFound when no copy is right.
+        """
+        while True:
+            copy = copies.next_copy()
+            record = self.look(source_of(copies), report)
+            if record.problem is None:
+                return record
+            if copies.next_copy() is not copy:
+                continue  # it failed in the middle, and what was read of it may be to blame
+            if self._copies.verify(digest, copy) is LocationState.PRESENT:
+                return record
+            copies.drop(copy, Fault.CORRUPT, BlobDamaged("its SHA-256 is not that of the blob"))
 
     def look(self, source: Source, report: Progress) -> InspectionRecord:
         """What is in the file, for ``keep``: the digest of the blob may not be known yet."""

@@ -38,6 +38,7 @@ from repo_service.services.reading import (
 )
 from repo_service.services.records import Page, ResourceRecord, public_etag
 from repo_service.services.releasing import release_now, require_releasable, touch
+from repo_service.services.replication import Replicator
 from repo_service.services.trail import audit, record_change
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
@@ -52,9 +53,10 @@ MAX_VERSIONS = 500
 class Resources:
     """Use cases about resources. What the asker may not see does not exist for them."""
 
-    def __init__(self, database: Database, jobs: Jobs) -> None:
+    def __init__(self, database: Database, jobs: Jobs, replicator: Replicator) -> None:
         self._database = database
         self._jobs = jobs
+        self._replicator = replicator
         self._public_revision = Lookup(database.engine, _PUBLIC_REVISION, _ID)
 
     def create(
@@ -202,6 +204,7 @@ class Resources:
             if version.released_at is None:
                 require_releasable(session, resource, version)
                 release_now(session, identity, resource, version)
+                self._replicator.ask(session, [version.digest])
             return record_of(session, resource, identity)
 
     def withdraw(self, identity: Identity, resource_id: UUID, *, reason: str) -> None:
@@ -225,6 +228,7 @@ class Resources:
             touch(resource)
             audit(session, identity, "withdraw", Noun.RESOURCE, resource.id, reason=reason)
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.WITHDRAWN)
+            self._replicator.ask(session, _released(resource))
 
     def restore(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
         """Take a withdrawal back while the bytes are still there. An owner cannot undo a moderator's.
@@ -248,6 +252,7 @@ class Resources:
             touch(resource)
             audit(session, identity, "restore", Noun.RESOURCE, resource.id)
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RESTORED)
+            self._replicator.ask(session, _released(resource))
             return record_of(session, resource, identity)
 
     def inspection(self, identity: Identity, resource_id: UUID, number: int) -> dict[str, Any]:
@@ -294,6 +299,7 @@ class Resources:
         session.flush()
         session.expire(resource, ["versions"])
         version.job_id = self._jobs.enqueue(session, JobKind.INSPECT, str(version.id))
+        self._replicator.ask(session, [version.digest])
         session.flush()
         return version
 
@@ -319,6 +325,11 @@ def _own(
     if resource.visibility == Visibility.WITHDRAWN.value and not withdrawn:
         raise gone(resource)
     return resource
+
+
+def _released(resource: Resource) -> list[str | None]:
+    """What public stores have of it, or should have."""
+    return [version.digest for version in resource.versions if version.released_at is not None]
 
 
 def _withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:

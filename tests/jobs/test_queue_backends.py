@@ -28,6 +28,7 @@ Queue(sys.argv[1]).consume(
         follow_changes=lambda: tell("changes"),
         sweep=lambda: None,
         collect_garbage=lambda: None,
+        replicate=lambda: None,
     ),
     threads=1,
 )

@@ -1,0 +1,194 @@
+"""The copies of blobs: which one to read, and what follows when one is not as it should be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from repo_service.domain.resources import JobKind, LocationState
+from repo_service.models import Blob, BlobLocation
+from repo_service.models.base import now
+from repo_service.models.database import Database
+from repo_service.services.jobs import Jobs
+from repo_service.services.stores import Stores
+from storage import (
+    BlobCopies,
+    BlobNotFound,
+    BlobStore,
+    Copy,
+    Fault,
+    Locator,
+    StorageError,
+    StorageRefused,
+    StorageUnavailable,
+)
+from storage.checks import Checks
+
+BLOCK_SIZE = 1024 * 1024
+"""Bytes of a blob that are held in memory where it is read from its start to its end."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """How many copies a store has in one state, and their bytes in all."""
+
+    store: str
+    state: LocationState
+    copies: int
+    bytes: int
+
+
+class Copies:
+    """Finds the copies of blobs, and keeps what is known of each in step with what is seen of it."""
+
+    def __init__(self, database: Database, stores: Stores, jobs: Jobs) -> None:
+        self._database = database
+        self._stores = stores
+        self._jobs = jobs
+
+    def of(self, session: Session, digest: str) -> BlobCopies:
+        """The present copies in configured stores, the primary's first, to be read after the transaction.
+
+        What is found wrong with one is noted, and repaired by a job. Raises BlobNotFound when there is none.
+        """
+        blob = session.execute(select(Blob.size, Blob.checks).where(Blob.digest == digest)).one_or_none()
+        copies = self.present(session, digest)
+        if blob is None or not copies:
+            raise BlobNotFound(f"no configured store has {digest}")
+        return BlobCopies(copies, size=blob.size, checks=blob.checks, watcher=self.watcher(digest))
+
+    def present(self, session: Session, digest: str) -> list[Copy]:
+        """The copies that should be there, in the order of the stores."""
+        rows = session.execute(
+            select(BlobLocation.store, BlobLocation.locator).where(
+                BlobLocation.digest == digest, BlobLocation.state == LocationState.PRESENT.value
+            )
+        ).all()
+        rows = sorted(rows, key=lambda row: self._stores.order(row.store))
+        return [
+            Copy(self._stores[row.store], Locator(row.locator)) for row in rows if row.store in self._stores
+        ]
+
+    def watcher(self, digest: str) -> _Watcher:
+        """Notes what readers of this blob see."""
+        return _Watcher(self, self._stores, digest)
+
+    def verify(
+        self, digest: str, copy: Copy, *, progress: Callable[[int], object] = lambda count: None
+    ) -> LocationState:
+        """Read a copy to its end, compare it with its SHA-256, and note what it is.
+
+        ``progress`` is told how many bytes each step read. Raises the store's errors, which say nothing of
+        the bytes.
+        """
+        state, checks = self._read_back(digest, copy, progress)
+        with self._database.write() as session:
+            if checks is not None:
+                keep_checks(session, digest, checks)
+            self._note(session, digest, copy, state)
+        return state
+
+    def note(self, digest: str, copy: Copy, state: LocationState) -> None:
+        """Write down what a copy was found to be; a job sees to one that is not right."""
+        with self._database.write() as session:
+            self._note(session, digest, copy, state)
+
+    def discard(self, store: BlobStore, locator: Locator) -> None:
+        """Delete bytes that no row names. Should one have come to name them meanwhile, it says that they are
+        missing then, and they are brought again. Raises the store's errors."""
+        store.delete(locator)
+        with self._database.write() as session:
+            here = BlobLocation.store == store.name, BlobLocation.locator == locator
+            for digest in session.scalars(select(BlobLocation.digest).where(*here)).all():
+                self._note(session, digest, Copy(store, locator), LocationState.MISSING)
+
+    def holdings(self) -> Sequence[Holding]:
+        """What each store has, those included that are not configured any more."""
+        query = (
+            select(BlobLocation.store, BlobLocation.state, func.count(), func.sum(Blob.size))
+            .join(Blob, Blob.digest == BlobLocation.digest)
+            .group_by(BlobLocation.store, BlobLocation.state)
+            .order_by(BlobLocation.store, BlobLocation.state)
+        )
+        with self._database.read() as session:
+            return [
+                Holding(store=store, state=LocationState(state), copies=copies, bytes=int(size))
+                for store, state, copies, size in session.execute(query)
+            ]
+
+    def _read_back(
+        self, digest: str, copy: Copy, progress: Callable[[int], object]
+    ) -> tuple[LocationState, bytes | None]:
+        """What the copy is, and the checksums of its chunks when it is right."""
+        found, checks = hashlib.sha256(), Checks()
+        try:
+            with copy.store.open(copy.locator) as reader:
+                while block := reader.read(BLOCK_SIZE):
+                    found.update(block)
+                    checks.update(block)
+                    progress(len(block))
+        except BlobNotFound:
+            return LocationState.MISSING, None
+        self._stores.note_answered(copy.store.name)
+        if found.hexdigest() != digest:
+            return LocationState.CORRUPT, None
+        return LocationState.PRESENT, checks.value()
+
+    def _note(self, session: Session, digest: str, copy: Copy, state: LocationState) -> None:
+        """As ``note``. Nothing is written when the row names another place by now."""
+        place = session.scalar(
+            select(BlobLocation)
+            .where(
+                BlobLocation.digest == digest,
+                BlobLocation.store == copy.store.name,
+                BlobLocation.locator == copy.locator,
+            )
+            .with_for_update()
+        )
+        if place is None:
+            return
+        before = place.state
+        place.state, place.verified_at = state.value, now()
+        if state is not LocationState.PRESENT and before != state.value:
+            self._jobs.enqueue(session, JobKind.REPLICATE, digest, again=True)
+
+
+class _Watcher:
+    """What the readers of one blob see of its copies: see ``storage.Watcher``."""
+
+    def __init__(self, copies: Copies, stores: Stores, digest: str) -> None:
+        self._copies = copies
+        self._stores = stores
+        self._digest = digest
+
+    def avoid(self, copy: Copy) -> bool:
+        return self._stores.is_silent(copy.store.name)
+
+    def answered(self, copy: Copy) -> None:
+        self._stores.note_answered(copy.store.name)
+
+    def failed(self, copy: Copy, fault: Fault, error: StorageError) -> None:
+        log.warning(
+            "a copy failed", digest=self._digest, store=copy.store.name, fault=fault.value, error=str(error)
+        )
+        if fault is Fault.UNAVAILABLE:
+            if isinstance(error, StorageUnavailable | StorageRefused):
+                self._stores.note_silent(copy.store.name)
+            return
+        try:
+            self._copies.note(self._digest, copy, LocationState(fault.value))
+        except Exception:  # whoever reads gets the bytes from elsewhere; somebody else will see it again
+            log.exception("a fault could not be noted", digest=self._digest)
+
+
+def keep_checks(session: Session, digest: str, checks: bytes) -> None:
+    """Keep the checksums of a blob whose SHA-256 was just found to be right."""
+    other = or_(Blob.checks.is_(None), Blob.checks != checks)
+    session.execute(update(Blob).where(Blob.digest == digest, other).values(checks=checks))
