@@ -5,24 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.identity import Identity
-from repo_service.domain.resources import ChangeKind, Noun, UploadState, Visibility
+from repo_service.domain.resources import ChangeKind, LocationState, Noun, UploadState, Visibility
 from repo_service.models import Blob, BlobLocation, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
+from repo_service.services.copies import Copies
 from repo_service.services.stores import Stores
 from repo_service.services.trail import audit, record_change
 from repo_service.services.uploads import Uploads
-from storage import BlobNotFound, Locator, StoredBlob
+from repo_service.services.wanted import held
+from storage import BlobNotFound, BlobStore, Locator, StorageError, StoredBlob
 
 _BATCH = 200
 _MARK_LASTS = timedelta(minutes=10)
 """Far longer than deleting one blob takes: an older mark was left by a run that crashed."""
+_ABANDONED = timedelta(days=1)
+"""When staged bytes in a replica have been left: making a copy takes minutes, on a bad day hours."""
 _SYSTEM = Identity(username="system")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +56,12 @@ class _Orphan:
 class GarbageCollector:
     """Removes withdrawn files, blobs without a version, and stored bytes that the catalogue does not know."""
 
-    def __init__(self, database: Database, stores: Stores, uploads: Uploads, *, grace: timedelta) -> None:
+    def __init__(
+        self, database: Database, stores: Stores, copies: Copies, uploads: Uploads, *, grace: timedelta
+    ) -> None:
         self._database = database
         self._stores = stores
+        self._copies = copies
         self._uploads = uploads
         self._grace = grace
 
@@ -84,28 +94,60 @@ class GarbageCollector:
         return len(ids)
 
     def _delete_orphans(self, before: datetime) -> tuple[int, int]:
-        """Delete blobs that no version and no upload holds.
+        """Delete blobs that no version, no snapshot and no upload holds.
 
         Marked first, deleted from the stores second, forgotten last: a crash in between leaves a mark that
         a later run finds, and whoever uploads the same bytes meanwhile waits for the mark to go. A mark is
         also what keeps two runs at once from deleting bytes that came back between them.
         """
         count = size = 0
-        while batch := self._mark_orphans(before):
+        last = ""
+        while batch := self._mark_orphans(before, after=last):
+            last = batch[-1].digest
             for orphan in batch:
                 mark = self._renew(orphan)
                 if mark is None:
                     continue
-                for store, locator in orphan.places:
-                    self._stores[store].delete(Locator(locator))
-                with self._database.write() as session:
-                    _forget(session, orphan.digest, mark)
-                    audit(session, _SYSTEM, "delete", Noun.BLOB, orphan.digest, size=orphan.size)
-                count += 1
-                size += orphan.size
+                if self._delete_copies(orphan, mark):
+                    count += 1
+                    size += orphan.size
         return count, size
 
-    def _mark_orphans(self, before: datetime) -> list[_Orphan]:
+    def _delete_copies(self, orphan: _Orphan, mark: datetime) -> bool:
+        """Delete a marked blob from every store; False when a replica did not let it go.
+
+        What is in a store that is not configured any more is left there, and forgotten.
+        """
+        kept: list[str] = []
+        for name, locator in orphan.places:
+            if name not in self._stores:
+                log.warning("copy left in a store that is not configured", digest=orphan.digest, store=name)
+            elif self._stores.is_primary(store := self._stores[name]):
+                store.delete(Locator(locator))
+            elif not self._deleted_from(store, Locator(locator)):
+                kept.append(name)
+        with self._database.write() as session:
+            if kept:
+                _let_live(session, orphan.digest, mark, kept)
+                return False
+            _forget(session, orphan.digest, mark)
+            audit(session, _SYSTEM, "delete", Noun.BLOB, orphan.digest, size=orphan.size)
+        return True
+
+    def _deleted_from(self, replica: BlobStore, locator: Locator) -> bool:
+        if self._stores.is_silent(replica.name):
+            return False
+        try:
+            replica.delete(locator)
+        except StorageError as error:
+            self._stores.note_silent(replica.name)
+            log.warning("copy not deleted", store=replica.name, error=str(error))
+            return False
+        self._stores.note_answered(replica.name)
+        return True
+
+    def _mark_orphans(self, before: datetime, *, after: str) -> list[_Orphan]:
+        """The next orphans in the order of their digests, marked."""
         moment = now()
         with self._database.write() as session:
             blobs = session.scalars(
@@ -115,13 +157,15 @@ class GarbageCollector:
                         and_(Blob.claimed_at <= before, Blob.deleting_at.is_(None)),
                         Blob.deleting_at <= moment - _MARK_LASTS,
                     ),
-                    ~exists().where(Version.digest == Blob.digest),
+                    Blob.digest > after,
+                    ~held(),
                     ~exists().where(
                         Upload.digest == Blob.digest,
                         Upload.state != UploadState.USED.value,
                         Upload.expires_at > moment,
                     ),
                 )
+                .order_by(Blob.digest)
                 .limit(_BATCH)
                 .with_for_update(skip_locked=True)
             ).all()
@@ -154,7 +198,16 @@ class GarbageCollector:
 
     def _delete_strays(self, before: datetime) -> int:
         """Delete published bytes without a row: what a crash between publishing and the commit left."""
-        store = self._stores.primary
+        strays = self._delete_strays_in(self._stores.primary, before)
+        for replica in self._stores.replicas:
+            try:
+                replica.sweep_staged(older_than=_ABANDONED)
+                strays += self._delete_strays_in(replica, before)
+            except StorageError as error:
+                log.warning("replica not looked through", store=replica.name, error=str(error))
+        return strays
+
+    def _delete_strays_in(self, store: BlobStore, before: datetime) -> int:
         strays = 0
         for stored in store.iter():
             if self._is_known(store.name, stored):
@@ -163,14 +216,25 @@ class GarbageCollector:
                 old = store.stat(stored.locator).modified <= before
             except BlobNotFound:
                 continue
-            moment = now()
-            if old and self._may_delete(stored, moment):
-                store.delete(stored.locator)
+            if not old:
+                continue
+            if self._stores.is_primary(store):
+                strays += self._delete_primary_stray(store, stored)
+            else:
+                # A replication that has published it just now finds out, whichever of the two is faster.
+                self._copies.discard(store, stored.locator)
                 strays += 1
-                if stored.sidecar is not None:
-                    with self._database.write() as session:
-                        _forget(session, stored.sidecar.digest, moment)
         return strays
+
+    def _delete_primary_stray(self, store: BlobStore, stored: StoredBlob) -> bool:
+        moment = now()
+        if not self._may_delete(stored, moment):
+            return False
+        self._copies.discard(store, stored.locator)
+        if stored.sidecar is not None:
+            with self._database.write() as session:
+                _forget(session, stored.sidecar.digest, moment)
+        return True
 
     def _is_known(self, store: str, stored: StoredBlob) -> bool:
         with self._database.read() as session:
@@ -212,3 +276,19 @@ def _forget(session: Session, digest: str, mark: datetime) -> None:
     if session.scalar(marked) is not None:
         session.execute(delete(BlobLocation).where(BlobLocation.digest == digest))
         session.execute(delete(Blob).where(Blob.digest == digest))
+
+
+def _let_live(session: Session, digest: str, mark: datetime, kept: list[str]) -> None:
+    """Take the mark off a blob that is still in the stores ``kept``: a later run deletes it from there.
+
+    Whoever uploads the same bytes meanwhile need not wait for these stores. Whether they did what they were
+    asked for nobody knows, so their copies count as missing until somebody has looked.
+    """
+    marked = select(Blob).where(Blob.digest == digest, Blob.deleting_at == mark).with_for_update()
+    blob = session.scalar(marked)
+    if blob is None:
+        return
+    blob.deleting_at = None
+    here = BlobLocation.digest == digest
+    session.execute(delete(BlobLocation).where(here, BlobLocation.store.not_in(kept)))
+    session.execute(update(BlobLocation).where(here).values(state=LocationState.MISSING.value))

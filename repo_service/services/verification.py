@@ -2,74 +2,69 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from repo_service.domain.resources import LocationState
 from repo_service.models import Blob, BlobLocation
-from repo_service.models.base import now
 from repo_service.models.database import Database
+from repo_service.services.copies import Copies
 from repo_service.services.stores import Stores
-from storage import CHUNK_SIZE, BlobNotFound, BlobStore, Locator
+from storage import Copy, Locator, StorageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What became of one copy."""
+    """What became of one copy. ``state`` is None when its store did not answer, which says nothing of it."""
 
     digest: str
     store: str
-    state: LocationState
+    state: LocationState | None
 
 
 class Verifier:
     """Reads copies and notes in which state they are."""
 
-    def __init__(self, database: Database, stores: Stores) -> None:
+    def __init__(self, database: Database, stores: Stores, copies: Copies) -> None:
         self._database = database
         self._stores = stores
+        self._copies = copies
 
-    def count(self) -> int:
-        """How many copies there are."""
+    def extent(self, *, sample: int | None = None) -> int:
+        """How many bytes ``verify`` would read."""
+        rows = self._rows(sample).subquery()
         with self._database.read() as session:
-            return session.scalar(select(func.count()).select_from(BlobLocation)) or 0
+            return int(session.scalar(select(func.coalesce(func.sum(rows.c.size), 0))) or 0)
 
     def verify(
-        self, *, sample: int | None = None, progress: Callable[[], None] | None = None
+        self, *, sample: int | None = None, progress: Callable[[int], object] = lambda count: None
     ) -> Iterator[Verified]:
         """Check every copy, or the ``sample`` checked longest ago. Yields what is not as it should be.
 
-        Raises StorageUnavailable: an unreachable store says nothing about its bytes.
+        ``progress`` is told of bytes. A store that fails is not asked again: its copies are yielded unread.
+        What is wrong is repaired by a job, where another store has it right.
         """
-        query = (
-            select(BlobLocation.id, BlobLocation.digest, BlobLocation.store, BlobLocation.locator)
-            .join(Blob, Blob.digest == BlobLocation.digest)
-            .where(Blob.deleting_at.is_(None))
-            .order_by(BlobLocation.verified_at.asc(), BlobLocation.id)
-        )
         with self._database.read() as session:
-            rows = session.execute(query if sample is None else query.limit(sample)).all()
+            rows = session.execute(self._rows(sample)).all()
+        failed: set[str] = set()
         for row in rows:
-            state = _state(self._stores[row.store], Locator(row.locator), row.digest)
-            with self._database.write() as session:
-                location = session.get(BlobLocation, row.id)
-                if location is not None:
-                    location.state, location.verified_at = state.value, now()
-            if progress is not None:
-                progress()
-            if location is not None and state is not LocationState.PRESENT:
+            state: LocationState | None = None
+            if row.store not in failed:
+                copy = Copy(self._stores[row.store], Locator(row.locator))
+                try:
+                    state = self._copies.verify(row.digest, copy, progress=progress)
+                except StorageError:
+                    failed.add(row.store)
+            if state is not LocationState.PRESENT:
                 yield Verified(digest=row.digest, store=row.store, state=state)
 
-
-def _state(store: BlobStore, locator: Locator, digest: str) -> LocationState:
-    found = hashlib.sha256()
-    try:
-        with store.open(locator) as reader:
-            while block := reader.read(CHUNK_SIZE):
-                found.update(block)
-    except BlobNotFound:
-        return LocationState.MISSING
-    return LocationState.PRESENT if found.hexdigest() == digest else LocationState.CORRUPT
+    def _rows(self, sample: int | None) -> Select[str, str, str, int]:
+        query = (
+            select(BlobLocation.digest, BlobLocation.store, BlobLocation.locator, Blob.size)
+            .join(Blob, Blob.digest == BlobLocation.digest)
+            .where(Blob.deleting_at.is_(None), BlobLocation.store.in_([store.name for store in self._stores]))
+            .order_by(BlobLocation.verified_at.asc().nulls_first(), BlobLocation.id)
+        )
+        return query if sample is None else query.limit(sample)

@@ -264,8 +264,8 @@ def test_two_runs_at_once_do_not_delete_what_came_back(
     mark = type(any_service.services.garbage)._mark_orphans
     runs: list[str] = []
 
-    def late(self: Any, before: Any) -> Any:
-        batch = mark(self, before)
+    def late(self: Any, before: Any, **named: Any) -> Any:
+        batch = mark(self, before, **named)
         if batch and not runs:
             runs.append("late")
             # This run sleeps; its mark grows old, another run takes over, and the bytes are uploaded again.

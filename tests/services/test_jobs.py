@@ -308,7 +308,7 @@ def test_a_failed_inspection_is_told_and_can_be_retried(
         raise RuntimeError("/srv/secret/path is broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Inspector, "_look", fail)
+        patch.setattr(Inspector, "look", fail)
         for _ in range(any_service.settings.job_attempts):
             _set(any_service, next_try_at=now())
             any_service.work()
