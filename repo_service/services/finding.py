@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,10 +14,17 @@ from repo_service.search.errors import IndexUnusable
 from repo_service.services.records import ResourceRecord
 from repo_service.services.resources import Resources
 
+_INSIDE = "inside"
+_MAX_INSIDE = 20_000
+"""Characters of the names within one file that are looked through for a page of hits."""
+_LINES_INSIDE = 3
+_BETWEEN = " · "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One resource that fits, and where its words stand."""
+    """One resource that fits, and where its words stand: ``title``, ``summary``, or where neither has them
+    ``inside``, some names within the file."""
 
     resource: ResourceRecord
     highlights: Mapping[str, Highlight]
@@ -59,15 +66,42 @@ class Search:
         shown = [visible[UUID(hit.id)] for hit in page.hits if UUID(hit.id) in visible]
         hidden = len(page.hits) - len(shown)
         return SearchResult(
-            items=tuple(
-                Found(resource=record, highlights=self._highlights(query.text, record)) for record in shown
-            ),
+            items=self._found(query.text, shown),
             total=page.total - hidden,
             facets=page.facets,
             next_cursor=page.next_cursor,
         )
 
-    def _highlights(self, text: str, record: ResourceRecord) -> Mapping[str, Highlight]:
+    def _found(self, text: str, records: Sequence[ResourceRecord]) -> tuple[Found, ...]:
         if not text.strip():
-            return {}
-        return self._index.highlight(text, {"title": record.title, "summary": record.summary_text})
+            return tuple(Found(resource=record, highlights={}) for record in records)
+        marked = {
+            record.id: self._index.highlight(text, {"title": record.title, "summary": record.summary_text})
+            for record in records
+        }
+        # What neither shows was found inside the file: in the title of an activity, say.
+        elsewhere = [
+            record
+            for record in records
+            if record.versions and not any(highlight.spans for highlight in marked[record.id].values())
+        ]
+        if elsewhere:
+            digests = {record.versions[0].digest or "" for record in elsewhere}
+            inside = self._resources.texts_inside(digests)
+            for record in elsewhere:
+                lines = inside.get(record.versions[0].digest or "", "")[:_MAX_INSIDE].splitlines()
+                highlight = self._inside(text, lines)
+                if highlight is not None:
+                    marked[record.id][_INSIDE] = highlight
+        return tuple(Found(resource=record, highlights=marked[record.id]) for record in records)
+
+    def _inside(self, text: str, lines: Sequence[str]) -> Highlight | None:
+        """The first lines in which something matches, as one text."""
+        marked = self._index.highlight(text, {str(number): line for number, line in enumerate(lines)})
+        matching = [highlight for highlight in marked.values() if highlight.spans][:_LINES_INSIDE]
+        shown, spans = "", []
+        for highlight in matching:
+            shown += _BETWEEN if shown else ""
+            spans += [(start + len(shown), end + len(shown)) for start, end in highlight.spans]
+            shown += highlight.text
+        return Highlight(text=shown, spans=tuple(spans)) if shown else None

@@ -17,7 +17,7 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
-from repo_service.models import AuditEntry, Resource, Upload, Version
+from repo_service.models import AuditEntry, InspectionRecord, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
@@ -164,6 +164,16 @@ class Resources:
         with self._database.rows() as connection:
             records = records_of(connection, ids, identity)
         return {id_: record for id_, record in records.items() if record.visibility is Visibility.PUBLIC}
+
+    def texts_inside(self, digests: Collection[str]) -> dict[str, str]:
+        """What is worth finding inside files, by their digest: a line for each name, title and tag."""
+        with self._database.rows() as connection:
+            rows = connection.execute(
+                select(InspectionRecord.digest, InspectionRecord.search_text)
+                .where(InspectionRecord.digest.in_(digests))
+                .order_by(InspectionRecord.created_at)
+            )
+            return {row.digest: row.search_text for row in rows}
 
     def require_own(self, identity: Identity, resource_id: UUID) -> None:
         """Refuse one who may not add to this resource. Raises NotFound, Gone, Forbidden."""

@@ -37,6 +37,10 @@ def test_a_shared_course_is_found_by_an_activity_and_downloads_as_it_was(
     found = json_of(public.get("/api/v1/resources", query_string=asked))
     assert [item["id"] for item in found["items"]] == [resource["id"]]
     assert found["facets"]["module"] == [{"value": "quiz", "count": 1}]
+    inside = found["items"][0]["highlights"]["inside"]
+    assert [inside["text"][span["start"] : span["end"]] for span in inside["spans"]] == ["Photosynthesis"]
+    titled = json_of(public.get("/api/v1/resources", query_string={"q": "ecology"}))["items"][0]
+    assert set(titled["highlights"]) == {"title", "summary"}
 
     got = public.get(version["download_url"])
     assert got.status_code == 200

@@ -62,6 +62,13 @@ def test_facets_are_links_that_narrow_and_widen(courses: Service) -> None:
     assert narrowed.links()["Remove filter: Quiz \N{MULTIPLICATION SIGN}"] == "/"
 
 
+def test_what_is_found_inside_a_file_is_shown(courses: Service) -> None:
+    """A hit that shows none of the words looks like a mistake."""
+    page = Visitor(courses).get("/?q=luth")
+    assert page.one("//article//p[contains(@class, 'hit-inside')]").text_content() == "Inside: Le luth"
+    assert page.one("//article//mark").text_content() == "luth"
+
+
 def test_a_broader_subject_finds_its_parts(courses: Service) -> None:
     assert _titles(Visitor(courses), "/?subject=05") == ["Introduction to Ecology"]
 
