@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,11 +28,28 @@ _STOP_SECONDS = 30.0
 _KILL_SECONDS = 25
 """When the server kills those of its processes that do not stop: before it is killed itself."""
 _RESTART_SECONDS = 1.0
+_PORT_SECONDS = 5.0
+
+
+class PortTaken(Exception):
+    """Somebody else listens where this service should."""
 
 
 def serve(settings: Settings) -> None:
     """Answer HTTP until a signal stops the process."""
     web_server(settings, "repo_service.wsgi:app").serve()
+
+
+def require_free_port(settings: Settings) -> None:
+    """Refuse a port on which another process listens: the server would share it with that one, and each would
+    get some of the requests. One that is just being stopped is waited for. Raises PortTaken.
+    """
+    deadline = time.monotonic() + _PORT_SECONDS
+    while _is_taken(settings.host, settings.port):
+        if time.monotonic() > deadline:
+            address = f"{settings.host}, port {settings.port}"
+            raise PortTaken(f"Another process listens on {address}: stop it, or set REPO_PORT.")
+        time.sleep(0.2)
 
 
 def web_server(settings: Settings, application: str) -> AbstractServer[Any]:
@@ -97,9 +116,21 @@ class _StopRequest:
             time.sleep(min(left, 0.1))
 
 
+def _is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens there. Without SO_REUSEPORT, which the server sets, that cannot be shared."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:  # any other the server tells itself
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
 def _start(command: str) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C in the terminal reaches this process only.
-    arguments = [sys.executable, "-m", "repo_service", command]
+    arguments = [sys.executable, "-m", "repo_service", command, "--parent", str(os.getpid())]
     return subprocess.Popen(arguments, start_new_session=True)  # noqa: S603 - our own module, fixed words
 
 

@@ -9,8 +9,18 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from repo_service import lifetime
 from repo_service.cli.common import opened, tells_errors
 from repo_service.settings import Settings
+
+_ends_with_parent = click.option(
+    "--parent",
+    type=int,
+    hidden=True,
+    expose_value=False,
+    callback=lambda context, option, pid: None if pid is None else lifetime.end_with(pid),
+    help="Stop when the process with this id, which started this one, has gone.",
+)
 
 
 @click.command()
@@ -20,6 +30,7 @@ def run() -> None:
     from repo_service.serving import run_all
 
     settings = Settings()
+    _require_free_port(settings)
     with opened() as services:
         issued = services.accounts.ensure_administrator()
     _greet(settings, None if issued is None else issued.secret)
@@ -27,15 +38,19 @@ def run() -> None:
 
 
 @click.command()
+@_ends_with_parent
 @tells_errors
 def serve() -> None:
     """Answer HTTP only; the worker runs elsewhere."""
     from repo_service.serving import serve as serve_http
 
-    serve_http(Settings())
+    settings = Settings()
+    _require_free_port(settings)
+    serve_http(settings)
 
 
 @click.command()
+@_ends_with_parent
 @tells_errors
 def worker() -> None:
     """Do jobs only: inspect, index, sweep, collect garbage."""
@@ -69,6 +84,15 @@ def openapi() -> None:
             queue_url="memory:",
         )
         click.echo(json.dumps(document(create_app(settings)), indent=2, ensure_ascii=False))
+
+
+def _require_free_port(settings: Settings) -> None:
+    from repo_service.serving import PortTaken, require_free_port
+
+    try:
+        require_free_port(settings)
+    except PortTaken as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _greet(settings: Settings, secret: str | None) -> None:
