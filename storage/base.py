@@ -9,7 +9,7 @@ store alone (see ``BlobStore.iter``).
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -205,8 +205,9 @@ class Appending(Protocol):
 
     Leaving the ``with`` block lets go, as ``close`` does. So does an error of ``write``, ``suspend``,
     ``revert`` or ``publish``: nothing is lost by it, and the bytes can be gone on with under the same key.
-    All of them raise StagedClosed when that was done before, when somebody else goes on with the bytes meanwhile,
-    and when the bytes were discarded, swept or published.
+
+    All of them raise StagedClosed when that was done before, when somebody else goes on with the bytes
+    meanwhile, and when the bytes were discarded, swept or published.
     """
 
     @property
@@ -338,6 +339,30 @@ class PresignedMultipart(Protocol):
         now, which only ``delete`` removes."""
 
 
+@runtime_checkable
+class ContentAddressed(Protocol):
+    """Filled by stores that declare ``Capability.CONTENT_ADDRESSED``: other nodes may have the same blobs."""
+
+    def cid_of(self, locator: Locator) -> str:
+        """The name under which every node knows the blob. Raises InvalidLocator."""
+
+    def fetch(
+        self,
+        cid: str,
+        *,
+        media_type: str,
+        time_limit: timedelta,
+        max_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> StoredBlob:
+        """Bring a blob from whichever node has it, and publish it here with the digest of its bytes.
+
+        What is here already is not brought again. ``max_size`` is in bytes; ``progress`` is told now and then
+        how many have come. Raises StorageUnavailable when not all came within the time, SizeMismatch when it
+        is bigger than that, StorageFull, InvalidLocator when ``cid`` names no file or is none of our kind.
+        """
+
+
 class _Declares(Protocol):
     @property
     def capabilities(self) -> frozenset[Capability]: ...
@@ -365,3 +390,9 @@ def appendable_staging(store: _Declares) -> AppendableStaging | None:
     """The store as one whose staged bytes can be gone on with, None when it does not declare it."""
     declared = Capability.APPENDABLE_STAGING in store.capabilities
     return store if declared and isinstance(store, AppendableStaging) else None
+
+
+def content_addressed(store: _Declares) -> ContentAddressed | None:
+    """The store as one whose blobs have CIDs, None when it does not declare it."""
+    declared = Capability.CONTENT_ADDRESSED in store.capabilities
+    return store if declared and isinstance(store, ContentAddressed) else None

@@ -19,12 +19,15 @@ from storage.base import (
     BlobReader,
     BlobStat,
     Capability,
+    ContentAddressed,
+    Digest,
     Locator,
     MultipartUpload,
     PresignedMultipart,
     Sidecar,
     StoredBlob,
     UploadedPart,
+    content_addressed,
     local_paths,
     presigned_downloads,
     presigned_multipart,
@@ -150,6 +153,30 @@ class CheckedStore:
         with self._run("local_path"):
             return driver.local_path(locator)
 
+    def cid_of(self, locator: Locator) -> str:
+        """See ``ContentAddressed``, here and below. Raises CapabilityMissing."""
+        driver = self._content_addressed()
+        _check_locator(locator)
+        with self._run("cid_of"):
+            return driver.cid_of(locator)
+
+    def fetch(
+        self,
+        cid: str,
+        *,
+        media_type: str,
+        time_limit: timedelta,
+        max_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> StoredBlob:
+        driver = self._content_addressed()
+        _check_locator(Locator(cid))
+        check_sidecar(Sidecar(digest=Digest("0" * 64), size=0, media_type=media_type))
+        with self._run("fetch"):
+            return driver.fetch(
+                cid, media_type=media_type, time_limit=time_limit, max_size=max_size, progress=progress
+            )
+
     def begin_staged(self) -> str:
         """See ``AppendableStaging``, here and below. Raises CapabilityMissing."""
         driver = self._appendable()
@@ -176,6 +203,12 @@ class CheckedStore:
         driver = self._appendable(key)
         with self._run("discard_staged"):
             driver.discard_staged(key)
+
+    def _content_addressed(self) -> ContentAddressed:
+        driver = content_addressed(self._driver)
+        if driver is None:
+            raise CapabilityMissing(Capability.CONTENT_ADDRESSED)
+        return driver
 
     def _appendable(self, key: str | None = None) -> AppendableDriver:
         driver = self._driver

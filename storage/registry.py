@@ -17,6 +17,8 @@ _DRIVERS = {
     "memory": "storage.memory:from_url",
     "file": "storage.file:from_url",
     "s3": "storage.s3:from_url",
+    "ipfs+http": "storage.ipfs:from_url",
+    "ipfs+https": "storage.ipfs:from_url",
 }
 """Scheme → a function from StoreUrl to Driver, imported when asked for: nobody pays for boto3 unused."""
 

@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.support.corpus",
     "tests.support.postgres",
     "tests.support.weed",
+    "tests.support.ipfs",
     "tests.support.redis",
     "tests.support.browser",
     "tests.support.service",

@@ -1,0 +1,553 @@
+"""One Kubo node, through its RPC: the commands that ``storage.ipfs`` needs, and nothing of blobs.
+
+``ipfshttpclient`` speaks to the node where it can. Its ``connect()`` refuses every node since 0.8 for its
+version number and is not used. What it cannot do, bodies of any size in bounded memory and commands younger
+than it, goes to the same address by the standard library's client, into which a body is written as it comes.
+
+Every question is asked offline, so that the node looks into its own repository and never searches the network
+for what it does not have; only ``look`` and ``fetch`` go there. See https://docs.ipfs.tech/reference/kubo/rpc/.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import ipaddress
+import json
+import math
+import os
+import secrets
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType, TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import urlencode, urlsplit
+
+_CONNECT = 3.0
+_ANSWER = 30.0
+"""Seconds until a question is answered."""
+BRIEF = 5.0
+"""The same for readiness, and while other writers are kept waiting."""
+_PATIENT = 120.0
+"""The same for what waits until the node's garbage collection ends: pinning, unpinning and adding."""
+_LEASE = 45.0
+"""Seconds after which a writer that does not let go is dead: more than its few calls can take."""
+
+_MAX_ANSWER = 1024 * 1024
+
+_DAG = {
+    "cid-version": "1",
+    "raw-leaves": "true",
+    "chunker": "size-262144",
+    "hash": "sha2-256",
+    "trickle": "false",
+    "max-file-links": "174",
+    "inline": "false",
+}
+"""How content is cut and linked, on which its CID depends. All of it is said, because operators can change
+what a node takes for granted."""
+
+
+def _library() -> Any:
+    # Left alone, it patches requests in a way that was right for urllib3 1 and that urllib3 2 warns of.
+    os.environ.setdefault("PY_IPFS_HTTP_CLIENT_PATCH_REQUESTS", "no")
+    import ipfshttpclient
+
+    return ipfshttpclient
+
+
+_LIBRARY = _library()
+"""Any: it marks itself as typed nowhere, and its own annotations are the wrong way round."""
+
+Refused: type[Exception] = _LIBRARY.exceptions.ErrorResponse
+"""The node answers that it cannot do what it was asked, and why."""
+StatusError: type[Exception] = _LIBRARY.exceptions.StatusError
+"""Something answers, but not as a node's RPC does."""
+NODE_ERRORS: tuple[type[Exception], ...] = (_LIBRARY.exceptions.Error, http.client.HTTPException, OSError)
+"""All that goes wrong with a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands at a path: ``size`` in bytes; ``modified`` where that was said when it was added."""
+
+    cid: str
+    size: int
+    is_file: bool
+    modified: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a folder; ``size`` in bytes, of files."""
+
+    name: str
+    cid: str
+    size: int
+    is_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes that the node's repository takes up, and how many it may (``Datastore.StorageMax``)."""
+
+    used: int
+    limit: int
+
+
+class Progress(Protocol):
+    """Is told now and then how many bytes have come so far."""
+
+    def __call__(self, size: int, /) -> None: ...
+
+
+class Kubo:
+    """The node whose RPC answers at ``host`` (name or address, and port). Threads may share it.
+
+    What goes wrong is one of ``NODE_ERRORS``. Raises ValueError for a host that is none.
+    """
+
+    def __init__(self, host: str, *, tls: bool = False) -> None:
+        self._host, self._port = _host_and_port(host)
+        self._tls = ssl.create_default_context() if tls else None
+        self._client = _LIBRARY.Client(
+            f"{_multiaddr(self._host)}/tcp/{self._port}/{'https' if tls else 'http'}",
+            offline=True,
+            session=True,
+            timeout=(_CONNECT, _ANSWER),
+        )
+        self._writing = threading.Lock()
+
+    # Content
+
+    def add(self, pin_name: str) -> Adding:
+        """Begin a file, which is pinned under that name at its end."""
+        options = _DAG | {"pin": "true", "pin-name": pin_name}
+        return Adding(self._call("add", options=options, seconds=_PATIENT))
+
+    def add_small(self, data: bytes, modified: datetime, *, seconds: float = _ANSWER) -> str:
+        """CID of a file of one block that says when it was last modified. It is not pinned."""
+        moment = round(modified.timestamp() * 1_000_000)
+        options = _DAG | {
+            "raw-leaves": "false",  # a raw block has no room for the time
+            "pin": "false",
+            "mtime": str(moment // 1_000_000),
+            "mtime-nsecs": str(moment % 1_000_000 * 1000),
+        }
+        return str(self._client.add_bytes(data, opts=options, timeout=seconds))
+
+    def cat(self, cid: str, *, offset: int, length: int) -> Content:
+        """``length`` bytes from ``offset``, which the caller knows to be within the file."""
+        options = {"offset": str(offset), "length": str(length), "offline": "true"}
+        call = self._call("cat", f"/ipfs/{cid}", options=options)
+        return Content(call, length)
+
+    def cat_small(self, *cids: str, limit: int, seconds: float = _ANSWER) -> bytes:
+        """At most ``limit`` bytes of files, one after the other."""
+        paths = [f"/ipfs/{cid}" for cid in cids]
+        options = {"length": str(limit), "offline": "true"}
+        with self._call("cat", *paths, options=options, seconds=seconds) as call:
+            return call.response().read(limit)
+
+    def fetch(self, cid: str, pin_name: str, *, seconds: float, progress: Progress | None) -> None:
+        """Bring all of the content from other nodes and pin it under that name. Raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        options = {"name": pin_name, "progress": "true", "timeout": f"{math.ceil(seconds)}s"}
+        with self._call("pin/add", f"/ipfs/{cid}", options=options) as call:
+            for told in call.answers():
+                if told.get("Pins"):
+                    return
+                if progress is not None:
+                    progress(int(told.get("Bytes", 0)))
+                if time.monotonic() > deadline:
+                    break
+        raise TimeoutError(f"no node gave all of {cid} within {seconds:.0f} seconds")
+
+    # Pins
+
+    def pin(self, cid: str, name: str) -> None:
+        """Pin content, all of which is here; another name of the pin is replaced."""
+        self._client.pin.add(f"/ipfs/{cid}", opts={"name": name}, timeout=_PATIENT)
+
+    def unpin(self, cid: str, *, seconds: float = _PATIENT) -> None:
+        """No error where nothing is pinned."""
+        try:
+            self._client.pin.rm(f"/ipfs/{cid}", timeout=seconds)
+        except Refused as error:
+            if "not pinned" not in str(error):
+                raise
+
+    def pin_name(self, cid: str, *, seconds: float = _ANSWER) -> str | None:
+        """The name of the content's pin, None when it is not pinned by itself."""
+        try:
+            found = self._client.pin.ls(
+                f"/ipfs/{cid}", type="recursive", opts={"names": "true"}, timeout=seconds
+            )
+        except Refused as error:
+            if "not pinned" in str(error):
+                return None
+            raise
+        return str(found.as_json()["Keys"][cid]["Name"])
+
+    def pins(self, part: str) -> dict[str, str]:
+        """CID and name of every pin whose name contains ``part``."""
+        found = self._client.pin.ls(type="recursive", opts={"name": part}).as_json()
+        return {cid: pin["Name"] for cid, pin in found.get("Keys", {}).items()}
+
+    # The node's own file system (MFS)
+
+    def stat(self, path: str, *, seconds: float = _ANSWER) -> Found | None:
+        """What stands there, None when there is nothing."""
+        try:
+            return _found(self._client.files.stat(path, timeout=seconds).as_json())
+        except Refused as error:
+            if _is_missing(error):
+                return None
+            raise
+
+    def look(self, cid: str, *, seconds: float) -> Found:
+        """What the first block of the content says, wherever on the network it is. Raises TimeoutError."""
+        options = {"timeout": f"{math.ceil(seconds)}s"}
+        with self._call("files/stat", f"/ipfs/{cid}", options=options, seconds=seconds) as call:
+            return _found(next(call.answers()))
+
+    def entries(self, folder: str) -> list[Entry]:
+        """What stands in a folder; nothing when there is none."""
+        return [
+            Entry(name=line["Name"], cid=line["Hash"], size=line["Size"], is_file=line["Type"] == 0)
+            for line in self._list(folder, long="true")
+        ]
+
+    def names(self, folder: str) -> list[str]:
+        """The names alone, which cost the node much less."""
+        return [line["Name"] for line in self._list(folder)]
+
+    def link(self, cid: str, path: str, *, replace: bool = False, flush: bool = True) -> bool:
+        """Let content stand at ``path`` (too), in folders that are made. False when something stands there.
+
+        Flushed, this and all earlier changes of the folder are durable when it returns.
+        """
+        options = {"parents": "true", "force": _flag(replace), "flush": _flag(flush)}
+        for _ in range(10):
+            try:
+                self._client.files.cp(f"/ipfs/{cid}", path, opts=options, timeout=BRIEF)
+            except Refused as error:
+                if "already has entry" in str(error):
+                    return False
+                if "file already exists" not in str(error):  # a folder that another thread made just before
+                    raise
+            else:
+                return True
+        raise TimeoutError(f"others make the folders of {path} all the time")
+
+    def unlink(self, path: str) -> None:
+        """Remove a file; no error where there is none. ``flush`` makes it durable."""
+        with _unless_missing():
+            self._client.files.rm(path, opts={"force": "true"}, timeout=BRIEF)
+
+    def flush(self, folder: str) -> None:
+        """Make all changes of a folder durable; nothing where there is none."""
+        with _unless_missing(), self._call("files/flush", folder, seconds=BRIEF) as call:
+            next(call.answers())
+
+    @contextmanager
+    def one_writer(self, path: str) -> Iterator[None]:
+        """Keep out all who ask for the same ``path``, on whatever machine they run.
+
+        Changes of MFS at the same time can undo one another on disk: each carries its folder up to the root
+        by itself, and an older state may arrive last. The lease is an entry of MFS, which only one can make.
+        It is not flushed, so that it does not outlive the node; when its holder dies, it is broken after a
+        while.
+        """
+        if not self._writing.acquire(timeout=_PATIENT):
+            raise TimeoutError("other threads write to the node and do not come to an end")
+        try:
+            self._take_lease(path)
+            try:
+                yield
+            finally:
+                with suppress(*NODE_ERRORS):  # it will be broken, and must not hide what went wrong
+                    self.unlink(path)
+        finally:
+            self._writing.release()
+
+    def _take_lease(self, path: str) -> None:
+        mine = inline(secrets.token_hex(16))
+        began = since = time.monotonic()
+        holder: str | None = None
+        while not self.link(mine, path, flush=False):
+            while (lease := self.stat(path, seconds=BRIEF)) is not None:
+                now = time.monotonic()
+                if lease.cid != holder:
+                    holder, since = lease.cid, now
+                elif now - since > _LEASE:
+                    self.unlink(path)
+                if now - began > _PATIENT:
+                    raise TimeoutError("others write to the node and do not come to an end")
+                time.sleep(0.002 + secrets.randbelow(20) / 1000)
+
+    # Garbage collection
+
+    def canary(self) -> str:
+        """A block that nothing holds, made when no garbage collection is running."""
+        block = io.BytesIO(secrets.token_bytes(16))
+        return str(self._client.block.put(block, opts={"cid-codec": "raw"}, timeout=_PATIENT)["Key"])
+
+    def survives(self, canary: str) -> bool:
+        """Whether no garbage was collected since the canary was made; waits for what is running."""
+        self.unpin(inline("never pinned"))  # waits as well where there is nothing to unpin
+        try:
+            self._client.block.stat(canary)
+        except Refused as error:
+            if "could not find" in str(error):
+                return False
+            raise
+        return True
+
+    # The node itself
+
+    def room(self) -> Room:
+        """What its repository takes up and may take up."""
+        found = self._client.repo.stat(opts={"size-only": "true"})
+        return Room(used=int(found["RepoSize"]), limit=int(found["StorageMax"]))
+
+    def check(self) -> None:
+        """Write and read some bytes, quickly. Raises OSError when they are not the same."""
+        proof = b"written and read\n"
+        cid = self.add_small(proof, datetime(2026, 1, 1, tzinfo=UTC), seconds=BRIEF)
+        if self.cat_small(cid, limit=len(proof) + 1, seconds=BRIEF) != proof:
+            raise OSError("what was written is not what is read")
+
+    def _list(self, folder: str, **options: str) -> list[dict[str, Any]]:
+        try:
+            return self._client.files.ls(folder, opts=options).as_json()["Entries"] or []
+        except Refused as error:
+            if _is_missing(error):
+                return []
+            raise
+
+    def _call(
+        self,
+        command: str,
+        *arguments: str,
+        options: Mapping[str, str] = MappingProxyType({}),
+        seconds: float = _ANSWER,
+    ) -> _Call:
+        query = urlencode([*(("arg", argument) for argument in arguments), *options.items()])
+        connection = (
+            http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT)
+            if self._tls is None
+            else http.client.HTTPSConnection(self._host, self._port, timeout=_CONNECT, context=self._tls)
+        )
+        return _Call(connection, f"/api/v0/{command}?{query}", seconds)
+
+
+class _Call:
+    """One request on a connection of its own; ``seconds`` is the longest that either side may keep silent."""
+
+    def __init__(self, connection: http.client.HTTPConnection, path: str, seconds: float) -> None:
+        self._connection = connection
+        self._path = path
+        self._seconds = seconds
+        self._response: http.client.HTTPResponse | None = None
+
+    def begin(self, **headers: str) -> None:
+        """Connect and send the head of the request."""
+        self._connection.connect()
+        self._connection.sock.settimeout(self._seconds)
+        self._connection.putrequest("POST", self._path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            self._connection.putheader(name.replace("_", "-"), value)
+        self._connection.endheaders()
+
+    def send(self, *parts: bytes | memoryview) -> None:
+        """Send some of the body. Raises what the node answered meanwhile, where it refuses the rest."""
+        try:
+            for part in parts:
+                self._connection.sock.sendall(part)
+        except OSError:
+            with suppress(OSError, http.client.HTTPException):
+                self.response()
+            raise
+
+    def response(self) -> http.client.HTTPResponse:
+        """Its answer, when it is one. Raises Refused, StatusError."""
+        if self._response is None:
+            if self._connection.sock is None:
+                self.begin(Content_Length="0")
+            self._response = self._connection.getresponse()
+            if self._response.status != http.client.OK:
+                raise _refusal(self._response)
+        return self._response
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """The JSON objects of its answer, as they come."""
+        response = self.response()
+        while line := response.readline(_MAX_ANSWER):
+            answer = json.loads(line)
+            if not isinstance(answer, dict):
+                raise http.client.HTTPException("the node's answer is no JSON object")
+            yield answer
+
+    def close(self) -> None:
+        if self._response is not None:
+            self._response.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Adding:
+    """A file that goes into the node while it is written. One thread uses it.
+
+    The node collects no garbage meanwhile: so it begins with the first byte, and not before.
+    """
+
+    def __init__(self, call: _Call) -> None:
+        self._call = call
+        self._boundary = secrets.token_hex(16)
+        self._begun = False
+
+    def write(self, data: memoryview) -> None:
+        """Send ``data`` (bytes, contiguous)."""
+        self._begin()
+        self._chunk(data)
+
+    def finish(self) -> str:
+        """CID of the file, which is pinned now."""
+        self._begin()
+        self._chunk(memoryview(f"\r\n--{self._boundary}--\r\n".encode()))
+        self._call.send(b"0\r\n\r\n")
+        with self._call:
+            hashes = [str(answer["Hash"]) for answer in self._call.answers() if "Hash" in answer]
+        if len(hashes) != 1:
+            raise http.client.HTTPException("the node did not say under which CID it added the file")
+        return hashes[0]
+
+    def abort(self) -> None:
+        """Break off: what the node has got so far is garbage. Does nothing when finished."""
+        self._call.close()
+
+    def _begin(self) -> None:
+        if self._begun:
+            return
+        self._begun = True
+        self._call.begin(
+            Content_Type=f"multipart/form-data; boundary={self._boundary}", Transfer_Encoding="chunked"
+        )
+        head = (
+            f"--{self._boundary}\r\n"
+            'Content-Disposition: form-data; name="file"; filename="blob"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        self._chunk(memoryview(head.encode()))
+
+    def _chunk(self, data: memoryview) -> None:
+        self._call.send(b"%x\r\n" % len(data), data, b"\r\n")
+
+
+class Content:
+    """Reads a part of a file as the node sends it. Raises EndsEarly."""
+
+    def __init__(self, call: _Call, length: int) -> None:
+        self._call = call
+        self._left = length
+        try:
+            self._response = call.response()
+        except BaseException:
+            call.close()
+            raise
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._response.read(wanted) if wanted else b""
+        self._left -= len(data)
+        if len(data) < wanted:
+            raise EndsEarly(f"{self._left} bytes are missing")
+        return data
+
+    def close(self) -> None:
+        self._call.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class EndsEarly(OSError):
+    """The node does not have all of a file: it says so by ending its answer, which looks complete."""
+
+
+def inline(text: str) -> str:
+    """CID of a file that contains ``text``: the CID carries the content, and no node needs a block of it."""
+    content = text.encode("ascii")
+    cid = bytes((1, 0x55, 0, len(content))) + content  # CIDv1, raw, identity, length
+    return "b" + base64.b32encode(cid).decode().rstrip("=").lower()
+
+
+def _host_and_port(host: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{host}")
+    if not parts.hostname or parts.username is not None or parts.path or parts.query:
+        raise ValueError("a node's address is a name or an IP address, and a port")
+    return parts.hostname, parts.port or 5001
+
+
+def _multiaddr(host: str) -> str:
+    try:
+        return f"/ip{ipaddress.ip_address(host).version}/{host}"
+    except ValueError:
+        return f"/dns/{host}"
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _found(answer: dict[str, Any]) -> Found:
+    seconds = answer.get("Mtime")
+    return Found(
+        cid=answer["Hash"],
+        size=answer["Size"],
+        is_file=answer["Type"] == "file",
+        modified=None
+        if seconds is None
+        else datetime.fromtimestamp(seconds + answer.get("MtimeNsecs", 0) / 1_000_000_000, tz=UTC),
+    )
+
+
+def _is_missing(error: Exception) -> bool:
+    return "file does not exist" in str(error)
+
+
+@contextmanager
+def _unless_missing() -> Iterator[None]:
+    try:
+        yield
+    except Refused as error:
+        if not _is_missing(error):
+            raise
+
+
+def _refusal(response: http.client.HTTPResponse) -> Exception:
+    """What the library would raise for this answer."""
+    try:
+        message = json.loads(response.read(_MAX_ANSWER))["Message"]
+    except (ValueError, LookupError, TypeError):
+        return StatusError(http.client.HTTPException(f"{response.status} {response.reason}"))
+    return Refused(message, None)
