@@ -25,6 +25,7 @@ from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
 from repo_service.services.changes import Changes
 from repo_service.services.container import Services
+from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
 from repo_service.services.finding import Search
@@ -33,12 +34,14 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import JobLimits, Jobs
+from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
+from repo_service.services.resuming import Resuming
 from repo_service.services.stores import Stores
 from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.verification import Verifier
 from repo_service.settings import MEBIBYTE, Settings
-from storage import open_store
+from storage import appendable_staging, open_store
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -76,6 +79,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.wsgi_app = api.MethodOverride(app.wsgi_app)  # type: ignore[method-assign]
     tables = SQLAlchemy(app, metadata=Base.metadata)
     Migrate(app, tables, directory=str(_MIGRATIONS), render_as_batch=True)
     queue = Queue(settings.queue_url)
@@ -135,13 +139,8 @@ def _services(
     settings: Settings, engine: Engine, queue: Queue, counted: Metrics, *, writes_index: bool
 ) -> Services:
     database = Database(engine, on_change=queue.hint_changes)
-    store = open_store(
-        settings.store_url,
-        access_key=_reveal(settings.store_access_key),
-        secret_key=_reveal(settings.store_secret_key),
-        observer=counted.count_store,
-    )
-    stores = Stores(store)
+    stores = _stores(settings, counted)
+    store = stores.primary
     jobs = Jobs(
         database,
         JobLimits(attempts=settings.job_attempts, lease=settings.job_lease),
@@ -154,9 +153,16 @@ def _services(
         min_free=settings.min_free_space,
         ttl=settings.upload_ttl,
     )
-    uploads = Uploads(database, store, limits)
-    inspector = Inspector(database, stores, max_inflated=settings.max_inflated_size)
-    resources = Resources(database, jobs)
+    copies = Copies(database, stores, jobs)
+    replicator = Replicator(database, stores, copies, jobs)
+    staging = store
+    if appendable_staging(store) is None:
+        staging = open_store(
+            f"{(settings.data_dir / 'spool').as_uri()}?name=spool", observer=counted.count_store
+        )
+    uploads = Uploads(database, store, limits, staging=staging)
+    inspector = Inspector(database, copies, replicator, max_inflated=settings.max_inflated_size)
+    resources = Resources(database, jobs, replicator)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
     return Services(
@@ -164,16 +170,34 @@ def _services(
         accounts=Accounts(database, default_quota=settings.quota),
         changes=changes,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
-        downloads=Downloads(database, stores, secret_key=settings.signing_key(), link_ttl=settings.link_ttl),
-        garbage=GarbageCollector(database, stores, uploads, grace=settings.gc_grace),
+        downloads=Downloads(database, copies, secret_key=settings.signing_key(), link_ttl=settings.link_ttl),
+        garbage=GarbageCollector(database, stores, copies, uploads, grace=settings.gc_grace),
         health=Health(database, stores, queue.check),
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
         jobs=jobs,
+        replicator=replicator,
         resources=resources,
+        resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),
         search=Search(index, resources),
+        stores=stores,
         uploads=uploads,
-        verifier=Verifier(database, stores),
+        verifier=Verifier(database, stores, copies),
+    )
+
+
+def _stores(settings: Settings, counted: Metrics) -> Stores:
+    """The primary store and the replicas; those with no credentials of their own have the primary's."""
+    return Stores(
+        *(
+            open_store(
+                url,
+                access_key=_reveal(settings.store_access_key),
+                secret_key=_reveal(settings.store_secret_key),
+                observer=counted.count_store,
+            )
+            for url in (settings.store_url, *settings.replica_urls)
+        )
     )
 
 

@@ -14,9 +14,14 @@ from repo_service.api import (
     operating,
     operations,
     resources,
+    tus,
+    tus_document,
     uploads,
     vocabularies,
 )
+from repo_service.api.tus import MethodOverride
+
+__all__ = ["SPEC_PATH", "MethodOverride", "configure", "document", "register"]
 
 SPEC_PATH = "/api/openapi.json"
 
@@ -50,9 +55,13 @@ def document(app: APIFlask) -> dict[str, Any]:
 
 def register(app: APIFlask) -> None:
     """Add the API's blueprints and finish its OpenAPI document."""
-    for module in (resources, uploads, direct, files, accounts, vocabularies, operating, docs):
+    for module in (resources, uploads, direct, tus, files, accounts, vocabularies, operating, docs):
         app.register_blueprint(module.blueprint)
 
     @app.spec_processor
     def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
-        return spec if isinstance(spec, str) else operations.complete(spec)
+        if isinstance(spec, str):
+            return spec
+        spec = operations.complete(spec)
+        spec["paths"].update(tus_document.PATHS)
+        return spec

@@ -26,6 +26,7 @@ class JobKind(enum.StrEnum):
     """What a job does; its key names the thing it does it to."""
 
     INSPECT = "inspect"
+    FINISH = "finish"
     REPLICATE = "replicate"
     VERIFY = "verify"
 

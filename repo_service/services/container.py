@@ -15,7 +15,10 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import Jobs
+from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
+from repo_service.services.resuming import Resuming
+from repo_service.services.stores import Stores
 from repo_service.services.uploads import Uploads
 from repo_service.services.verification import Verifier
 
@@ -34,7 +37,10 @@ class Services:
     indexer: Indexer | None
     inspector: Inspector
     jobs: Jobs
+    replicator: Replicator
     resources: Resources
+    resuming: Resuming
     search: Search
+    stores: Stores
     uploads: Uploads
     verifier: Verifier

@@ -45,6 +45,7 @@ from storage import (
     Sidecar,
     Staged,
     StorageError,
+    appendable_staging,
     presigned_multipart,
 )
 from storage.checks import Checks
@@ -80,10 +81,14 @@ class Publishable(Protocol):
 class Uploads:
     """Use cases about files on their way in."""
 
-    def __init__(self, database: Database, store: BlobStore, limits: UploadLimits) -> None:
+    def __init__(
+        self, database: Database, store: BlobStore, limits: UploadLimits, *, staging: BlobStore | None = None
+    ) -> None:
+        """``staging`` keeps the bytes of uploads that come in several goes, when ``store`` does not."""
         self._database = database
         self._store = store
         self._limits = limits
+        self._staging = store if staging is None else staging
 
     def begin(
         self,
@@ -181,14 +186,19 @@ class Uploads:
     def sweep(self) -> int:
         """Forget uploads that expired, and staged bytes that nobody writes to; returns how many uploads.
 
-        What waits to be verified stays, however long that takes; and no staged bytes go while some of them
-        have waited for so long that they could be taken for abandoned ones.
+        What waits to be verified stays, however long that takes, and so does what somebody sends bytes to at
+        this moment. No staged bytes go while some have waited for so long that they could be taken for
+        abandoned ones.
         """
         moment = now()
         with self._database.write() as session:
             gone = session.scalars(
                 select(Upload)
-                .where(Upload.expires_at <= moment, ~_waits_for_verification())
+                .where(
+                    Upload.expires_at <= moment,
+                    or_(Upload.held_until.is_(None), Upload.held_until <= moment),
+                    ~_waits_for_verification(),
+                )
                 .with_for_update(skip_locked=True)
             ).all()
             for upload in gone:
@@ -201,15 +211,20 @@ class Uploads:
         for upload in gone:
             self.discard(upload)
         if overdue is None:
-            self._store.sweep_staged(older_than=self._limits.ttl)
+            for store in {self._store, self._staging}:
+                store.sweep_staged(older_than=self._limits.ttl)
         return len(gone)
 
     def discard(self, upload: Upload) -> None:
         """Give back what the store keeps of an upload that is given up; a sweep does what cannot be now."""
-        direct = presigned_multipart(self._store) if upload.way == UploadWay.DIRECT.value else None
-        if direct is not None and upload.staging_key is not None:
-            with suppress(StorageError):
+        if upload.staging_key is None:
+            return
+        direct, appendable = presigned_multipart(self._store), appendable_staging(self._staging)
+        with suppress(StorageError):
+            if upload.way == UploadWay.DIRECT.value and direct is not None:
                 direct.discard_multipart(upload.staging_key)
+            if upload.way == UploadWay.TUS.value and appendable is not None:
+                appendable.discard_staged(upload.staging_key)
 
     def keep(
         self,
@@ -229,9 +244,8 @@ class Uploads:
         """
         locator = self._claim(upload, sidecar, checks)
         try:
-            if locator is not None and self._is_whole(locator, sidecar):
-                staged.abort()
-            else:
+            stands = locator is not None and self._is_whole(locator, sidecar)
+            if not stands:
                 self._publish(staged, sidecar)
         except BaseException:
             self._reopen(upload)
@@ -248,7 +262,10 @@ class Uploads:
             row.file_name = file_name
             row.staging_key = None
             also(session, blob)
-            return upload_record(row)
+            finished = upload_record(row)
+        if stands:  # not before it is finished: until then, a further attempt may need them
+            staged.abort()
+        return finished
 
     def _claim(self, upload: UploadRecord, sidecar: Sidecar, checks: bytes) -> Locator | None:
         """Give the upload its digest, which keeps the garbage collector away from the blob.
@@ -296,7 +313,9 @@ class Uploads:
         with self._database.write() as session:
             row = session.get(Upload, upload.id)
             if row is not None and row.state == UploadState.PUBLISHING.value:
-                row.state, row.digest = upload.state.value, None
+                row.state = upload.state.value
+                if upload.way is not UploadWay.TUS:  # whose staged bytes may just have become the blob
+                    row.digest = None
 
     def _is_whole(self, locator: Locator, sidecar: Sidecar) -> bool:
         """Whether the copy that the catalogue names is really there; a lost one is noted, to be replaced."""
@@ -442,7 +461,7 @@ def _waits_for_verification() -> ColumnElement[bool]:
     """What is published while somebody waits for the answer is not meant: nobody goes on with that."""
     return or_(
         Upload.state == UploadState.VERIFYING.value,
-        and_(Upload.state == UploadState.PUBLISHING.value, Upload.way == UploadWay.DIRECT.value),
+        and_(Upload.state == UploadState.PUBLISHING.value, Upload.way != UploadWay.BODY.value),
     )
 
 
