@@ -37,7 +37,10 @@ def healthz() -> Response:
     ),
 )
 def readyz() -> Response:
-    """Do database, store and queue answer"""
+    """Do database, store and queue answer
+
+    Replicas are asked, too; the service is ready without them.
+    """
     found = services().health.readiness()
     status = 200 if found.ready else 503
     return answer(ReadinessOut.model_validate(found), status, headers={"Cache-Control": "no-store"})

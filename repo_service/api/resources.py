@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,10 +13,12 @@ from flask import Response, request, url_for
 from repo_service.api import operations
 from repo_service.api.operations import answer, problems
 from repo_service.api.schemas import (
+    CopyOut,
     DescriptionIn,
     DownloadLinkOut,
     EditionIn,
     FacetCountOut,
+    FoundVersionOut,
     HighlightOut,
     PageQuery,
     ResourceIn,
@@ -324,7 +325,10 @@ def download_url(resource_id: UUID, number: int, file_name: str) -> str:
 
 def resource_out(record: ResourceRecord) -> ResourceOut:
     """A record as the API gives it."""
-    return ResourceOut(**_members(record))
+    versions = [
+        VersionOut(**_version(record, version), copies=_copies(version)) for version in record.versions
+    ]
+    return ResourceOut(**_members(record), versions=versions)
 
 
 def _members(record: ResourceRecord) -> dict[str, Any]:
@@ -349,26 +353,38 @@ def _members(record: ResourceRecord) -> dict[str, Any]:
         "released_at": record.released_at,
         "created_at": record.created_at,
         "updated_at": record.updated_at,
-        "versions": [_version(record, version) for version in record.versions],
     }
 
 
-def _version(record: ResourceRecord, version: VersionRecord) -> VersionOut:
-    return VersionOut(
-        number=version.number,
-        file_name=version.file_name,
-        sha256=version.digest,
-        size=version.size,
-        media_type=version.media_type,
-        kind=version.kind,
-        change_note=version.change_note,
-        created_at=version.created_at,
-        released_at=version.released_at,
-        release_requested=version.release_requested,
-        processing=version.processing,
-        download_url=download_url(record.id, version.number, version.file_name),
-        inspection_url=f"{_api_url(record)}/versions/{version.number}/inspection",
-    )
+def _version(record: ResourceRecord, version: VersionRecord) -> dict[str, Any]:
+    return {
+        "number": version.number,
+        "file_name": version.file_name,
+        "sha256": version.digest,
+        "size": version.size,
+        "media_type": version.media_type,
+        "kind": version.kind,
+        "change_note": version.change_note,
+        "created_at": version.created_at,
+        "released_at": version.released_at,
+        "release_requested": version.release_requested,
+        "processing": version.processing,
+        "download_url": download_url(record.id, version.number, version.file_name),
+        "inspection_url": f"{_api_url(record)}/versions/{version.number}/inspection",
+    }
+
+
+def _copies(version: VersionRecord) -> list[CopyOut]:
+    return [
+        CopyOut(
+            store=copy.store,
+            state=copy.state,
+            verified_at=copy.verified_at,
+            cid=copy.cid,
+            url=None if copy.cid is None else f"ipfs://{copy.cid}",
+        )
+        for copy in services().stores.shown(version.copies)
+    ]
 
 
 def _search_item(found: Found) -> SearchItemOut:
@@ -379,8 +395,8 @@ def _search_item(found: Found) -> SearchItemOut:
         for name, highlight in found.highlights.items()
     }
     # Of the versions only the newest: a page of hits does not grow with their histories.
-    newest = replace(found.resource, versions=found.resource.versions[:1])
-    return SearchItemOut(highlights=highlights, **_members(newest))
+    newest = [FoundVersionOut(**_version(found.resource, version)) for version in found.resource.versions[:1]]
+    return SearchItemOut(highlights=highlights, **_members(found.resource), versions=newest)
 
 
 def _api_url(record: ResourceRecord) -> str:

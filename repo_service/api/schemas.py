@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from repo_service.domain.identity import ClientKind, Role, Scope
-from repo_service.domain.resources import JobState, Noun, UploadState, UploadWay, Visibility
+from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
 from repo_service.domain.search import Facet
 from repo_service.services.accounts import USERNAME
 from repo_service.services.descriptions import (
@@ -167,8 +167,18 @@ class ProcessingOut(Outgoing):
     reason: str | None = Field(description="Why it failed last.")
 
 
-class VersionOut(Outgoing):
-    """One edition of a resource."""
+class CopyOut(Outgoing):
+    """One copy of a version's file."""
+
+    store: str = Field(description="What the operators call the store.")
+    state: LocationState = Field(description="What it was when it was last looked at.")
+    verified_at: datetime | None = Field(description="When it was last looked at.")
+    cid: str | None = Field(description="Its name in a content-addressed network (CIDv1).")
+    url: str | None = Field(description="Where any node of that network finds it, `ipfs://…`.")
+
+
+class FoundVersionOut(Outgoing):
+    """One edition of a resource, as a search shows it."""
 
     number: int
     file_name: str
@@ -185,8 +195,14 @@ class VersionOut(Outgoing):
     inspection_url: str
 
 
-class ResourceOut(Outgoing):
-    """A resource as the one who asks may see it."""
+class VersionOut(FoundVersionOut):
+    """One edition of a resource, with where the copies of its file are."""
+
+    copies: list[CopyOut]
+
+
+class _DescribedOut(Outgoing):
+    """What is said about a resource wherever it is shown."""
 
     id: UUID
     url: str = Field(description="The page about it.")
@@ -208,6 +224,11 @@ class ResourceOut(Outgoing):
     released_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class ResourceOut(_DescribedOut):
+    """A resource as the one who asks may see it."""
+
     versions: list[VersionOut] = Field(description="Newest first; the public sees released ones only.")
 
 
@@ -248,9 +269,10 @@ class HighlightOut(Outgoing):
     spans: list[SpanOut]
 
 
-class SearchItemOut(ResourceOut):
+class SearchItemOut(_DescribedOut):
     """A resource that fits, with its newest version only."""
 
+    versions: list[FoundVersionOut] = Field(description="The newest released one.")
     highlights: dict[str, HighlightOut]
 
 
@@ -306,7 +328,7 @@ class UploadOut(Outgoing):
 class DirectUploadIn(UploadIn):
     """A file that is about to come straight to the store."""
 
-    size: Size = Field(ge=1, description="Bytes, at least one.")
+    size: Annotated[int, Field(ge=1, le=2**53, strict=True)] = Field(description="Bytes, at least one.")
 
 
 class DirectUploadOut(UploadOut):
@@ -557,7 +579,8 @@ class LivenessOut(Outgoing):
 
 
 class ReadinessOut(Outgoing):
-    """Whether each part that requests need answers."""
+    """Whether each part that requests need answers, and each replica, which they can do without."""
 
     ready: bool
     parts: dict[str, bool]
+    replicas: dict[str, bool]

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import Gone, InvalidFile, NotFound, NotInspected
 from repo_service.domain.identity import Identity, Scope
-from repo_service.domain.resources import Visibility
-from repo_service.models import Account, Blob, InspectionRecord, Job, Resource, Version
+from repo_service.domain.resources import LocationState, Visibility
+from repo_service.models import Account, Blob, BlobLocation, InspectionRecord, Job, Resource, Version
 from repo_service.services.jobs import processing_of
-from repo_service.services.records import Author, ResourceRecord, VersionRecord
+from repo_service.services.records import Author, CopyRecord, ResourceRecord, VersionRecord
 
 _Row = Row[*tuple[Any, ...]]
 
@@ -48,6 +48,13 @@ _VERSIONS_OF = (
     .where(Version.resource_id.in_(bindparam("ids", expanding=True)))
     .order_by(Version.number.desc(), InspectionRecord.created_at.desc())
 )
+_COPIES_OF = select(
+    BlobLocation.digest,
+    BlobLocation.store,
+    BlobLocation.locator,
+    BlobLocation.state,
+    BlobLocation.verified_at,
+).where(BlobLocation.digest.in_(bindparam("digests", expanding=True)))
 
 
 def sees_all(identity: Identity, owner_id: UUID) -> bool:
@@ -158,21 +165,29 @@ def record_of(reader: Reader, resource: Resource, identity: Identity) -> Resourc
     return records_of(reader, [resource.id], identity)[resource.id]
 
 
-def records_of(reader: Reader, ids: Collection[UUID], identity: Identity) -> dict[UUID, ResourceRecord]:
+def records_of(
+    reader: Reader, ids: Collection[UUID], identity: Identity, *, copies: bool = True
+) -> dict[UUID, ResourceRecord]:
     """Records of many resources, with as many queries as for one. Nothing is checked here either."""
     resources = reader.execute(_RESOURCES_OF, {"ids": list(ids)})
-    return {record.id: record for record in _records(reader, resources.all(), identity)}
+    return {record.id: record for record in _records(reader, resources.all(), identity, copies=copies)}
 
 
-def _records(reader: Reader, resources: Collection[_Row], identity: Identity) -> list[ResourceRecord]:
+def _records(
+    reader: Reader, resources: Collection[_Row], identity: Identity, *, copies: bool = True
+) -> list[ResourceRecord]:
     versions: dict[UUID, dict[int, VersionRecord]] = defaultdict(dict)
     owner_of = {resource.id: resource.owner_id for resource in resources}
-    for row in reader.execute(_VERSIONS_OF, {"ids": list(owner_of)}):
+    found = reader.execute(_VERSIONS_OF, {"ids": list(owner_of)}).all()
+    copies_of = _copies_of(reader, {row.digest for row in found}) if copies else {}
+    for row in found:
         own = sees_all(identity, owner_of[row.resource_id])
         if row.released_at is None and not own:
             continue
         # A version comes once for each inspection of its file, the newest first.
-        versions[row.resource_id].setdefault(row.number, _version(row, own=own))
+        versions[row.resource_id].setdefault(
+            row.number, _version(row, tuple(copies_of.get(row.digest, ())), own=own)
+        )
     return [
         ResourceRecord(
             id=resource.id,
@@ -201,7 +216,21 @@ def _records(reader: Reader, resources: Collection[_Row], identity: Identity) ->
     ]
 
 
-def _version(row: _Row, *, own: bool) -> VersionRecord:
+def _copies_of(reader: Reader, digests: Collection[str | None]) -> dict[str, list[CopyRecord]]:
+    copies: dict[str, list[CopyRecord]] = defaultdict(list)
+    for row in reader.execute(_COPIES_OF, {"digests": [digest for digest in digests if digest is not None]}):
+        copies[row.digest].append(
+            CopyRecord(
+                store=row.store,
+                locator=row.locator,
+                state=LocationState(row.state),
+                verified_at=row.verified_at,
+            )
+        )
+    return copies
+
+
+def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> VersionRecord:
     inspected = row.inspected_at is not None
     refusal = refusal_of(row.problem, row.kind, row.file_name) if inspected and row.kind else None
     return VersionRecord(
@@ -220,4 +249,5 @@ def _version(row: _Row, *, own: bool) -> VersionRecord:
             inspected=inspected,
             unreadable=None if refusal is None else refusal["detail"],
         ),
+        copies=copies,
     )

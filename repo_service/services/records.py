@@ -93,16 +93,20 @@ class ResourceRecord:
 
     @property
     def etag(self) -> str:
-        """Entity tag of this view, without quotes. The public's view depends on the revision alone."""
+        """Entity tag of this view, without quotes. Edits are held against the revision, its beginning."""
+        copies = [copy for version in self.versions for copy in version.copies]
+        checked = max((copy.verified_at for copy in copies if copy.verified_at is not None), default=None)
+        public = public_etag(self.revision, len(copies), checked)
         if not self.is_own:
-            return public_etag(self.revision)
+            return public
         states = "".join(f"{v.processing.state.value[0]}{v.processing.progress:.2f}" for v in self.versions)
-        return f"{self.revision}-o{states}"
+        return f"{public}-o{states}"
 
 
-def public_etag(revision: int) -> str:
-    """Entity tag of what the public sees at this revision."""
-    return f"{revision}-p"
+def public_etag(revision: int, copies: int, checked: datetime | None) -> str:
+    """Entity tag of what the public sees at this revision, with so many copies of the released versions, of
+    which one was checked last at ``checked``."""
+    return f"{revision}-p{copies}.{0 if checked is None else round(checked.timestamp() * 1_000_000):x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

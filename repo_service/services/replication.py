@@ -25,14 +25,13 @@ from repo_service.models.insert import insert_if_absent
 from repo_service.services.copies import BLOCK_SIZE, Copies, keep_checks
 from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report
 from repo_service.services.stores import Stores
-from repo_service.services.wanted import wanted_in
+from repo_service.services.wanted import unwanted_in, wanted_in
 from storage import (
     BlobCopies,
     BlobDamaged,
     BlobNotFound,
     BlobReader,
     BlobStore,
-    Capability,
     Copy,
     Digest,
     Fault,
@@ -79,7 +78,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Blob:
-    """A blob with its places by the name of the store, and the stores in which it is wanted."""
+    """A blob with its places by the name of the store, and in which stores it must or must not be."""
 
     digest: str
     size: int
@@ -87,6 +86,7 @@ class _Blob:
     checks: bytes | None
     places: Mapping[str, _Place]
     wanted: frozenset[str]
+    unwanted: frozenset[str]
 
     def sources(self, target: BlobStore, first: str | None = None) -> Sequence[Copy]:
         """Where else there may be bytes of it: the present copies first, then those that were not right."""
@@ -133,7 +133,7 @@ class Replicator:
                     self._require_answering(store)
                     self._bring(blob, store, progress)
                     self._stores.note_answered(store.name)
-                elif store.name in blob.places and _is_unwanted(blob, store):
+                elif store.name in blob.places and store.name in blob.unwanted:
                     self._take_away(digest, blob.places[store.name].copy)
             except NoGoodCopy:
                 lost = True
@@ -196,15 +196,15 @@ class Replicator:
     def _owed(self) -> Select[str]:
         owed: list[ColumnElement[bool]] = []
         for store in self._stores:
-            wanted, place = wanted_in(store), _place_in(store)
-            owed.append(and_(wanted, ~place.where(BlobLocation.state == LocationState.PRESENT.value)))
-            if Capability.PUBLIC in store.capabilities:
-                owed.append(and_(~wanted, place))
+            place = _place_in(store)
+            present = place.where(BlobLocation.state == LocationState.PRESENT.value)
+            owed += [and_(wanted_in(store), ~present), and_(unwanted_in(store), place)]
         return select(Blob.digest).where(Blob.deleting_at.is_(None), or_(*owed)).order_by(Blob.digest)
 
     def _look(self, digest: str) -> _Blob | None:
         """The blob as it is now; None when it is gone, or going."""
-        columns = [wanted_in(store).label(f"wanted_{number}") for number, store in enumerate(self._stores)]
+        stores = list(self._stores)
+        columns = [column(store) for column in (wanted_in, unwanted_in) for store in stores]
         with self._database.read() as session:
             row = session.execute(
                 select(Blob.size, Blob.media_type, Blob.checks, *columns).where(
@@ -234,9 +234,8 @@ class Replicator:
                 )
                 for place in known
             },
-            wanted=frozenset(
-                store.name for store, is_wanted in zip(self._stores, row[3:], strict=True) if is_wanted
-            ),
+            wanted=_named(stores, row[3 : 3 + len(stores)]),
+            unwanted=_named(stores, row[3 + len(stores) :]),
         )
 
     # How a copy comes and goes
@@ -353,13 +352,13 @@ class Replicator:
         copy.store.delete(copy.locator)
         with self._database.write() as session:
             blob = session.scalar(select(Blob).where(Blob.digest == digest).with_for_update())
-            wanted = session.scalar(select(wanted_in(copy.store)).where(Blob.digest == digest))
+            unwanted = session.scalar(select(unwanted_in(copy.store)).where(Blob.digest == digest))
             here = and_(
                 BlobLocation.digest == digest,
                 BlobLocation.store == copy.store.name,
                 BlobLocation.locator == copy.locator,
             )
-            if blob is not None and wanted:  # released again in the same moment
+            if blob is not None and not unwanted:  # released again in the same moment
                 session.execute(update(BlobLocation).where(here).values(state=LocationState.MISSING.value))
                 self._jobs.enqueue(session, JobKind.REPLICATE, digest, again=True)
             else:
@@ -384,14 +383,13 @@ def _in_hand() -> Exists:
     )
 
 
+def _named(stores: Sequence[BlobStore], flags: Sequence[object]) -> frozenset[str]:
+    return frozenset(store.name for store, flag in zip(stores, flags, strict=True) if flag)
+
+
 def _is_present(blob: _Blob, store: BlobStore) -> bool:
     place = blob.places.get(store.name)
     return place is not None and place.state is LocationState.PRESENT
-
-
-def _is_unwanted(blob: _Blob, store: BlobStore) -> bool:
-    """Elsewhere bytes that nothing holds are the garbage collector's, after the grace period."""
-    return store.name not in blob.wanted and Capability.PUBLIC in store.capabilities
 
 
 def _read(reader: BlobReader) -> bytes:

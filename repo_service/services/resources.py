@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Uuid, bindparam, func, select
+from sqlalchemy import BindParameter, Uuid, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -17,7 +17,7 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
-from repo_service.models import AuditEntry, InspectionRecord, Resource, Upload, Version
+from repo_service.models import AuditEntry, BlobLocation, InspectionRecord, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
@@ -42,8 +42,12 @@ from repo_service.services.replication import Replicator
 from repo_service.services.trail import audit, record_change
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
-_PUBLIC_REVISION = select(Resource.revision).where(
-    Resource.id == _ID, Resource.visibility == Visibility.PUBLIC.value
+_PUBLIC_STATE = (
+    select(Resource.revision, func.count(BlobLocation.id), func.max(BlobLocation.verified_at))
+    .outerjoin(Version, and_(Version.resource_id == Resource.id, Version.released_at.is_not(None)))
+    .outerjoin(BlobLocation, BlobLocation.digest == Version.digest)
+    .where(Resource.id == _ID, Resource.visibility == Visibility.PUBLIC.value)
+    .group_by(Resource.revision)
 )
 
 MAX_VERSIONS = 500
@@ -57,7 +61,7 @@ class Resources:
         self._database = database
         self._jobs = jobs
         self._replicator = replicator
-        self._public_revision = Lookup(database.engine, _PUBLIC_REVISION, _ID)
+        self._public_state = Lookup(database.engine, _PUBLIC_STATE, _ID)
 
     def create(
         self,
@@ -128,8 +132,8 @@ class Resources:
         """The entity tag of the public's view, for the public; None when only ``get`` can tell. Cheap."""
         if not identity.is_public:
             return None
-        revision = self._public_revision(resource_id)
-        return None if revision is None else public_etag(revision)
+        state = self._public_state(resource_id)
+        return None if state is None else public_etag(*state)
 
     def mine(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[ResourceRecord]:
         """The asker's own resources, newest first, withdrawn ones included. Raises InvalidCursor."""
@@ -162,7 +166,7 @@ class Resources:
     def visible_of(self, identity: Identity, ids: Sequence[UUID]) -> dict[UUID, ResourceRecord]:
         """Those of ``ids`` that everybody may see now: the last word on a search's hits."""
         with self._database.rows() as connection:
-            records = records_of(connection, ids, identity)
+            records = records_of(connection, ids, identity, copies=False)
         return {id_: record for id_, record in records.items() if record.visibility is Visibility.PUBLIC}
 
     def texts_inside(self, digests: Collection[str]) -> dict[str, str]:

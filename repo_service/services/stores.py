@@ -11,7 +11,16 @@ from datetime import datetime
 from repo_service.domain.resources import LocationState
 from repo_service.inspection.sources import RangeSource
 from repo_service.services.records import CopyRecord
-from storage import BlobCopies, BlobNotFound, BlobReader, BlobStore, Capability
+from storage import (
+    BlobCopies,
+    BlobNotFound,
+    BlobReader,
+    BlobStore,
+    Capability,
+    Locator,
+    StorageError,
+    content_addressed,
+)
 
 _PAUSE_SECONDS = 30.0
 """How long a store that did not answer is asked last: its time-outs are paid once, not by every request."""
@@ -80,9 +89,7 @@ class Stores:
                 store=copy.store,
                 state=copy.state,
                 verified_at=copy.verified_at,
-                cid=copy.locator
-                if Capability.CONTENT_ADDRESSED in self._by_name[copy.store].capabilities
-                else None,
+                cid=_cid_of(self._by_name[copy.store], Locator(copy.locator)),
             )
             for copy in sorted(copies, key=lambda copy: self.order(copy.store))
             if copy.store in self
@@ -116,6 +123,16 @@ class Stores:
                 return True
             self._silent[name] = time.monotonic() + _PAUSE_SECONDS
             return False
+
+
+def _cid_of(store: BlobStore, locator: Locator) -> str | None:
+    network = content_addressed(store)
+    if network is None:
+        return None
+    try:
+        return network.cid_of(locator)
+    except StorageError:  # the name was another store's once
+        return None
 
 
 def source_of(copies: BlobCopies) -> RangeSource:

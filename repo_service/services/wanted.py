@@ -6,7 +6,7 @@ download anyway: released versions of resources that are public, and snapshots o
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, or_
+from sqlalchemy import ColumnElement, and_, exists, false, or_
 
 from repo_service.domain.resources import Visibility
 from repo_service.models import Blob, Resource, Snapshot, Version
@@ -15,27 +15,34 @@ from storage import BlobStore, Capability
 
 def held() -> ColumnElement[bool]:
     """Whether a version or a snapshot holds the blob of the query."""
-    return or_(exists().where(Version.digest == Blob.digest).correlate(Blob), _in_snapshot())
-
-
-def released() -> ColumnElement[bool]:
-    """Whether anybody may download the blob of the query."""
-    return or_(
-        exists()
-        .where(
-            Version.digest == Blob.digest,
-            Version.released_at.is_not(None),
-            Resource.id == Version.resource_id,
-            Resource.visibility == Visibility.PUBLIC.value,
-        )
-        .correlate(Blob),
-        _in_snapshot(),
-    )
+    return or_(_in_version(), _in_snapshot())
 
 
 def wanted_in(store: BlobStore) -> ColumnElement[bool]:
     """Whether the blob of the query belongs into ``store``."""
-    return released() if Capability.PUBLIC in store.capabilities else held()
+    return _released() if Capability.PUBLIC in store.capabilities else held()
+
+
+def unwanted_in(store: BlobStore) -> ColumnElement[bool]:
+    """Whether the blob of the query must not be in ``store``: what somebody keeps to themselves, or withdrew.
+
+    What nobody holds is the garbage collector's, after the grace period, in every store.
+    """
+    return and_(_in_version(), ~_released()) if Capability.PUBLIC in store.capabilities else false()
+
+
+def _released() -> ColumnElement[bool]:
+    by_version = exists().where(
+        Version.digest == Blob.digest,
+        Version.released_at.is_not(None),
+        Resource.id == Version.resource_id,
+        Resource.visibility == Visibility.PUBLIC.value,
+    )
+    return or_(by_version.correlate(Blob), _in_snapshot())
+
+
+def _in_version() -> ColumnElement[bool]:
+    return exists().where(Version.digest == Blob.digest).correlate(Blob)
 
 
 def _in_snapshot() -> ColumnElement[bool]:

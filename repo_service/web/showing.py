@@ -83,6 +83,7 @@ def resource_page(
         unfinished=shown.processing.state in _UNFINISHED,
         failed=shown.processing.state is JobState.FAILED,
         download_url=_download_url(record, shown),
+        copies=services().stores.shown(shown.copies),
         is_owner=is_owner,
         may_edit=is_owner and who.has(Scope.WRITE),
         may_moderate=(is_owner and who.has(Scope.WRITE)) or who.has(Scope.MODERATE),

@@ -11,7 +11,7 @@ from repo_service.models.lookup import Lookup
 from tests.support.service import Service
 
 
-def test_a_number_by_its_key(any_service: Service) -> None:
+def test_a_row_by_its_key(any_service: Service) -> None:
     """Keys and constants are given to the driver of each database as it wants them."""
     any_service.member("teacher")
     engine = any_service.services.database.engine
@@ -19,9 +19,11 @@ def test_a_number_by_its_key(any_service: Service) -> None:
         account = session.scalars(select(Account)).one()
         account.quota = 17
     key = bindparam("id", type_=Uuid())
-    quota = select(Account.quota).where(Account.id == key, Account.username == "teacher")
+    quota = select(Account.quota, Account.created_at, Account.blocked_at).where(
+        Account.id == key, Account.username == "teacher"
+    )
     lookup = Lookup(engine, quota, key)
-    assert lookup(account.id) == 17
+    assert lookup(account.id) == (17, account.created_at, None)
     assert lookup(uuid4()) is None
     with any_service.services.database.write() as session:
         session.get_one(Account, account.id).username = "tutor"
