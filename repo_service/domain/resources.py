@@ -29,6 +29,8 @@ class JobKind(enum.StrEnum):
     FINISH = "finish"
     REPLICATE = "replicate"
     VERIFY = "verify"
+    SNAPSHOT = "snapshot"
+    FETCH = "fetch"
 
 
 class UploadState(enum.StrEnum):
@@ -53,11 +55,13 @@ class UploadWay(enum.StrEnum):
 
 
 class LocationState(enum.StrEnum):
-    """What is known of a copy of a blob in one store."""
+    """What is known of a copy of a blob in one store. ``remote``: it is to be fetched there, by its CID, from
+    other nodes, and was not yet."""
 
     PRESENT = "present"
     MISSING = "missing"
     CORRUPT = "corrupt"
+    REMOTE = "remote"
 
 
 class Noun(enum.StrEnum):
@@ -70,6 +74,7 @@ class Noun(enum.StrEnum):
     ACCOUNT = "account"
     CLIENT = "client"
     CREDENTIAL = "token"
+    SNAPSHOT = "snapshot"
 
 
 class ChangeKind(enum.StrEnum):

@@ -52,6 +52,14 @@ class Database:
             yield session
 
     @contextmanager
+    def frozen(self) -> Iterator[Session]:
+        """One consistent view for many questions: what others commit meanwhile does not show in it."""
+        with Session(self.engine, autoflush=False) as session:
+            if self.engine.dialect.name == "postgresql":  # SQLite's transactions are like this anyway
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
     def rows(self) -> Iterator[Connection]:
         """A consistent view without a session: rows, no objects, at half the cost."""
         with self.engine.connect() as connection:

@@ -75,7 +75,7 @@ def normalise(description: Description, *, at: str = "") -> Description:
         return tuple(dict.fromkeys(found))
 
     title = None if description.title is None else plain_line(description.title)
-    if title is not None and not _can_be_seen(title):
+    if title is not None and not can_be_seen(title):
         errors.append(FieldError(f"{at}/title", "A title needs at least one character."))
     licence = description.licence
     if licence is not None:
@@ -138,7 +138,7 @@ def title_of_file(name: str) -> str:
     return plain_line(PurePosixPath(name).stem.replace("_", " ")) or "Untitled"
 
 
-def _can_be_seen(text: str) -> bool:
+def can_be_seen(text: str) -> bool:
     """Whether there is more in it than spaces and characters of no width."""
     return any(unicodedata.category(character) not in _UNSEEN for character in text)
 
@@ -158,7 +158,7 @@ def _authors(authors: Sequence[Author] | None, errors: list[FieldError], at: str
     cleaned = []
     for index, author in enumerate(authors):
         name = plain_line(author.name)
-        if not _can_be_seen(name):
+        if not can_be_seen(name):
             errors.append(FieldError(f"{at}/authors/{index}/name", "An author needs a name."))
         if author.url and not author.url.startswith(("https://", "http://")):
             errors.append(FieldError(f"{at}/authors/{index}/url", "An address begins with https://."))
