@@ -34,6 +34,8 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import JobLimits, Jobs
+from repo_service.services.moving import Mover
+from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
@@ -170,12 +172,15 @@ def _services(
         accounts=Accounts(database, default_quota=settings.quota),
         changes=changes,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
+        copies=copies,
         downloads=Downloads(database, copies, secret_key=settings.signing_key(), link_ttl=settings.link_ttl),
         garbage=GarbageCollector(database, stores, copies, uploads, grace=settings.gc_grace),
         health=Health(database, stores, queue.check),
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
         jobs=jobs,
+        mover=Mover(database, stores, replicator),
+        rebuilder=Rebuilder(database),
         replicator=replicator,
         resources=resources,
         resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),

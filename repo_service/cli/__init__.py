@@ -27,6 +27,7 @@ for _command in (
     running.openapi,
     accounts.account,
     accounts.token,
+    stores.store,
     stores.verify,
     stores.gc,
     backups.backup,

@@ -47,7 +47,10 @@ def opened(*, writes_index: bool = False) -> Iterator[Services]:
     """The services, with the database brought up to date. All that was opened is closed at the end."""
     from repo_service.app import create_app, migrate, services_of
 
-    app = create_app(writes_index=writes_index)
+    try:
+        app = create_app(writes_index=writes_index)
+    except ValueError as error:  # a setting that makes no sense
+        raise click.ClickException(str(error)) from error
     services = services_of(app)
     try:
         migrate(app)

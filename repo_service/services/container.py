@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
 from repo_service.services.changes import Changes
+from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
 from repo_service.services.finding import Search
@@ -15,6 +16,8 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import Jobs
+from repo_service.services.moving import Mover
+from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
@@ -30,6 +33,7 @@ class Services:
     database: Database
     accounts: Accounts
     changes: Changes
+    copies: Copies
     direct: DirectUploads
     downloads: Downloads
     garbage: GarbageCollector
@@ -37,6 +41,8 @@ class Services:
     indexer: Indexer | None
     inspector: Inspector
     jobs: Jobs
+    mover: Mover
+    rebuilder: Rebuilder
     replicator: Replicator
     resources: Resources
     resuming: Resuming

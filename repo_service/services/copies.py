@@ -109,6 +109,14 @@ class Copies:
             for digest in session.scalars(select(BlobLocation.digest).where(*here)).all():
                 self._note(session, digest, Copy(store, locator), LocationState.MISSING)
 
+    def state(self, digest: str, store: str) -> LocationState | None:
+        """What is known of a copy; None when there is none."""
+        with self._database.read() as session:
+            state = session.scalar(
+                select(BlobLocation.state).where(BlobLocation.digest == digest, BlobLocation.store == store)
+            )
+            return None if state is None else LocationState(state)
+
     def holdings(self) -> Sequence[Holding]:
         """What each store has, those included that are not configured any more."""
         query = (

@@ -152,6 +152,16 @@ class Jobs:
             except Exception:  # the queue is down: a sweep goes on with it
                 log.exception("a hint was lost")
 
+    def find(self, kind: JobKind, key: str) -> Processing | None:
+        """Where the job stands; None when there is none."""
+        with self._database.read() as session:
+            job = session.scalar(select(Job).where(Job.kind == kind.value, Job.key == key))
+            if job is None:
+                return None
+            return Processing(
+                state=JobState(job.state), progress=job.progress, attempts=job.attempts, reason=job.reason
+            )
+
     def sweep(self) -> int:
         """Hint at every job that is due or whose worker died; returns how many."""
         with self._database.read() as session:

@@ -167,6 +167,15 @@ class Replicator:
             self._bring(blob, target, progress, first=first)
         return True
 
+    def see_to(self, digest: str) -> None:
+        """Bring the copies of a blob to what is wanted now, in this process.
+
+        As a job: when a worker is at it already, this does nothing. What goes wrong is told by the job.
+        """
+        with self._database.write() as session:
+            job_id = self._jobs.enqueue(session, JobKind.REPLICATE, digest, again=True, hint=False)
+        self._jobs.run(job_id, {JobKind.REPLICATE: self.replicate})
+
     def owed(self, *, known: bool = True) -> Iterator[str]:
         """Digests of the blobs whose copies are not as they should be.
 
