@@ -10,7 +10,6 @@ therefore looks at where the store is, and may be done twice.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,13 +28,12 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import JobKind, JobState, Noun, UploadState, UploadWay
-from repo_service.inspection.base import HEAD_SIZE
-from repo_service.inspection.media_types import media_type
 from repo_service.inspection.sources import RangeSource, ReadThrough
 from repo_service.models import Blob, Job, Upload
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.accounts import require_account
+from repo_service.services.fingerprint import Fingerprint
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import Jobs, Report
 from repo_service.services.quota import require_room
@@ -46,7 +44,6 @@ from storage import (
     BlobNotFound,
     BlobReader,
     BlobStore,
-    Digest,
     Locator,
     MultipartUpload,
     PresignedMultipart,
@@ -55,7 +52,6 @@ from storage import (
     presigned_multipart,
 )
 from storage import PartsMissing as PartsMissingInStore
-from storage.checks import Checks
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +61,7 @@ _NAMED = 100
 _LOOKS = 2
 """How many attempts to verify an upload also look inside: what breaks a parser must not lose the upload."""
 _REVIVED_AFTER = timedelta(minutes=10)
+_PARTS_ARE_GONE = "The parts of this upload are gone: begin a new one."
 _SYSTEM = Identity(username="system")
 
 
@@ -194,8 +191,10 @@ class DirectUploads:
         except PartsMissingInStore as error:
             raise PartsMissing(missing=error.numbers[:_NAMED], count=len(error.numbers)) from error
         except BlobNotFound as error:
-            self._fail(upload_id, "The parts of this upload are gone: begin a new one.", UploadState.OPEN)
-            raise Conflict("The parts of this upload are gone: begin a new one.") from error
+            self._fail(upload_id, _PARTS_ARE_GONE, UploadState.OPEN)
+            with self._database.read() as session:
+                self._own(session, identity, upload_id)  # or it was cancelled at this very moment
+            raise Conflict(_PARTS_ARE_GONE) from error
         try:
             with self._database.write() as session:
                 upload = own_upload(session, require_account(identity, Scope.WRITE), upload_id)
@@ -240,8 +239,8 @@ class DirectUploads:
             self._uploads.keep(
                 upload_record(upload),
                 _PutTogether(store, key),
-                reading.sidecar(),
-                reading.checks.value(),
+                reading.fingerprint.sidecar(),
+                reading.fingerprint.checks(),
                 upload.file_name,
                 also=also,
             )
@@ -251,27 +250,23 @@ class DirectUploads:
     def revive(self) -> int:
         """Try again to verify what could not be for a while; returns how many uploads.
 
-        What cannot be verified until the upload expires has failed.
+        None is ever given up here: its sender was told that every byte has arrived.
         """
-        moment = now()
         with self._database.read() as session:
-            rows = session.execute(
-                select(Upload.id, Upload.expires_at)
+            ids = session.scalars(
+                select(Upload.id)
                 .join(Job, Job.id == Upload.job_id)
                 .where(
                     Upload.way == UploadWay.DIRECT.value,
                     Upload.state.in_((UploadState.VERIFYING.value, UploadState.PUBLISHING.value)),
-                    Job.state == JobState.FAILED.value,
-                    Job.finished_at <= moment - _REVIVED_AFTER,
+                    Job.state.in_((JobState.DONE.value, JobState.FAILED.value)),
+                    Job.finished_at <= now() - _REVIVED_AFTER,
                 )
             ).all()
-        for row in rows:
-            if row.expires_at > moment:
-                with self._database.write() as session:
-                    self._jobs.enqueue(session, JobKind.VERIFY, str(row.id))
-            elif self._begin_verification(row.id) is not None:
-                self._fail(row.id, "The file could not be verified within the time there was: send it again.")
-        return len(rows)
+        for upload_id in ids:
+            with self._database.write() as session:
+                self._jobs.enqueue(session, JobKind.VERIFY, str(upload_id))
+        return len(ids)
 
     def _require_store(self) -> PresignedMultipart:
         if self._store is None:
@@ -325,39 +320,25 @@ class _Reading:
             return store.open_multipart(key, offset=offset, length=length)
 
         self.source = ReadThrough(RangeSource(open_range, size), self._take)
-        self.checks = Checks()
-        self._hash = hashlib.sha256()
-        self._head = b""
+        self.fingerprint = Fingerprint()
         self._report = report
 
     def _take(self, data: bytes) -> None:
-        if len(self._head) < HEAD_SIZE:
-            self._head += data[: HEAD_SIZE - len(self._head)]
-        self._hash.update(data)
-        self.checks.update(data)
+        self.fingerprint.update(data)
         self.sign_of_life()
 
     def sign_of_life(self, _share: float = 0.0) -> None:
         """A parser may be busy for long without reading on."""
-        self._report(self.source.taken / self.source.size)
+        self._report(self.fingerprint.size / self.source.size)
 
     def mismatch(self, expected_digest: str | None) -> str | None:
         """Why these are not the bytes that were announced, None when they are."""
-        if self.source.taken != self.source.size:
-            return (
-                f"The file has {self.source.taken} bytes, {self.source.size} were announced: send it again."
-            )
-        digest = self._hash.hexdigest()
+        size, digest = self.fingerprint.size, self.fingerprint.digest
+        if size != self.source.size:
+            return f"The file has {size} bytes, {self.source.size} were announced: send it again."
         if expected_digest is not None and expected_digest.lower() != digest:
             return f"The file has the SHA-256 {digest}, {expected_digest} was announced: send it again."
         return None
-
-    def sidecar(self) -> Sidecar:
-        return Sidecar(
-            digest=Digest(self._hash.hexdigest()),
-            size=self.source.size,
-            media_type=media_type(self._head, ""),
-        )
 
 
 class _PutTogether:
