@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -10,16 +11,17 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from bench import files, inspecting, rates, searching
-from bench.measuring import Bench, Row
+from bench import files, inspecting, rates, searching, ways
+from bench.measuring import Bench, Row, Rule
 from bench.programs import Missing, nginx_program, program
 
 _ROOT = Path(__file__).parent
 _RUNS = 5
+_TABLE_BEGINS, _TABLE_ENDS = "<!-- table -->", "<!-- end of table -->"
 
 _BENCHES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "local": files.local,
@@ -27,6 +29,10 @@ _BENCHES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "inspection": inspecting.inspection,
     "rates": rates.rates,
     "search": searching.search,
+    "tus": ways.tus,
+    "direct": ways.direct,
+    "ipfs": ways.ipfs,
+    "many": ways.many,
 }
 
 
@@ -79,6 +85,21 @@ def _keep(rows: list[Row], begun: datetime, load: tuple[float, ...]) -> None:
         "rows": list(kept.values()),
     }
     path.write_text(json.dumps(results, indent=2) + "\n")
+    _show(list(kept.values()))
+
+
+def _show(kept: list[dict[str, Any]]) -> None:
+    """Put the table of results.json into README.md."""
+    path = _ROOT / "README.md"
+    head, _, rest = path.read_text().partition(_TABLE_BEGINS)
+    _, _, tail = rest.partition(_TABLE_ENDS)
+    fields = {field.name for field in dataclasses.fields(Row)}
+    rows = [
+        Row(**{name: value for name, value in row.items() if name in fields} | {"rule": Rule(row["rule"])})
+        for row in kept
+    ]
+    table = "\n".join(_table(rows))
+    path.write_text(f"{head}{_TABLE_BEGINS}\n\n{table}\n\n{_TABLE_ENDS}{tail}")
 
 
 def _options() -> argparse.Namespace:
@@ -93,7 +114,7 @@ def _options() -> argparse.Namespace:
 
 def _json(row: Row) -> dict[str, object]:
     return {
-        **asdict(row),
+        **dataclasses.asdict(row),
         "rule": row.rule.value,
         "ratio": None if row.ratio is None else round(row.ratio, 3),
         "met": row.met,

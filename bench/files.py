@@ -38,17 +38,17 @@ def local(bench: Bench) -> Iterator[Row]:
 
         def put_raw() -> float:
             file.change()
-            taken = _put(service, file)
-            _empty(blobs)
+            taken = put(service, file)
+            empty(blobs)
             return taken
 
         def put_form() -> float:
             file.change()
             taken = _post_form(service, file)
-            _empty(blobs)
+            empty(blobs)
             return taken
 
-        _warm_up(service, folder)
+        warm_up(service, folder)
         bench.say("raw PUT to the file store")
         yield from _with_growth(
             bench, service, "raw PUT, file store / nginx WebDAV PUT", (put_raw, put_to_nginx), 2.0, body=file
@@ -67,7 +67,7 @@ def local(bench: Bench) -> Iterator[Row]:
         file.path.rename(root / "body")
 
         def get() -> float:
-            return curl(url, *_bearer(service))
+            return curl(url, *bearer(service))
 
         def get_from_nginx() -> float:
             return curl(f"{nginx}/body")
@@ -93,29 +93,29 @@ def s3(bench: Bench) -> Iterator[Row]:
             client = weed.client
             file = Body(folder / "body", bench.file_size)
 
-            def put() -> float:
+            def send() -> float:
                 file.change()
-                taken = _put(service, file)
-                _empty_bucket(client, bucket)
+                taken = put(service, file)
+                empty_bucket(client, bucket)
                 return taken
 
-            def put_bare() -> float:
+            def send_bare() -> float:
                 file.change()
                 taken = seconds(lambda: client.upload_file(str(file.path), bare, "body"))
                 client.delete_object(Bucket=bare, Key="body")
                 return taken
 
-            _warm_up(service, folder)
+            warm_up(service, folder)
             bench.say("upload to S3")
             yield from _with_growth(
-                bench, service, "upload, S3 store / bare boto3 upload_file", (put, put_bare), 1.25
+                bench, service, "upload, S3 store / bare boto3 upload_file", (send, send_bare), 1.25
             )
             bench.say("download from S3")
             url = _shared(service, file)
             client.upload_file(str(file.path), bare, "body")
 
             def get() -> float:
-                return curl(url, *_bearer(service))
+                return curl(url, *bearer(service))
 
             def get_bare() -> float:
                 return seconds(lambda: _read(client, bare, "body", file.size))
@@ -184,7 +184,7 @@ def _with_growth(
     )
 
 
-def _put(service: Service, file: Body) -> float:
+def put(service: Service, file: Body) -> float:
     """Announce an upload with its digest, then send it."""
     announced: list[str] = []
 
@@ -194,13 +194,13 @@ def _put(service: Service, file: Body) -> float:
         announced.append(answer.json()["url"])
 
     taken = seconds(begin)
-    return taken + curl("--upload-file", str(file.path), *_bearer(service), announced[0])
+    return taken + curl("--upload-file", str(file.path), *bearer(service), announced[0])
 
 
 def _post_form(service: Service, file: Body) -> float:
     metadata = json.dumps({"sha256": file.digest})
     return curl(
-        *_bearer(service),
+        *bearer(service),
         "--form",
         f"metadata={metadata}",
         "--form",
@@ -213,33 +213,33 @@ def _shared(service: Service, file: Body) -> str:
     """The address of the file as a draft of the administrator's."""
     given = {"file_name": "body.bin", "size": file.size}
     upload = service.api.post("/api/v1/uploads", json=given).raise_for_status().json()
-    curl("--upload-file", str(file.path), *_bearer(service), upload["url"])
+    curl("--upload-file", str(file.path), *bearer(service), upload["url"])
     made = service.api.post("/api/v1/resources", json={"upload": upload["id"]}).raise_for_status()
     url: str = made.json()["versions"][0]["download_url"]
     return url
 
 
-def _bearer(service: Service) -> tuple[str, str]:
+def bearer(service: Service) -> tuple[str, str]:
     return "--header", f"Authorization: Bearer {service.token}"
 
 
-def _warm_up(service: Service, folder: Path) -> None:
+def warm_up(service: Service, folder: Path) -> None:
     """Let every web process do each thing with a small file: what it loads for good is then loaded."""
     for _ in range(8):
         small = Body(folder / "small", MIB)
-        curl(_shared(service, small), *_bearer(service))
+        curl(_shared(service, small), *bearer(service))
         small.change()
         _post_form(service, small)
     (folder / "small").unlink()
 
 
-def _empty(blobs: Path) -> None:
+def empty(blobs: Path) -> None:
     for path in blobs.rglob("*"):
         if path.is_file():
             path.unlink()
 
 
-def _empty_bucket(client: S3Client, bucket: str) -> None:
+def empty_bucket(client: S3Client, bucket: str) -> None:
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", []):
             client.delete_object(Bucket=bucket, Key=found["Key"])
