@@ -89,10 +89,8 @@ class BlobCopies:
                 return copy
             try:
                 found = copy.store.stat(copy.locator)
-            except BlobNotFound as error:
-                self.drop(copy, Fault.MISSING, error)
             except StorageError as error:
-                self.drop(copy, Fault.UNAVAILABLE, error)
+                self.drop(copy, fault_of(error), error)
             else:
                 if found.size == self.size:
                     self._watcher.answered(copy)
@@ -202,11 +200,8 @@ class FallbackReader:
             block = self._reader.read(wanted) if self._checks is None else _whole(self._reader, wanted)
         except InvalidRange:  # it ends before this place
             block = b""
-        except BlobNotFound as error:
-            self._leave(copy, Fault.MISSING, error)
-            return b""
         except StorageError as error:
-            self._leave(copy, Fault.UNAVAILABLE, error)
+            self._leave(copy, fault_of(error), error)
             return b""
         if not block:
             self._leave(copy, *self._why_short(copy))
@@ -233,10 +228,8 @@ class FallbackReader:
         """What it means that the copy ended early: its file is short, or the line broke without a word."""
         try:
             found = copy.store.stat(copy.locator)
-        except BlobNotFound as error:
-            return Fault.MISSING, error
         except StorageError as error:
-            return Fault.UNAVAILABLE, error
+            return fault_of(error), error
         if found.size == self._copies.size:
             return Fault.UNAVAILABLE, StorageUnavailable("the bytes ended early")
         return Fault.CORRUPT, _of_wrong_size(found.size, self._copies.size)
@@ -248,6 +241,17 @@ class FallbackReader:
             self._copies.demote(copy, error)
         else:
             self._copies.drop(copy, fault, error)
+
+
+def fault_of(error: StorageError) -> Fault:
+    """What a store's error says about the copy that was asked for."""
+    match error:
+        case BlobDamaged():
+            return Fault.CORRUPT
+        case BlobNotFound():
+            return Fault.MISSING
+        case _:
+            return Fault.UNAVAILABLE
 
 
 def _whole(reader: BlobReader, wanted: int) -> bytes:

@@ -27,12 +27,17 @@ class _Blob:
 
 
 class MemoryDriver:
-    """``memory:`` or ``memory:?limit=BYTES``; staged and published bytes count together."""
+    """``memory:`` or ``memory:?limit=BYTES``; staged and published bytes count together.
+
+    ``public=true`` makes it stand in for a store that anybody can read.
+    """
 
     name = "memory"
-    capabilities = frozenset({Capability.APPENDABLE_STAGING})
 
-    def __init__(self, *, limit: int | None = None) -> None:
+    def __init__(self, *, limit: int | None = None, public: bool = False) -> None:
+        self.capabilities = frozenset(
+            {Capability.APPENDABLE_STAGING, Capability.PUBLIC} if public else {Capability.APPENDABLE_STAGING}
+        )
         self._limit = limit
         self._lock = threading.Lock()
         self._blobs: dict[Locator, _Blob] = {}
@@ -271,6 +276,9 @@ def _check_locator(locator: Locator) -> None:
 
 
 def from_url(url: StoreUrl) -> MemoryDriver:
-    url.accept_options("limit")
+    url.accept_options("limit", "public")
     limit = url.options.get("limit")
-    return MemoryDriver(limit=None if limit is None else int(limit))
+    public = url.options.get("public", "false")
+    if public not in {"true", "false"}:
+        raise ValueError("public is true or false")
+    return MemoryDriver(limit=None if limit is None else int(limit), public=public == "true")

@@ -130,11 +130,17 @@ class S3Driver:
         public_endpoint_url: str | None = None,
         region: str | None = None,
         addressing_style: _AddressingStyle = "auto",
+        profile: str | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
     ) -> None:
-        session = boto3.session.Session(
-            aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
+        """``profile`` is one of boto3's shared credentials; it goes before the keys."""
+        session = (
+            boto3.session.Session(
+                aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
+            )
+            if profile is None
+            else boto3.session.Session(profile_name=profile, region_name=region)
         )
         # Left alone, boto3 presigns with signature version 2 where an endpoint is given.
         style = Config(signature_version="s3v4", s3={"addressing_style": addressing_style})
@@ -678,20 +684,26 @@ def _meaning_of_answer(error: boto.ClientError) -> StorageError:
 
 
 def from_url(url: StoreUrl) -> S3Driver:
-    url.accept_options("endpoint_url", "public_endpoint_url", "region", "addressing_style")
+    url.accept_options("endpoint_url", "public_endpoint_url", "region", "addressing_style", "profile")
     if not url.host:
         raise ValueError("an S3 store URL looks like s3://bucket/prefix?endpoint_url=https://…")
     style = url.options.get("addressing_style", "auto")
     if style not in get_args(_AddressingStyle):
         raise ValueError(f"addressing_style is one of {', '.join(get_args(_AddressingStyle))}")
     prefix = url.path.strip("/")
-    return S3Driver(
-        bucket=url.host,
-        prefix=f"{prefix}/" if prefix else "",
-        endpoint_url=url.options.get("endpoint_url"),
-        public_endpoint_url=url.options.get("public_endpoint_url"),
-        region=url.options.get("region"),
-        addressing_style=cast(_AddressingStyle, style),
-        access_key=url.access_key,
-        secret_key=url.secret_key,
-    )
+    try:
+        return S3Driver(
+            bucket=url.host,
+            prefix=f"{prefix}/" if prefix else "",
+            endpoint_url=url.options.get("endpoint_url"),
+            public_endpoint_url=url.options.get("public_endpoint_url"),
+            region=url.options.get("region"),
+            addressing_style=cast(_AddressingStyle, style),
+            profile=url.options.get("profile"),
+            access_key=url.access_key,
+            secret_key=url.secret_key,
+        )
+    except boto.ProfileNotFound as error:
+        raise ValueError(
+            f"the shared credentials of boto3 have no profile {url.options['profile']}"
+        ) from error

@@ -28,6 +28,7 @@ from storage import (
     StorageUnavailable,
 )
 from storage.checks import Checks
+from storage.fallback import fault_of
 
 BLOCK_SIZE = 1024 * 1024
 """Bytes of a blob that are held in memory where it is read from its start to its end."""
@@ -142,8 +143,8 @@ class Copies:
                     found.update(block)
                     checks.update(block)
                     progress(len(block))
-        except BlobNotFound:
-            return LocationState.MISSING, None
+        except BlobNotFound as error:
+            return LocationState(fault_of(error).value), None
         self._stores.note_answered(copy.store.name)
         if found.hexdigest() != digest:
             return LocationState.CORRUPT, None

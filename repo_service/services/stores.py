@@ -58,7 +58,7 @@ class Stores:
         if Capability.PUBLIC in primary.capabilities:
             raise ValueError(
                 f"The store {primary.name} is public, and the primary keeps drafts, too: put its URL into "
-                "REPO_REPLICA_URLS instead, which gets released versions only, or declare it private."
+                "REPO_REPLICA_URLS, which gets released versions only, or declare it private (?private=true)."
             )
 
     def __iter__(self) -> Iterator[BlobStore]:
