@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from repo_service.inspection.base import ReadStream, Source
-from repo_service.inspection.sources import FileSource, RangeSource
+from repo_service.inspection.sources import FileSource, RangeSource, ReadThrough
 
 _DATA = bytes(range(256)) * 40
 
@@ -20,10 +23,13 @@ class _Short(io.BytesIO):
         return super().read(min(size, 100) if size and size > 0 else size)
 
 
-@pytest.fixture(params=["file", "ranges"])
+@pytest.fixture(params=["file", "ranges", "read through"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+    ranges = RangeSource(lambda offset, length: _Short(_DATA[offset : offset + length]), len(_DATA))
     if request.param == "ranges":
-        return RangeSource(lambda offset, length: _Short(_DATA[offset : offset + length]), len(_DATA))
+        return ranges
+    if request.param == "read through":
+        return ReadThrough(ranges, lambda data: None)
     path = tmp_path / "x"
     path.write_bytes(_DATA)
     return FileSource(path)
@@ -67,3 +73,82 @@ def test_what_was_fetched_is_not_fetched_again() -> None:
     source.read_at(0, 5000)
     source.read_at(0, 5000)
     assert asked[3:] == [(0, 5000), (0, 5000)]
+
+
+@dataclass
+class _Store:
+    """Something that opens ranges, and how many bytes were read of it."""
+
+    data: bytes
+    read: int = 0
+    opened: list[tuple[int, int]] = field(default_factory=list)
+
+    def open_range(self, offset: int, length: int) -> ReadStream:
+        store = self
+        self.opened.append((offset, length))
+
+        class Counted(_Short):
+            def read(self, size: int | None = -1, /) -> bytes:
+                data = super().read(size)
+                store.read += len(data)
+                return data
+
+        return Counted(self.data[offset : offset + length])
+
+
+_READS = st.lists(
+    st.tuples(
+        st.booleans(), st.integers(0, len(_DATA) + 10), st.integers(0, len(_DATA)), st.integers(1, 5000)
+    ),
+    max_size=8,
+)
+
+
+@given(_READS)
+def test_every_byte_is_taken_once_and_in_order(reads: list[tuple[bool, int, int, int]]) -> None:
+    """Whatever a parser asks for, and in which order; it gets what it asked for."""
+    taken = bytearray()
+    source = ReadThrough(RangeSource(_Store(_DATA).open_range, len(_DATA)), taken.extend)
+    for as_stream, offset, length, step in reads:
+        if as_stream:
+            with source.stream(offset, length) as stream:
+                data = stream.read(step)
+                assert data == _DATA[offset : offset + length][: len(data)]
+        else:
+            assert source.read_at(offset, length) == _DATA[offset : offset + length]
+        assert taken == _DATA[: source.taken]
+    source.finish()
+    assert taken == _DATA
+    source.finish()
+    assert source.taken == len(taken) == len(_DATA)
+
+
+def test_a_parser_that_reads_to_the_end_leaves_nothing_to_read() -> None:
+    """Its head was read before, to choose it."""
+    store, taken = _Store(_DATA), bytearray()
+    source = ReadThrough(RangeSource(store.open_range, len(_DATA)), taken.extend)
+    source.read_at(0, 100)
+    with source.stream() as stream:
+        assert _all(stream) == _DATA
+    source.finish()
+    assert taken == _DATA
+    assert store.read == len(_DATA) + 100
+    assert store.opened == [(0, 100), (0, len(_DATA))]
+
+
+def test_what_a_parser_leaves_is_read_on_from_there() -> None:
+    """One that refuses the file half-way."""
+    store, taken = _Store(_DATA), bytearray()
+    source = ReadThrough(RangeSource(store.open_range, len(_DATA)), taken.extend)
+    with source.stream() as stream:
+        stream.read(100)
+    source.finish()
+    assert taken == _DATA
+    assert store.opened == [(0, len(_DATA)), (100, len(_DATA) - 100)]
+
+
+def test_a_blob_that_ends_too_early_is_noticed() -> None:
+    taken = bytearray()
+    source = ReadThrough(RangeSource(_Store(_DATA[:500]).open_range, len(_DATA)), taken.extend)
+    source.finish()
+    assert source.taken == len(taken) == 500
