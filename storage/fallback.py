@@ -146,7 +146,7 @@ class FallbackReader:
         self._skip = offset % step
         """Bytes of the next block that come before what was asked for."""
         self._end = end
-        self._stop = min(copies.size, -(-end // step) * step)
+        self._stop = min(copies.size, -(-end // step) * step) if offset < end else self._at
         self._kept = b""
         self._copy: Copy | None = None
         self._reader: BlobReader | None = None
