@@ -89,14 +89,15 @@ class MultipartUpload:
 
     def missing(self, there: Iterable[UploadedPart], etags: Mapping[int, str] | None = None) -> list[int]:
         """Numbers of the parts that are not ``there`` with their right length, and the tag in ``etags``."""
-        found = {part.number: part for part in there}
-        return [
-            number
-            for number in range(1, self.count + 1)
-            if (part := found.get(number)) is None
-            or part.size != self.length(number)
-            or (etags is not None and etags.get(number) != part.etag)
-        ]
+        numbers = range(1, self.count + 1)
+        good = {
+            part.number
+            for part in there
+            if part.number in numbers
+            and part.size == self.length(part.number)
+            and (etags is None or etags.get(part.number) == part.etag)
+        }
+        return [number for number in numbers if number not in good]
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +312,8 @@ class PresignedMultipart(Protocol):
     def presign_part(self, key: str, number: int, *, expires: timedelta) -> str:
         """A public URL that takes one part by PUT until it expires: exactly as many bytes as it has.
 
-        A part that is sent again replaces the earlier one. Raises ValueError when there is no such part.
-        Does not ask whether the upload is still there.
+        Of a part that is sent again the last counts. Raises ValueError when there is no such part. Does not
+        ask whether the upload is still there.
         """
 
     def list_parts(self, key: str, *, first: int = 1, limit: int | None = None) -> list[UploadedPart]:

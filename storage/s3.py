@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         HeadObjectOutputTypeDef,
         ListPartsOutputTypeDef,
         MultipartUploadTypeDef,
+        PartTypeDef,
     )
 
 _AddressingStyle = Literal["auto", "virtual", "path"]
@@ -285,38 +286,35 @@ class S3Driver:
     def list_parts(self, key: str, *, first: int = 1, limit: int | None = None) -> list[UploadedPart]:
         direct = _Direct(key)
         last = direct.upload.count if limit is None else min(direct.upload.count, first + limit - 1)
-        found: list[UploadedPart] = []
-        before, more = first - 1, True
-        while more and before < last:
-            page = self._page_of_parts(direct, before, min(_LIST_PARTS, last - before))
-            parts = page.get("Parts", [])
-            found += [
-                UploadedPart(number=part["PartNumber"], size=part["Size"], etag=part["ETag"].strip('"'))
-                for part in parts
-                if part["PartNumber"] <= last
-            ]
-            more = bool(parts) and page["IsTruncated"]
-            before = parts[-1]["PartNumber"] if parts else last
-        return found
+        newest: dict[int, PartTypeDef] = {}
+        for part in self._parts(direct, first, last):
+            number = part["PartNumber"]
+            if number not in newest or newest[number]["LastModified"] <= part["LastModified"]:
+                newest[number] = part
+        return [_part(part) for part in newest.values()]
 
     def complete_multipart(self, key: str, etags: Mapping[int, str] | None = None) -> None:
         direct = _Direct(key)
         place = self.key_of(direct.locator)
         try:
-            there = self.list_parts(key)
+            there = [_part(part) for part in self._parts(direct, 1, direct.upload.count)]
         except BlobNotFound:
             if self.size_at(place) == direct.upload.size:
                 return  # done before; the answer may have got lost
             raise
         if missing := direct.upload.missing(there, etags):
             raise PartsMissing(missing)
+        # Without tags all are named: a server that keeps parts which were replaced takes the newest.
+        named = [(p.number, p.etag) for p in there if etags is None or etags[p.number] == p.etag]
         self._note_unverified(place)
         try:
             _declared(self._unsummed).complete_multipart_upload(
                 Bucket=self.bucket,
                 Key=place,
                 UploadId=direct.upload_id,
-                MultipartUpload={"Parts": [{"PartNumber": p.number, "ETag": f'"{p.etag}"'} for p in there]},
+                MultipartUpload={
+                    "Parts": [{"PartNumber": number, "ETag": f'"{etag}"'} for number, etag in named]
+                },
                 IfNoneMatch="*",
             )
         except boto.ClientError as error:
@@ -370,15 +368,32 @@ class S3Driver:
             operation, Params={"Bucket": self.bucket, **params}, ExpiresIn=int(expires.total_seconds())
         )
 
-    def _page_of_parts(self, direct: _Direct, before: int, limit: int) -> ListPartsOutputTypeDef:
-        """Up to ``limit`` parts after number ``before``."""
+    def _parts(self, direct: _Direct, first: int, last: int) -> Iterator[PartTypeDef]:
+        """The parts from number ``first`` to ``last``, in order. Some servers (SeaweedFS) also list those
+        that were replaced, in any order among themselves."""
+        known: set[tuple[int, str]] = set()
+        before, more = first - 1, True
+        while more and before < last:
+            page = self._page_of_parts(direct, before)
+            parts = page.get("Parts", [])
+            for part in parts:
+                one = (part["PartNumber"], part["ETag"])
+                if one not in known and part["PartNumber"] <= last:
+                    known.add(one)
+                    yield part
+            more = bool(parts) and page["IsTruncated"]
+            if parts:  # once more from the last: those it replaced may stand on the next page
+                before = max(before + 1, parts[-1]["PartNumber"] - 1)
+
+    def _page_of_parts(self, direct: _Direct, before: int) -> ListPartsOutputTypeDef:
+        """Parts after number ``before``."""
         try:
             return self.client.list_parts(
                 Bucket=self.bucket,
                 Key=self.key_of(direct.locator),
                 UploadId=direct.upload_id,
                 PartNumberMarker=before,
-                MaxParts=limit,
+                MaxParts=_LIST_PARTS,
             )
         except self.client.exceptions.NoSuchUpload as error:
             raise BlobNotFound("there is no such upload") from error
@@ -641,6 +656,10 @@ class _Direct:
         self.locator = Locator(found["locator"])
         self.upload_id = found["upload_id"]
         self.upload = MultipartUpload(key=key, size=int(found["size"]), part_size=int(found["part_size"]))
+
+
+def _part(part: PartTypeDef) -> UploadedPart:
+    return UploadedPart(number=part["PartNumber"], size=part["Size"], etag=part["ETag"].strip('"'))
 
 
 def _declared(client: S3Client | None) -> S3Client:

@@ -124,16 +124,21 @@ class PresignedMultipartConformance:
         assert direct.multipart(upload.key) == upload
         direct.discard_multipart(upload.key)
 
-    def test_a_part_that_is_sent_again_replaces_the_earlier_one(self, direct: PresignedMultipart) -> None:
+    @pytest.mark.parametrize("named", [False, True])
+    @pytest.mark.parametrize("last", [b"9876543210", b"0000000000", b"1111111111"])
+    def test_of_a_part_that_is_sent_again_the_last_counts(
+        self, direct: PresignedMultipart, last: bytes, named: bool
+    ) -> None:
         upload = direct.begin_multipart(10)
-        before = send(direct, upload, 1, b"0123456789")
-        after = send(direct, upload, 1, b"9876543210")
-        assert before != after
+        first = send(direct, upload, 1, b"0123456789")
+        second = send(direct, upload, 1, last)
+        assert first != second
+        assert [part.number for part in direct.list_parts(upload.key)] == [1]
         with pytest.raises(PartsMissing) as missing:
-            direct.complete_multipart(upload.key, {1: before})
+            direct.complete_multipart(upload.key, {1: first[::-1]})
         assert missing.value.numbers == (1,)
-        direct.complete_multipart(upload.key, {1: after})
-        assert read_multipart(direct, upload.key) == b"9876543210"
+        direct.complete_multipart(upload.key, {1: second} if named else None)
+        assert read_multipart(direct, upload.key) == last
 
     def test_an_interrupted_upload_is_gone_on_with(self, direct: PresignedMultipart) -> None:
         part_size = direct.begin_multipart(1).part_size
