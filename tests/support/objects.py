@@ -8,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from uuid import UUID
 
+import httpx
+
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
 from repo_service.services.descriptions import Description
 from repo_service.services.records import ResourceRecord, UploadRecord
@@ -73,6 +75,19 @@ class Maker:
     def open_upload(self, size: int) -> UploadRecord:
         """An upload that waits for ``size`` bytes."""
         return self.service.services.uploads.begin(self.owner, file_name="course.mbz", size=size)
+
+    def tus_upload(self, size: int) -> UploadRecord:
+        """An upload in several goes that waits for ``size`` bytes."""
+        return self.service.services.resuming.create(self.owner, file_name="course.mbz", size=size)
+
+    def direct_upload(self, *, send: bool = False) -> UploadRecord:
+        """An upload of one part that goes straight to the bucket; ``send`` it, but do not complete it."""
+        direct = self.service.services.direct
+        upload = direct.begin(self.owner, file_name="course.mbz", size=len(self.content)).upload
+        if send:
+            [part] = direct.parts(self.owner, upload.id, first=1, limit=1).items
+            httpx.put(part.url, content=self.content).raise_for_status()
+        return upload
 
     def finished_upload(self) -> UploadRecord:
         """An upload that has its file."""

@@ -75,6 +75,11 @@ class Running:
 
         return wait_for(look, "the end of the inspection", seconds)
 
+    def web(self) -> list[psutil.Process]:
+        """The processes that answer requests."""
+        (server,) = (child for child in self.process.children() if "serve" in child.cmdline())
+        return list(server.children())
+
     def rows(self) -> dict[str, int]:
         """How many rows the tables of the catalogue have; of the uploads those on their way in."""
         tables = ("resources", "versions", "blobs", "blob_locations", "inspections")
@@ -95,9 +100,12 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Running]:
-    """``repo run`` in ``folder``; ``settings`` are environment variables without their REPO_."""
-    port = free_port()
+def running(folder: Path, *, before: Running | None = None, **settings: str) -> Iterator[Running]:
+    """``repo run`` in ``folder``; ``settings`` are environment variables without their REPO_.
+
+    ``before`` is one that ran there and is gone: its address and its token are used again.
+    """
+    port = free_port() if before is None else before.port
     url = f"http://127.0.0.1:{port}"
     data, out = folder / "var", folder / "out"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REPO_")}
@@ -124,13 +132,19 @@ def running(folder: Path, **settings: str) -> Iterator[Running]:
                 return False
 
             wait_for(answers, f"repo run, see {out}", _START_SECONDS)
-            printed = re.search(r"Bearer (\S+?)'", out.read_text())
-            assert printed is not None, out.read_text()
-            client.headers["Authorization"] = f"Bearer {printed[1]}"
-            yield Running(psutil.Process(process.pid), port, data, client, printed[1])
+            token = _printed_token(out) if before is None else before.token
+            client.headers["Authorization"] = f"Bearer {token}"
+            yield Running(psutil.Process(process.pid), port, data, client, token)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(_START_SECONDS)
+
+
+def _printed_token(out: Path) -> str:
+    """What the first start shows."""
+    printed = re.search(r"Bearer (\S+?)'", out.read_text())
+    assert printed is not None, out.read_text()
+    return printed[1]
 
 
 def wait_for(found: Callable[[], T | None], what: str, seconds: float = 30) -> T:
