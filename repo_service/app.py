@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from repo_service import api, web
-from repo_service.http import authentication, context, observation, problems, request_ids, requests
+from repo_service.http import authentication, context, observation, problems, read_only, request_ids, requests
+from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
 from repo_service.http.logging import log_answered
 from repo_service.http.metrics import Metrics
@@ -23,17 +24,21 @@ from repo_service.models import Base
 from repo_service.models.database import Database, engine_options
 from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
+from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.container import Services
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
+from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import JobLimits, Jobs
+from repo_service.services.keeping import Keeper
+from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.replication import Replicator
@@ -94,12 +99,14 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         base_url=settings.base_url,
         max_upload_size=settings.max_upload_size,
         accel_redirect=settings.accel_redirect,
+        read_only=settings.read_only,
     )
     context.install(app, services, site, counted)
     request_ids.register(app)
     observation.register(
         app, log_answered, counted.count_answered, account=lambda: context.identity().username
     )
+    read_only.register(app)
     authentication.register(app)
     api.register(app)
     web.register(app)
@@ -167,18 +174,60 @@ def _services(
     resources = Resources(database, jobs, replicator)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
+    keeper = Keeper(database, store)
+    fetching = Fetching(database, stores, copies, replicator, jobs)
     return Services(
         database=database,
         accounts=Accounts(database, default_quota=settings.quota),
+        catalogue=Catalogue(
+            database,
+            stores,
+            changes=changes,
+            copies=copies,
+            jobs=jobs,
+            keeper=keeper,
+            replicator=replicator,
+            settings=CatalogueSettings(
+                service_name=settings.site_name,
+                base_url=settings.base_url,
+                software=f"moodle-resources-repository/{version('moodle-resources-repository')}",
+                folder=settings.data_dir,
+                every=settings.catalogue_every,
+                keep=settings.catalogue_keep,
+                read_only=settings.read_only,
+            ),
+        ),
         changes=changes,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         copies=copies,
-        downloads=Downloads(database, copies, secret_key=settings.signing_key(), link_ttl=settings.link_ttl),
+        downloads=Downloads(
+            database,
+            copies,
+            fetching,
+            secret_key=settings.signing_key(),
+            link_ttl=settings.link_ttl,
+        ),
+        fetching=fetching,
         garbage=GarbageCollector(database, stores, copies, uploads, grace=settings.gc_grace),
         health=Health(database, stores, queue.check),
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
         jobs=jobs,
+        mirror=Mirror(
+            database,
+            stores,
+            copies=copies,
+            fetching=fetching,
+            jobs=jobs,
+            keeper=keeper,
+            replicator=replicator,
+            settings=MirrorSettings(
+                read_only=settings.read_only,
+                folder=settings.data_dir,
+                keep=settings.catalogue_keep,
+                clean_file_name=clean_file_name,
+            ),
+        ),
         mover=Mover(database, stores, replicator),
         rebuilder=Rebuilder(database),
         replicator=replicator,
@@ -202,7 +251,8 @@ def _stores(settings: Settings, counted: Metrics) -> Stores:
                 observer=counted.count_store,
             )
             for url in (settings.store_url, *settings.replica_urls)
-        )
+        ),
+        all_public=settings.read_only,
     )
 
 

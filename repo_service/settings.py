@@ -92,6 +92,19 @@ class Settings(BaseSettings):
         default=timedelta(days=7),
         description="How long withdrawn and orphaned blobs are kept before deletion.",
     )
+    catalogue_every: timedelta = Field(
+        default=timedelta(days=1),
+        ge=timedelta(0),
+        description="How often a [snapshot of the public catalogue](catalogue.md) is published, when there "
+        "is something new; `PT0S` or empty: never.",
+    )
+    catalogue_keep: int = Field(
+        default=7, ge=1, description="How many snapshots of the catalogue are kept: the newest ones."
+    )
+    read_only: bool = Field(
+        default=False,
+        description="This is a [mirror](catalogue.md#a-mirror): whatever would change something is refused.",
+    )
     link_ttl: timedelta = Field(
         default=timedelta(minutes=15), description="How long a signed download link of a draft works."
     )
@@ -156,6 +169,11 @@ class Settings(BaseSettings):
                 values[name] = " ".join(value)
         prefix = self.model_config["env_prefix"]
         return {f"{prefix}{name}".upper(): str(value) for name, value in values.items() if value is not None}
+
+    @field_validator("catalogue_every", mode="before")
+    @classmethod
+    def _never(cls, every: object) -> object:
+        return timedelta(0) if every == "" else every
 
     @field_validator("replica_urls", mode="before")
     @classmethod

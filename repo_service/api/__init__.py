@@ -8,6 +8,7 @@ from apiflask import APIFlask
 
 from repo_service.api import (
     accounts,
+    catalogue,
     direct,
     docs,
     files,
@@ -55,7 +56,18 @@ def document(app: APIFlask) -> dict[str, Any]:
 
 def register(app: APIFlask) -> None:
     """Add the API's blueprints and finish its OpenAPI document."""
-    for module in (resources, uploads, direct, tus, files, accounts, vocabularies, operating, docs):
+    for module in (
+        resources,
+        uploads,
+        direct,
+        tus,
+        files,
+        catalogue,
+        accounts,
+        vocabularies,
+        operating,
+        docs,
+    ):
         app.register_blueprint(module.blueprint)
 
     @app.spec_processor
@@ -64,4 +76,4 @@ def register(app: APIFlask) -> None:
             return spec
         spec = operations.complete(spec)
         spec["paths"].update(tus_document.PATHS)
-        return spec
+        return operations.refusable(spec)

@@ -35,6 +35,7 @@ _ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {"content": {"*/*": _BINARY}}
         "gone",
         "precondition-failed",
         "invalid-range",
+        "not-fetched",
         "storage-unavailable",
         "invalid-input",
         also={

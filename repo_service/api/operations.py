@@ -31,18 +31,21 @@ def problems(*codes: str, also: Responses | None = None) -> Responses:
 
     ``also`` are answers that are no errors.
     """
+    return _answers(*_ALWAYS, *codes) | (also or {})
+
+
+def _answers(*codes: str) -> Responses:
     titles: dict[int, list[str]] = defaultdict(list)
-    for code in (*_ALWAYS, *codes):
+    for code in codes:
         kind = CATALOGUE[code]
         titles[kind.status].append(f"{kind.title} (`{code}`)")
-    answers: Responses = {
+    return {
         status: {
             "description": ", ".join(dict.fromkeys(names)),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status, names in sorted(titles.items())
     }
-    return answers | (also or {})
 
 
 def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -77,6 +80,21 @@ def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
     return spec
 
 
+def refusable(spec: dict[Any, Any]) -> dict[Any, Any]:
+    """Add what a read-only service answers to whatever changes something."""
+    ((status, refusal),) = _answers("read-only").items()
+    for path in spec["paths"].values():
+        for method in ("post", "put", "patch", "delete"):
+            if method in path:
+                answers = path[method]["responses"]
+                known = answers.get(str(status))
+                if known is None:
+                    answers[str(status)] = refusal
+                else:
+                    known["description"] = f"{known['description']}, {refusal['description']}"
+    return spec
+
+
 def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema and its definitions as components; those of ``name`` are called ``name.…``."""
     text = json.dumps(schema).replace('"#/$defs/', f'"#/components/schemas/{name}.')
@@ -96,4 +114,5 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "number": {"type": "integer", "minimum": 1, "maximum": 999999999},
     "file_name": {"type": "string", "minLength": 1},
     "name": {"type": "string", "minLength": 1},
+    "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
 }

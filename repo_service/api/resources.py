@@ -348,6 +348,7 @@ def _members(record: ResourceRecord) -> dict[str, Any]:
         "keywords": record.keywords,
         "found": record.found,
         "visibility": record.visibility,
+        "origin": record.origin,
         "owner": record.owner,
         "owner_name": record.owner_name,
         "released_at": record.released_at,

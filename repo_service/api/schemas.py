@@ -219,6 +219,9 @@ class _DescribedOut(Outgoing):
     keywords: list[str]
     found: list[str] = Field(description="Fields that inspection filled and the owner has not confirmed.")
     visibility: Visibility
+    origin: str | None = Field(
+        description="Its page at the service that it comes from (schema.org), when this is a mirror of it."
+    )
     owner: str
     owner_name: str
     released_at: datetime | None
@@ -381,6 +384,44 @@ class CompleteIn(Incoming):
     parts: Annotated[list[SentPartIn], Field(max_length=MAX_PARTS)] | None = Field(
         default=None, description="All parts; left out, what the store has counts."
     )
+
+
+# Catalogue
+
+
+class NamedFileOut(Outgoing):
+    """A file of a snapshot."""
+
+    sha256: str
+    size: int = Field(description="Bytes.")
+    cid: str | None = Field(description="Its name in IPFS (CIDv1), where that is configured.")
+    url: str | None = Field(description="Where any IPFS node finds it, `ipfs://…`.")
+    download_url: str
+
+
+class SnapshotOut(Outgoing):
+    """All that was public at one moment."""
+
+    generated_at: datetime
+    resources: int
+    change_seq: int = Field(description="The last change that it knows.")
+    manifest: NamedFileOut = Field(description="Names the catalogue, and the manifest before.")
+    catalogue: NamedFileOut = Field(description="A line of JSON for each resource, compressed by gzip.")
+
+
+class HomeOut(Outgoing):
+    """The service that a mirror mirrors."""
+
+    name: str
+    url: str
+    generated_at: datetime = Field(description="As of when.")
+
+
+class CatalogueOut(Outgoing):
+    """The newest snapshots."""
+
+    items: list[SnapshotOut]
+    mirror_of: HomeOut | None = Field(description="Where the resources come from, when this is a mirror.")
 
 
 # Accounts

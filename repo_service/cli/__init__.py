@@ -6,7 +6,7 @@ import os
 
 import click
 
-from repo_service.cli import accounts, backups, importing, indexing, inspecting, running, stores
+from repo_service.cli import accounts, backups, catalogue, importing, indexing, inspecting, running, stores
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,6 +32,7 @@ for _command in (
     stores.gc,
     backups.backup,
     backups.restore,
+    catalogue.catalogue,
     indexing.reindex,
     indexing.reinspect,
     importing.import_folder,

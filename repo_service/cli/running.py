@@ -32,7 +32,7 @@ def run() -> None:
     settings = Settings()
     _require_free_port(settings)
     with opened() as services:
-        issued = services.accounts.ensure_administrator()
+        issued = None if settings.read_only else services.accounts.ensure_administrator()
     _greet(settings, None if issued is None else issued.secret)
     sys.exit(run_all(settings))
 
@@ -98,6 +98,9 @@ def _require_free_port(settings: Settings) -> None:
 def _greet(settings: Settings, secret: str | None) -> None:
     url = settings.base_url
     click.echo(f"\n  {settings.site_name}\n\n  Pages      {url}/\n  API docs   {url}/api/docs/")
+    if settings.read_only:
+        click.echo("  This is a read-only mirror. Bring it up to date: repo catalogue restore CID\n")
+        return
     if secret is None:
         click.echo("  Your token was shown at the first start; make another: repo token create admin\n")
         return

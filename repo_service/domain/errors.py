@@ -363,6 +363,38 @@ class Incomplete(DomainError):
 # What the service cannot do now
 
 
+class ReadOnly(DomainError):
+    """This is a mirror, and changes nothing. ``home`` is the address of the service that it mirrors."""
+
+    code = "read-only"
+
+    def __init__(self, detail: str = "", *, home: str | None = None) -> None:
+        super().__init__(
+            detail
+            or f"This is a read-only mirror: do this at {home or 'its home, where the resources come from'}.",
+            home=home,
+        )
+        self.home = home
+
+
+class NotFetched(DomainError):
+    """The mirror does not have this file yet and fetches it now. ``home`` is the resource's page at its home,
+    ``retry_after`` in seconds."""
+
+    code = "not-fetched"
+
+    def __init__(
+        self,
+        detail: str = "This mirror fetches the file now: try again in a minute.",
+        *,
+        home: str | None,
+        retry_after: int = 60,
+    ) -> None:
+        super().__init__(detail, home=home, retry_after=retry_after)
+        self.home = home
+        self.retry_after = retry_after
+
+
 class StorageFull(DomainError):
     """There is no room for this. How much there is concerns operators only."""
 

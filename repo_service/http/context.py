@@ -21,6 +21,7 @@ class Site:
     base_url: str
     max_upload_size: int
     accel_redirect: str
+    read_only: bool
 
 
 def install(app: Flask, services: Services, site: Site, metrics: Metrics) -> None:

@@ -57,6 +57,7 @@ CATALOGUE: Mapping[str, Kind] = {
     "unauthorised": Kind(401, "Not signed in", "Sign in, or send a valid token as Authorization: Bearer."),
     "forbidden": Kind(403, "Not allowed", "Ask the owner or an administrator."),
     "insufficient-scope": Kind(403, "Token lacks a scope", "Use a token that has the scope given."),
+    "read-only": Kind(403, "Read-only mirror", "Do this where home says."),
     "too-many-requests": Kind(429, "Too many requests", "Wait as long as Retry-After says."),
     # What is sent
     "malformed-request": Kind(400, "Malformed request", "Correct the request: it cannot be read as it is."),
@@ -82,7 +83,9 @@ CATALOGUE: Mapping[str, Kind] = {
     "parts-missing": Kind(409, "Parts missing", "Send the parts that missing names, then complete again."),
     "no-direct-uploads": Kind(409, "No direct uploads", "Send the bytes to this service, by PUT or tus."),
     "offset-mismatch": Kind(409, "Offset mismatch", "Send the bytes from the offset given."),
-    "locked": Kind(423, "Locked", "Ask for the offset after the seconds in Retry-After, and go on from there."),
+    "locked": Kind(
+        423, "Locked", "Ask for the offset after the seconds in Retry-After, and go on from there."
+    ),
     "upload-failed": Kind(410, "Upload failed", "Begin a new upload."),
     "not-inspected": Kind(409, "Not inspected yet", "Wait until processing is done; retry it if it failed."),
     "blocking-findings": Kind(409, "Not fit for release", "Upload a version without what was found."),
@@ -93,6 +96,7 @@ CATALOGUE: Mapping[str, Kind] = {
     "blob-missing": Kind(
         500, "File missing", "Tell the operators the request id: the store has lost this file."
     ),
+    "not-fetched": Kind(503, "Not fetched yet", "Try again after the seconds in Retry-After, or go to home."),
     "busy": Kind(503, "Busy", "Try again after the seconds in Retry-After."),
     "internal": Kind(500, "Internal error", "Try again; if it stays, tell the operators the request id."),
 }

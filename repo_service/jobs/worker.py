@@ -21,6 +21,8 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.FINISH: services.resuming.finish,
         JobKind.REPLICATE: services.replicator.replicate,
         JobKind.VERIFY: services.direct.verify,
+        JobKind.SNAPSHOT: services.catalogue.run,
+        JobKind.FETCH: services.fetching.run,
     }
     following = threading.Lock()
     indexer = services.indexer
@@ -34,6 +36,7 @@ def handlers_of(services: Services) -> Handlers:
     def sweep() -> None:
         services.direct.revive()
         services.resuming.revive()
+        services.catalogue.enqueue_due()
         services.jobs.sweep()
         follow()
 

@@ -392,7 +392,7 @@ class Catalogue:
             session.add(snapshot)
             session.flush()
             audit(session, _SYSTEM, "publish", Noun.SNAPSHOT, snapshot.id, manifest=digest)
-            let_go(session, self._replicator, keep=self._settings.keep)
+            let_go(session, keep=self._settings.keep)
             self._replicator.ask(session, [digest, rendered.digest])
 
     # What is known
@@ -448,16 +448,12 @@ class Catalogue:
 _PUBLIC = Resource.visibility == Visibility.PUBLIC.value
 
 
-def let_go(session: Session, replicator: Replicator, *, keep: int) -> None:
+def let_go(session: Session, *, keep: int) -> None:
     """Forget all snapshots but the newest ``keep``; blobs that nothing else holds are collected then."""
     session.flush()
-    old = session.scalars(select(Snapshot).order_by(Snapshot.id.desc()).offset(keep)).all()
-    if not old:
-        return
-    ids = [snapshot.id for snapshot in old]
+    ids = session.scalars(select(Snapshot.id).order_by(Snapshot.id.desc()).offset(keep)).all()
     session.execute(update(Snapshot).where(Snapshot.previous_id.in_(ids)).values(previous_id=None))
     session.execute(delete(Snapshot).where(Snapshot.id.in_(ids)))
-    replicator.ask(session, [digest for row in old for digest in (row.manifest_digest, row.catalogue_digest)])
 
 
 def _files_of(snapshot: Snapshot) -> dict[str, tuple[str, str]]:

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
+from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
+from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import Jobs
+from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.replication import Replicator
@@ -32,15 +35,18 @@ class Services:
 
     database: Database
     accounts: Accounts
+    catalogue: Catalogue
     changes: Changes
     copies: Copies
     direct: DirectUploads
     downloads: Downloads
+    fetching: Fetching
     garbage: GarbageCollector
     health: Health
     indexer: Indexer | None
     inspector: Inspector
     jobs: Jobs
+    mirror: Mirror
     mover: Mover
     rebuilder: Rebuilder
     replicator: Replicator

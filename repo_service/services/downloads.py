@@ -8,15 +8,16 @@ from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from repo_service.domain.errors import Forbidden, NotFound
+from repo_service.domain.errors import Forbidden, NotFetched, NotFound
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import Visibility
 from repo_service.models import Blob, Resource
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.copies import Copies
+from repo_service.services.fetching import Fetching
 from repo_service.services.reading import gone, readable_version, version_of
-from storage import BlobCopies
+from storage import BlobCopies, BlobNotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,18 @@ class SignedLink:
 class Downloads:
     """Use cases about getting bytes out."""
 
-    def __init__(self, database: Database, copies: Copies, *, secret_key: str, link_ttl: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        copies: Copies,
+        fetching: Fetching,
+        *,
+        secret_key: str,
+        link_ttl: timedelta,
+    ) -> None:
         self._database = database
         self._copies = copies
+        self._fetching = fetching
         self._signer = URLSafeTimedSerializer(secret_key, salt="download-link")
         self._link_ttl = link_ttl
 
@@ -61,7 +71,8 @@ class Downloads:
     ) -> Download:
         """The bytes of a version, by its number and its own file name.
 
-        Raises NotFound, Gone, Forbidden for a signature that is wrong or too old, BlobNotFound.
+        Raises NotFound, Gone, Forbidden for a signature that is wrong or too old, NotFetched for what is not
+        on this mirror yet, BlobNotFound.
         """
         if signature is not None:
             self._check(signature, resource_id, number)
@@ -78,15 +89,23 @@ class Downloads:
             blob = None if version.digest is None else session.get(Blob, version.digest)
             if blob is None or version.file_name != file_name:
                 raise NotFound("There is no such file.")
-            return Download(
-                digest=blob.digest,
-                size=blob.size,
-                media_type=blob.media_type if version.inspected_at else "application/octet-stream",
-                file_name=version.file_name,
-                modified=version.created_at,
-                public=version.released_at is not None,
-                copies=self._copies.of(session, blob.digest),
-            )
+            try:
+                copies = self._copies.of(session, blob.digest)
+            except BlobNotFound:
+                home = version.resource.origin
+            else:
+                return Download(
+                    digest=blob.digest,
+                    size=blob.size,
+                    media_type=blob.media_type if version.inspected_at else "application/octet-stream",
+                    file_name=version.file_name,
+                    modified=version.created_at,
+                    public=version.released_at is not None,
+                    copies=copies,
+                )
+        if self._fetching.fetch_later(blob.digest, hint=True):
+            raise NotFetched(home=home)
+        raise BlobNotFound(f"no configured store has {blob.digest}")
 
     def sign(self, identity: Identity, resource_id: UUID, number: int) -> tuple[SignedLink, str]:
         """A link to a version that needs no log-in for a short while, and the file's name.

@@ -37,7 +37,7 @@ _SIGN_OF_LIFE_SECONDS = 20.0
 
 _LONGEST_WAIT = timedelta(minutes=15)
 _STORE_SILENT = "A store does not answer: it is tried again until it does."
-_IN_BACKGROUND = (JobKind.REPLICATE.value,)
+_IN_BACKGROUND = (JobKind.REPLICATE.value, JobKind.FETCH.value)
 """Kinds of which very many may be due at once. They are not all hinted at: one leads on to the next, so that
 what somebody waits for does not stand in line behind them."""
 

@@ -321,7 +321,7 @@ class Mirror:
             created_at=offered.manifest.generated_at,
         )
         session.add(snapshot)
-        let_go(session, self._replicator, keep=self._settings.keep)
+        let_go(session, keep=self._settings.keep)
         self._replicator.ask(session, [snapshot.manifest_digest, snapshot.catalogue_digest])
         return snapshot.id
 

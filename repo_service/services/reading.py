@@ -203,6 +203,7 @@ def _records(
             keywords=tuple(resource.keywords),
             found=tuple(resource.found),
             visibility=Visibility(resource.visibility),
+            origin=resource.origin,
             owner=resource.owner,
             owner_name=resource.owner_name,
             is_own=sees_all(identity, resource.owner_id),

@@ -67,7 +67,10 @@ class VersionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceRecord:
-    """A resource as the one who asks may see it: the public gets released versions only, newest first."""
+    """A resource as the one who asks may see it: the public gets released versions only, newest first.
+
+    ``origin`` is its page at its home, for a resource that is only mirrored here.
+    """
 
     id: UUID
     title: str
@@ -85,6 +88,7 @@ class ResourceRecord:
     owner: str
     owner_name: str
     is_own: bool
+    origin: str | None
     released_at: datetime | None
     created_at: datetime
     updated_at: datetime

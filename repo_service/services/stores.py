@@ -42,8 +42,11 @@ class ShownCopy:
 class Stores:
     """Every configured store, the primary first, and a short memory of those that did not answer."""
 
-    def __init__(self, primary: BlobStore, *replicas: BlobStore) -> None:
-        """Raises ValueError when two stores have the same name, or anybody can read the primary."""
+    def __init__(self, primary: BlobStore, *replicas: BlobStore, all_public: bool = False) -> None:
+        """``all_public``: there is nothing private here, as on a mirror.
+
+        Raises ValueError when two stores have the same name, or anybody can read a primary that keeps drafts.
+        """
         self.primary = primary
         self.replicas = replicas
         self._by_name = {store.name: store for store in self}
@@ -55,7 +58,7 @@ class Stores:
                 raise ValueError(
                     f"Two stores are called {name}: give each a name of its own, by ?name=… in its URL."
                 )
-        if Capability.PUBLIC in primary.capabilities:
+        if Capability.PUBLIC in primary.capabilities and not all_public:
             raise ValueError(
                 f"The store {primary.name} is public, and the primary keeps drafts, too: put its URL into "
                 "REPO_REPLICA_URLS, which gets released versions only, or declare it private (?private=true)."

@@ -64,7 +64,11 @@ class Verifier:
         query = (
             select(BlobLocation.digest, BlobLocation.store, BlobLocation.locator, Blob.size)
             .join(Blob, Blob.digest == BlobLocation.digest)
-            .where(Blob.deleting_at.is_(None), BlobLocation.store.in_([store.name for store in self._stores]))
+            .where(
+                Blob.deleting_at.is_(None),
+                BlobLocation.store.in_([store.name for store in self._stores]),
+                BlobLocation.state != LocationState.REMOTE.value,
+            )
             .order_by(BlobLocation.verified_at.asc().nulls_first(), BlobLocation.id)
         )
         return query if sample is None else query.limit(sample)

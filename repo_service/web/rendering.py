@@ -10,7 +10,8 @@ from flask import Flask, Response, g, render_template, request
 from markupsafe import Markup, escape
 
 from repo_service.domain.identity import PUBLIC, Identity
-from repo_service.http.context import site
+from repo_service.http.context import services, site
+from repo_service.services.mirroring import Home
 from repo_service.web import csrf, labels
 from repo_service.web.assets import asset_url
 from repo_service.web.blueprint import blueprint
@@ -29,6 +30,7 @@ def register(app: Flask) -> None:
         concept_label=labels.concept,
         licence_link=labels.licence_link,
         licence_name=labels.licence_name,
+        mirrored_home=_mirrored_home,
         service_version=version("moodle-resources-repository"),
     )
 
@@ -85,6 +87,10 @@ def marked(text: str, spans: Sequence[tuple[int, int]]) -> Markup:
 def many(count: int, one: str, more: str = "") -> str:
     """``1 activity``, ``3 activities``."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def _mirrored_home() -> Home | None:
+    return services().mirror.home()
 
 
 def _time(when: datetime | int | None, form: str) -> Markup:

@@ -10,7 +10,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import DomainError, InvalidFile, NotFound, NotInspected
 from repo_service.domain.identity import Scope
-from repo_service.domain.resources import JobState
+from repo_service.domain.resources import JobState, LocationState
 from repo_service.http.context import identity, services
 from repo_service.services.records import ResourceRecord, VersionRecord
 from repo_service.web.blueprint import NUMBER, blueprint
@@ -72,6 +72,7 @@ def resource_page(
     who = identity()
     is_owner = record.is_own and record.owner == who.username
     inside = _inside(record, shown)
+    remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
     return page(
         "resource.html",
         status=status,
@@ -80,7 +81,8 @@ def resource_page(
         is_newest=shown is record.versions[0],
         inside=inside,
         summary=Markup(record.summary_html),  # noqa: S704 - the services keep sanitised HTML only
-        unfinished=shown.processing.state in _UNFINISHED,
+        remote=remote,
+        unfinished=shown.processing.state in _UNFINISHED and not remote,
         failed=shown.processing.state is JobState.FAILED,
         download_url=_download_url(record, shown),
         copies=services().stores.shown(shown.copies),

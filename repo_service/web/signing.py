@@ -15,6 +15,7 @@ from repo_service.domain.errors import Forbidden, InsufficientScope, NotFound, U
 from repo_service.domain.identity import SCOPES_OF_ROLE, Identity
 from repo_service.http.authentication import SESSION_KEY
 from repo_service.http.context import identity, services
+from repo_service.http.read_only import require_writable
 from repo_service.models.base import now
 from repo_service.web.blueprint import blueprint
 from repo_service.web.rendering import page
@@ -25,10 +26,14 @@ P = ParamSpec("P")
 
 
 def for_the_signed_in(view: Callable[P, AnyResponse]) -> Callable[P, AnyResponse]:
-    """Send the public to sign in first where they only look; refuse where they would change something."""
+    """Send the public to sign in first where they only look; refuse where they would change something.
+
+    On a mirror nobody signs in.
+    """
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> AnyResponse:
+        require_writable()
         if not identity().is_public:
             return view(*args, **kwargs)
         if request.method in ("GET", "HEAD"):
@@ -42,6 +47,7 @@ def for_the_signed_in(view: Callable[P, AnyResponse]) -> Callable[P, AnyResponse
 @blueprint.get("/sign-in")
 def sign_in() -> Response:
     """The form that takes a token."""
+    require_writable()
     return page("sign_in.html", next=local_path(request.args.get("next")))
 
 

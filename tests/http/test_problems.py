@@ -52,6 +52,8 @@ DOMAIN_ERRORS: tuple[domain.DomainError, ...] = (
     domain.StorageFull(),
     domain.Busy(),
     domain.TooManyRequests(retry_after=9),
+    domain.ReadOnly(home="https://hq.example"),
+    domain.NotFetched(home="https://hq.example/resources/1"),
 )
 
 STORAGE_ERRORS = {
