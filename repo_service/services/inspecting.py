@@ -20,6 +20,7 @@ from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.copies import Copies
 from repo_service.services.jobs import JobFailed, Report
+from repo_service.services.reading import refusal_of
 from repo_service.services.releasing import settle
 from repo_service.services.replication import Replicator
 from repo_service.services.stores import source_of
@@ -53,9 +54,9 @@ class Inspector:
         """
         with self._database.read() as session:
             row = session.execute(
-                select(Blob.digest, Blob.size)
-                .join(Version, Version.digest == Blob.digest)
-                .where(Version.id == UUID(version_id))
+                select(Version.digest, Version.file_name).where(
+                    Version.id == UUID(version_id), Version.digest.is_not(None)
+                )
             ).one_or_none()
             if row is None:
                 raise JobFailed("The file has been deleted.")
@@ -65,7 +66,7 @@ class Inspector:
             try:
                 with self._database.read() as session:
                     copies = self._copies.of(session, row.digest)
-                record = self._look_at(row.digest, copies, report)
+                record = self._look_at(row.digest, row.file_name, copies, report)
             except BlobNotFound as error:
                 raise JobFailed("No store has the bytes of this file: an operator must look.") from error
         with self._database.write() as session:
@@ -96,14 +97,15 @@ class Inspector:
         current = {row.id for row in rows if (row.parser, row.parser_version) in present}
         return [str(version_id) for version_id in sorted({row.id for row in rows} - current)]
 
-    def _look_at(self, digest: str, copies: BlobCopies, report: Report) -> InspectionRecord:
-        """As ``look``, at a copy that is right: before a file is called damaged, the copy is held against its
-        SHA-256. Raises BlobNotFound when no copy is right.
+    def _look_at(self, digest: str, file_name: str, copies: BlobCopies, report: Report) -> InspectionRecord:
+        """As ``look``, at a right copy: before a file is refused, the copy is held against its SHA-256.
+
+        Raises BlobNotFound when no copy is right.
         """
         while True:
             copy = copies.next_copy()
             record = self.look(source_of(copies), report)
-            if record.problem is None:
+            if refusal_of(record.problem, record.kind, file_name) is None:
                 return record
             if copies.next_copy() is not copy:
                 continue  # it failed in the middle, and what was read of it may be to blame

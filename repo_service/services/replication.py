@@ -131,7 +131,7 @@ class Replicator:
             try:
                 if store in lacking:
                     self._require_answering(store)
-                    self._bring(blob, store, progress)
+                    self.bring(digest, store, progress=progress)
                     self._stores.note_answered(store.name)
                 elif store.name in blob.places and store.name in blob.unwanted:
                     self._take_away(digest, blob.places[store.name].copy)
@@ -208,7 +208,11 @@ class Replicator:
             place = _place_in(store)
             present = place.where(BlobLocation.state == LocationState.PRESENT.value)
             owed += [and_(wanted_in(store), ~present), and_(unwanted_in(store), place)]
-        return select(Blob.digest).where(Blob.deleting_at.is_(None), or_(*owed)).order_by(Blob.digest)
+        return (
+            select(Blob.digest)
+            .where(Blob.deleting_at.is_(None), ~_is_remote(), or_(*owed))
+            .order_by(Blob.digest)
+        )
 
     def _look(self, digest: str) -> _Blob | None:
         """The blob as it is now; None when it is gone, or going."""
@@ -270,12 +274,15 @@ class Replicator:
         sources = blob.sources(target, first)
         awake = [source for source in sources if not self._stores.is_silent(source.store.name)]
         silent = len(awake) < len(sources)
-        # All together first: of two copies that are damaged, each may be whole where the other is not.
-        attempts: list[tuple[Sequence[Copy], bytes | None]] = [(awake, blob.checks)] if len(awake) > 1 else []
-        attempts += [((source,), None) for source in awake]
-        for together, checks in attempts:
+        attempts: list[tuple[Sequence[Copy], bytes | None]] = [((source,), None) for source in awake]
+        # Of two damaged copies, each may be whole where the other is not: that of the target counts, too.
+        own = blob.places.get(target.name)
+        together = awake if own is None else [*awake, own.copy]
+        if len(together) > 1 and blob.checks is not None:
+            attempts.insert(0, (together, blob.checks))
+        for copies, checks in attempts:
             try:
-                return self._transfer(blob, together, checks, target, progress)
+                return self._transfer(blob, copies, checks, target, progress)
             except _SourceFailed as failed:
                 silent = silent or not isinstance(failed.error, BlobNotFound)
         if silent:
@@ -379,6 +386,12 @@ def _place_in(store: BlobStore) -> Exists:
     return (
         exists().where(BlobLocation.digest == Blob.digest, BlobLocation.store == store.name).correlate(Blob)
     )
+
+
+def _is_remote() -> Exists:
+    """Whether the blob of the query is to be fetched from elsewhere first (``services.fetching``)."""
+    remote = BlobLocation.state == LocationState.REMOTE.value
+    return exists().where(BlobLocation.digest == Blob.digest, remote).correlate(Blob)
 
 
 def _in_hand() -> Exists:
