@@ -19,10 +19,23 @@ from storage import open_store
 from tests.storage.conformance import content, publish
 
 CONTENT = content(3_000_000)
-_TOUCHING = ("open", "write", "utime", "fsync", "mkdir", "rename", "replace", "link", "unlink", "close")
+_TOUCHING = (
+    "open",
+    "write",
+    "utime",
+    "fsync",
+    "ftruncate",
+    "mkdir",
+    "rmdir",
+    "rename",
+    "replace",
+    "link",
+    "unlink",
+    "close",
+)
 
 
-def _die_before(call: int) -> None:
+def die_before(call: int) -> None:
     """Make this process kill itself instead of its ``call``-th system call."""
     calls = count()
 
@@ -45,7 +58,7 @@ def main(root: Path) -> None:
         child = os.fork()
         if not child:
             store = open_store(folder.as_uri())
-            _die_before(call)
+            die_before(call)
             publish(store, CONTENT)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
