@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
+import re
 import secrets
+import shutil
 import socket
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +28,11 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 from repo_service.services import resuming
 from tests.contract.live import Answer, read_answer
 from tests.support.running import Running, running, wait_for
+from tests.support.services import missing
 from tests.support.weed import Weed
 
 MIB = 1024 * 1024
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "uploads.md"
 _BOUND_MIB = 64
 """What a process may grow by while it takes a file of any size."""
 _LEASE = resuming.LEASE.total_seconds()
@@ -175,6 +181,32 @@ def test_what_is_refused_reaches_the_client(
     with pytest.raises(TusCommunicationError):
         uploader(repository, file, url=wrong.url)
     assert not repository.staged()
+
+
+def test_the_lines_that_people_are_told_to_paste(repository: Running, file: Path) -> None:
+    """Those of the page about uploads; sending is told to work after a break, too."""
+    if shutil.which("curl") is None:
+        missing("curl", "apt-get install curl")
+    blocks = re.findall(r"^```sh\n(.*?)^```", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (variables,) = (block for block in blocks if "mrr_…" in block)
+    begin, send, use = (block for block in blocks if block is not variables)
+    assert set(re.findall(r"([A-Z]+)=", variables)) == {"SERVICE", "TOKEN", "FILE"}
+    broken = send.replace('"$FILE" |', '"$FILE" | head --bytes 100000 |')
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join([begin, broken, send, use])],
+        env={
+            **os.environ,
+            "SERVICE": f"http://127.0.0.1:{repository.port}",
+            "TOKEN": repository.token,
+            "FILE": str(file),
+        },
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    version = json.loads(done.stdout)["versions"][0]
+    assert (version["file_name"], version["sha256"]) == (file.name, _sha256(file))
 
 
 def test_memory_is_bounded(repository: Running, tmp_path: Path, uploader: Uploader) -> None:
