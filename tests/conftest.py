@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.weed",
     "tests.support.ipfs",
+    "tests.support.fake_ipfs",
     "tests.support.redis",
     "tests.support.browser",
     "tests.support.service",

@@ -219,6 +219,7 @@ class Catalogue:
         if self._settings.read_only:
             raise Conflict("This is a read-only mirror: the catalogue is published at its home.")
         self._changes.sequence()
+        moment = seconds(now())  # a copy that comes while the catalogue is read may not be in it
         previous = next(iter(self.snapshots(limit=1)), None)
         with TemporaryFile(dir=self._settings.folder) as file:
             rendered = self._render(file, progress)
@@ -228,7 +229,6 @@ class Catalogue:
                 return None
             made = Made(digest=rendered.digest, size=rendered.size, media_type=CATALOGUE_TYPE)
             self._keeper.keep(file, made)
-        moment = seconds(now())
         manifest = Manifest(
             service_name=self._settings.service_name,
             service_url=self._settings.base_url,
