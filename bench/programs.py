@@ -92,6 +92,7 @@ def running_service(folder: Path, *, worker: bool = False, **settings: object) -
         }
     )
     repo = [sys.executable, "-m", "repo_service"]
+    _run([*repo, "migrate"], environment)
     _run([*repo, "account", "create", "bench", "--role", "administrator"], environment)
     token = _run([*repo, "token", "create", "bench"], environment).split()[-1]
     url = f"http://127.0.0.1:{port}"

@@ -10,7 +10,7 @@ from apiflask import APIFlask
 from flask_migrate import Migrate, upgrade
 from flask_sqlalchemy import SQLAlchemy
 from pydantic import SecretStr
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from repo_service import api, web
@@ -131,6 +131,11 @@ def engine_of(app: APIFlask) -> Engine:
     with app.app_context():
         engine: Engine = app.extensions["sqlalchemy"].engine
         return engine
+
+
+def has_schema(app: APIFlask) -> bool:
+    """Whether the database is one of ours, of whatever release, and not just an empty one."""
+    return inspect(engine_of(app)).has_table("alembic_version")
 
 
 def knows_schema(revision: str) -> bool:

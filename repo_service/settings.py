@@ -29,9 +29,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path("var"), description="Folder of everything that the embedded defaults keep."
     )
-    base_url: Annotated[
-        str, Field(description="Address under which people and Moodles reach the service.")
-    ] = "http://127.0.0.1:8080"
+    base_url: str = Field(
+        default="",
+        description="Address under which people and Moodles reach the service; empty: the server's own.",
+    )
     site_name: str = Field(default="Moodle resources repository", description="Name shown on every page.")
 
     host: str = Field(default="127.0.0.1", description="Address the web server listens on.")
@@ -126,6 +127,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _embedded_defaults(self) -> Self:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        object.__setattr__(self, "base_url", self.base_url or f"http://{host}:{self.port}")
         HttpUrl(self.base_url)
         folder = self.data_dir.absolute()
         for name, value in {

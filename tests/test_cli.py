@@ -56,6 +56,7 @@ def repo(folder: Path) -> Iterator[Repo]:
         assert "Traceback" not in result.output
         return result
 
+    run("migrate")
     yield run
     os.umask(mask)
 
@@ -71,6 +72,51 @@ def _service(*, writes_index: bool = True) -> Iterator[Service]:
     finally:
         service.services.search.close()
         engine_of(app).dispose()
+
+
+# Where it runs
+
+
+def test_nothing_is_done_where_there_is_no_repository(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the wrong folder, or without the settings of the service, a command would look at an empty one."""
+    elsewhere = folder / "elsewhere"
+    monkeypatch.setenv("REPO_DATA_DIR", str(elsewhere))
+    for words in (["verify"], ["account", "create", "zoe"], ["gc"], ["backup", folder / "file.zip"]):
+        assert f"no repository with its data in {elsewhere}" in repo(*words, status=1).output
+    assert not elsewhere.exists()
+    elsewhere.mkdir()  # that the folder is there makes no repository of it
+    assert "no repository" in repo("verify", status=1).output
+    repo("migrate")
+    assert "as it should be" in repo("verify").output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("REPO_PORT", "abc", "REPO_PORT: "), ("REPO_MAX_UPLOAD_SIZE", "5XB", "REPO_MAX_UPLOAD_SIZE: ")],
+)
+def test_a_wrong_setting_is_named(
+    name: str, value: str, says: str, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    for command in ("serve", "migrate", "verify"):
+        assert says in repo(command, status=1).output
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8090"),
+        ("0.0.0.0", "http://127.0.0.1:8090"),
+        ("::1", "http://[::1]:8090"),
+    ],
+)
+def test_the_address_is_the_servers_own_unless_it_is_set(host: str, address: str, tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path, host=host, port=8090).base_url == address
+    assert (
+        Settings(data_dir=tmp_path, port=8090, base_url="https://r.example/").base_url == "https://r.example"
+    )
 
 
 # People and tokens
@@ -200,8 +246,11 @@ def test_a_store_that_cannot_be_used_is_told_in_one_line(
 # Looking into files
 
 
-def test_inspect_for_people_and_for_software(repo: Repo, folder: Path) -> None:
+def test_inspect_for_people_and_for_software(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without server and database: nothing is made in the data folder."""
+    monkeypatch.setenv("REPO_DATA_DIR", str(folder / "none"))
     path = backup(folder / "c.mbz", activities=[ActivitySpec(title="Food webs", module="quiz")], users=2)
     document = json.loads(repo("inspect", path, "--json").output)
     assert (document["kind"], document["fullname"], document["users"]) == (
@@ -212,7 +261,7 @@ def test_inspect_for_people_and_for_software(repo: Repo, folder: Path) -> None:
     told = repo("inspect", path).output
     assert "quiz: Food webs" in told
     assert "! " in told, "what stands against a release is marked"
-    assert not (folder / "var").exists()
+    assert not (folder / "none").exists()
 
 
 def test_inspect_says_why_a_file_cannot_be_read(repo: Repo, folder: Path) -> None:
@@ -225,9 +274,6 @@ def test_inspect_says_why_a_file_cannot_be_read(repo: Repo, folder: Path) -> Non
     assert problem["reason"]
     assert problem["detail"]
     repo("inspect", folder / "nowhere.mbz", status=2)
-
-
-# Running
 
 
 # Losing the machine
@@ -295,6 +341,9 @@ def test_another_signing_key_is_not_overwritten(
     assert Settings().signing_key() == other
 
 
+# Running
+
+
 @contextmanager
 def _running(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port()
@@ -332,7 +381,7 @@ def _until(check: Callable[[], object], otherwise: str) -> None:
 
 def _worker(parent: psutil.Process) -> psutil.Process | None:
     for child in parent.children():
-        if "worker" in child.cmdline()[-1:]:
+        if "worker" in child.cmdline():
             return child
     return None
 

@@ -60,7 +60,7 @@ def restore(reference: str, lazy: bool, patience: float) -> None:
     Interrupted, it goes on when it is run again. With a newer manifest it brings the mirror up to date.
     """
     limit = timedelta(seconds=patience)
-    with opened() as services:
+    with opened(makes=True) as services:
         source = services.mirror.source(reference, patience=limit)
         try:
             offered = services.mirror.look(source)

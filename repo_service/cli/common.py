@@ -8,11 +8,13 @@ from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
+from pydantic import ValidationError
 
 from repo_service.domain.errors import DomainError
 from repo_service.domain.identity import Identity, Role, Scope
 from repo_service.search.errors import IndexLocked
 from repo_service.services.container import Services
+from repo_service.settings import Settings
 from storage import StorageError
 
 if TYPE_CHECKING:
@@ -38,26 +40,54 @@ def tells_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException("The worker is writing the search index: stop it first.") from error
         except StorageError as error:
             raise click.ClickException(f"The store says: {error}") from error
+        except ValidationError as error:
+            if error.title != Settings.__name__:
+                raise
+            raise click.ClickException(_wrong_settings(error)) from error
 
     return wrapper
 
 
-@contextmanager
-def opened(*, writes_index: bool = False) -> Iterator[Services]:
-    """The services, with the database brought up to date. All that was opened is closed at the end."""
-    from repo_service.app import create_app, migrate, services_of
+def _wrong_settings(error: ValidationError) -> str:
+    lines = []
+    for found in error.errors():
+        name = f"{Settings.model_config['env_prefix']}{found['loc'][0]}: ".upper() if found["loc"] else ""
+        lines.append(name + found["msg"])
+    return "\n".join(["A setting cannot be used (docs/settings.md).", *lines])
 
+
+@contextmanager
+def opened(*, writes_index: bool = False, makes: bool = False) -> Iterator[Services]:
+    """The services, with the database brought up to date. All that was opened is closed at the end.
+
+    Where there is no repository yet, one is made only for a command that ``makes`` one: others would do their
+    work on an empty one without a word, in whatever folder they were typed.
+    """
+    from repo_service.app import create_app, has_schema, migrate, services_of
+
+    settings = Settings()
+    if not makes and not settings.data_dir.exists():
+        raise _no_repository(settings)
     try:
-        app = create_app(writes_index=writes_index)
+        app = create_app(settings, writes_index=writes_index)
     except ValueError as error:  # a setting that makes no sense
         raise click.ClickException(str(error)) from error
     services = services_of(app)
     try:
+        if not makes and not has_schema(app):
+            raise _no_repository(settings)
         migrate(app)
         with app.app_context():
             yield services
     finally:
         close(app)
+
+
+def _no_repository(settings: Settings) -> click.ClickException:
+    return click.ClickException(
+        f"There is no repository with its data in {settings.data_dir}. Give this command the settings of the "
+        "service (REPO_DATA_DIR, REPO_DATABASE_URL …); `repo run` or `repo migrate` makes a new one."
+    )
 
 
 def close(app: APIFlask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +32,7 @@ def run() -> None:
 
     settings = Settings()
     _require_free_port(settings)
-    with opened() as services:
+    with opened(makes=True) as services:
         issued = None if settings.read_only else services.accounts.ensure_administrator()
     _greet(settings, None if issued is None else issued.secret)
     sys.exit(run_all(settings))
@@ -63,7 +64,7 @@ def worker() -> None:
 @tells_errors
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    with opened():
+    with opened(makes=True):
         click.echo("The database is up to date.")
 
 
@@ -95,6 +96,14 @@ def _require_free_port(settings: Settings) -> None:
         raise click.ClickException(str(error)) from error
 
 
+def _typed() -> str:
+    """This command as it can be typed here: it need not be on the path."""
+    command = Path(sys.argv[0])
+    if shutil.which(command.name) == str(command):
+        return command.name
+    return str(command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command)
+
+
 def _greet(settings: Settings, secret: str | None) -> None:
     url = settings.base_url
     click.echo(f"\n  {settings.site_name}\n\n  Pages      {url}/\n  API docs   {url}/api/docs/")
@@ -102,7 +111,9 @@ def _greet(settings: Settings, secret: str | None) -> None:
         click.echo("  This is a read-only mirror. Bring it up to date: repo catalogue restore CID\n")
         return
     if secret is None:
-        click.echo("  Your token was shown at the first start; make another: repo token create admin\n")
+        click.echo(
+            f"  Your token was shown at the first start; make another: {_typed()} token create admin\n"
+        )
         return
     click.echo(f"  Sign in    {url}/sign-in#token={secret}")
     click.echo(f"\n  The administrator's API token, shown this once:\n\n    {secret}\n")
