@@ -4,7 +4,7 @@
 
     <root>/blobs/a/b/<CID>          a blob; two characters near the end of its CID fan it out
     <root>/blobs/a/b/<CID>.json     its sidecar; its mtime is when the blob was last published
-    <root>/writer                   there while somebody changes the catalogue
+    <root>/writer/lease             there while somebody changes the catalogue
     pin "moodle-resources <root> blob <upload>"                 a blob, and the upload that brought it
     pin "moodle-resources <root> staging <upload> <seconds>"    an upload that goes on, and when it said so
 
@@ -54,7 +54,6 @@ from storage.errors import (
     StorageUnavailable,
 )
 from storage.kubo import (
-    BRIEF,
     NODE_ERRORS,
     EndsEarly,
     Entry,
@@ -69,6 +68,8 @@ from storage.sidecar import MAX_SIDECAR_SIZE, decode_sidecar, encode_sidecar
 
 _LOCATOR = re.compile(r"baf(?:ybei|krei)[a-z2-7]{51}[aeimquy4]")
 """CIDv1 in base32, SHA-256, of a UnixFS tree (dag-pb) or of one raw block."""
+_EMPTY = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+"""No bytes at all, which nodes do not send each other."""
 _ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]{1,32}){1,4}")
 _SIDECAR_SUFFIX = ".json"
 _PAGE = 50
@@ -98,7 +99,7 @@ class IpfsDriver:
             raise ValueError("the root is a path of up to four plain names, such as /repo")
         self._node = node
         self._blobs = f"{root}/blobs"
-        self._lease = f"{root}/writer"
+        self._lease = f"{root}/writer/lease"
         self._pin = f"moodle-resources {root}"
         self._marker = re.compile(rf"{re.escape(self._pin)} staging ([0-9a-f]{{32}}) ([0-9]{{1,12}})")
         self._private = private
@@ -132,23 +133,23 @@ class IpfsDriver:
 
     def stat(self, locator: Locator) -> BlobStat:
         size = self._expect(locator).size
-        note = self._node.stat(self._path(locator) + _SIDECAR_SUFFIX)
+        note = self._note(locator)
         # Without its sidecar nobody knows when it came, and whoever asks wants to delete what is old.
         modified = note.modified if note is not None else None
         return BlobStat(locator=locator, size=size, modified=modified or datetime.now(UTC))
 
     def sidecar(self, locator: Locator) -> Sidecar | None:
         self._expect(locator)
-        note = self._node.stat(self._path(locator) + _SIDECAR_SUFFIX)
+        note = self._note(locator)
         return None if note is None else self._read_sidecar(note.cid)
 
     def delete(self, locator: Locator) -> None:
         path = self._path(locator)
 
         def unlink() -> None:
-            name = self._node.pin_name(locator, seconds=BRIEF)
+            name = self._node.pin_name(locator, brief=True)
             if name is not None and name.startswith(f"{self._pin} "):
-                self._node.unpin(locator, seconds=BRIEF)
+                self._node.unpin(locator, brief=True)
             self._node.unlink(path)
             self._node.unlink(path + _SIDECAR_SUFFIX)
 
@@ -201,6 +202,8 @@ class IpfsDriver:
         upload = secrets.token_hex(16)
         self.mark(upload)
         try:
+            if cid == _EMPTY:
+                self._node.add(self.pin_name(upload)).finish()
             found = self._node.look(cid, seconds=deadline - time.monotonic())
             self._expect_fit(found, max_size)
             self._node.fetch(
@@ -239,8 +242,8 @@ class IpfsDriver:
         """Unpin what an upload brought and did not publish."""
         for cid in self._node.pins(self.pin_name(upload)):
             with self._node.one_writer(self._lease):
-                if self._node.stat(self._path(Locator(cid)), seconds=BRIEF) is None:
-                    self._node.unpin(cid, seconds=BRIEF)
+                if cid not in self._node.names(_folder(self._path(Locator(cid)))):
+                    self._node.unpin(cid, brief=True)
         self._node.unpin(inline(upload))
 
     def link(self, locator: Locator, sidecar: Sidecar, upload: str) -> None:
@@ -248,10 +251,11 @@ class IpfsDriver:
         path = self._path(locator)
 
         def link() -> None:
-            if self._node.pin_name(locator, seconds=BRIEF) is None:
+            if self._node.pin_name(locator, brief=True) is None:
                 raise _NotPinnedError
-            note = self._node.add_small(encode_sidecar(sidecar), datetime.now(UTC), seconds=BRIEF)
-            self._node.link(note, path + _SIDECAR_SUFFIX, replace=True)
+            note = self._node.add_small(encode_sidecar(sidecar), datetime.now(UTC), brief=True)
+            self._node.unlink(path + _SIDECAR_SUFFIX)
+            self._node.link(note, path + _SIDECAR_SUFFIX)
             self._node.link(locator, path)
 
         for _ in range(_ROUNDS):
@@ -284,10 +288,7 @@ class IpfsDriver:
         return f"{self._blobs}/{locator[-3]}/{locator[-2]}/{locator}"
 
     def _expect(self, locator: Locator) -> Found:
-        """The blob's content. Raises BlobNotFound, BlobDamaged.
-
-        Content is looked at first: where it is missing, MFS would search the network for it.
-        """
+        """The blob's content, which is here, and in the catalogue. Raises BlobNotFound."""
         path = self._path(locator)
         try:
             found = self._node.stat(f"/ipfs/{locator}")
@@ -305,28 +306,45 @@ class IpfsDriver:
             for second in self._node.names(f"{self._blobs}/{first}"):
                 yield f"{self._blobs}/{first}/{second}"
 
-    def _entries(self, folder: str) -> list[Entry]:
+    def _note(self, locator: Locator) -> Found | None:
+        """The sidecar's file, None when it is missing or lost."""
+        path = self._path(locator)
+        folder = self._node.stat(_folder(path))
         try:
-            return self._node.entries(folder)
-        except NODE_ERRORS:  # one lost block spoils the list: without it, at the price of many questions
-            return list(self._entries_one_by_one(folder))
+            return (
+                None if folder is None else self._node.stat(f"/ipfs/{folder.cid}/{locator}{_SIDECAR_SUFFIX}")
+            )
+        except Refused as error:
+            if _is_lost(error):
+                return None
+            raise
 
-    def _entries_one_by_one(self, folder: str) -> Iterator[Entry]:
-        for name in self._node.names(folder):
-            try:
-                found = self._node.stat(f"/ipfs/{name}" if _LOCATOR.fullmatch(name) else f"{folder}/{name}")
-            except Refused as error:
-                if not _is_lost(error):
-                    raise
-                yield Entry(name=name, cid=name, size=0, is_file=True)  # nothing of it can be read
-            else:
-                if found is not None:
-                    yield Entry(name=name, cid=found.cid, size=found.size, is_file=found.is_file)
+    def _entries(self, folder: str) -> list[Entry]:
+        found = self._node.stat(folder)
+        if found is None:
+            return []
+        try:
+            return self._node.entries(found.cid)
+        except Refused as error:  # the list needs a block of each
+            if not _is_lost(error):
+                raise
+            return [self._entry(found.cid, name) for name in self._node.names(folder)]
+
+    def _entry(self, folder_cid: str, name: str) -> Entry:
+        try:
+            found = self._node.stat(f"/ipfs/{folder_cid}/{name}")
+        except Refused as error:
+            if not _is_lost(error):
+                raise
+            found = None
+        if found is None:  # nothing of it can be read
+            return Entry(name=name, cid=name, size=0)
+        return Entry(name=name, cid=found.cid, size=found.size)
 
     def _read_sidecars(self, notes: list[Entry]) -> dict[str, Sidecar | None]:
         """By name of their entries; many are read at once."""
         found: dict[str, Sidecar | None] = {}
-        readable = [note for note in notes if note.is_file and note.size <= MAX_SIDECAR_SIZE]
+        readable = [note for note in notes if 0 < note.size <= MAX_SIDECAR_SIZE]
         for start in range(0, len(readable), _PAGE):
             page = readable[start : start + _PAGE]
             try:
@@ -346,24 +364,22 @@ class IpfsDriver:
 
     def _sweep_sidecars(self, folder: str, limit: datetime) -> None:
         """Remove old sidecars whose blob never came."""
-        for path in self._lonely_sidecars(folder):
-            note = self._node.stat(path)
-            if note is None or (note.modified is not None and note.modified > limit):
+        for locator in self._without_blob(folder):
+            note = self._note(locator)
+            if note is not None and note.modified is not None and note.modified > limit:
                 continue
 
-            def unlink(path: str = path) -> None:
-                if path in self._lonely_sidecars(folder):
-                    self._node.unlink(path)
+            def unlink(locator: Locator = locator) -> None:
+                if locator in self._without_blob(folder):
+                    self._node.unlink(f"{folder}/{locator}{_SIDECAR_SUFFIX}")
 
             self._change(folder, unlink)
 
-    def _lonely_sidecars(self, folder: str) -> list[str]:
+    def _without_blob(self, folder: str) -> set[Locator]:
+        """Where there is a sidecar and no blob."""
         names = set(self._node.names(folder))
-        return [
-            f"{folder}/{name}"
-            for name in names
-            if name.endswith(_SIDECAR_SUFFIX) and name.removesuffix(_SIDECAR_SUFFIX) not in names
-        ]
+        notes = {name.removesuffix(_SIDECAR_SUFFIX) for name in names if name.endswith(_SIDECAR_SUFFIX)}
+        return {Locator(name) for name in notes - names if _LOCATOR.fullmatch(name)}
 
     def _expect_fit(self, found: Found, max_size: int | None) -> None:
         if not found.is_file:
@@ -409,7 +425,11 @@ class _IpfsStaged:
     def publish(self, sidecar: Sidecar) -> Locator:
         self._driver.expect_marked(self._upload)
         self._in_doubt = True
-        locator = Locator(self._adding.finish())
+        try:
+            locator = Locator(self._adding.finish())
+        except Refused:
+            self._in_doubt = False
+            raise
         self._in_doubt = False
         self._driver.link(locator, sidecar, self._upload)
         self._driver.unmark(self._upload)

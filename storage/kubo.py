@@ -29,16 +29,6 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode, urlsplit
 
-_CONNECT = 3.0
-_ANSWER = 30.0
-"""Seconds until a question is answered."""
-BRIEF = 5.0
-"""The same for readiness, and while other writers are kept waiting."""
-_PATIENT = 120.0
-"""The same for what waits until the node's garbage collection ends: pinning, unpinning and adding."""
-_LEASE = 45.0
-"""Seconds after which a writer that does not let go is dead: more than its few calls can take."""
-
 _MAX_ANSWER = 1024 * 1024
 
 _DAG = {
@@ -74,6 +64,20 @@ NODE_ERRORS: tuple[type[Exception], ...] = (_LIBRARY.exceptions.Error, http.clie
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a node is waited for."""
+
+    connect: float = 3.0
+    answer: float = 30.0
+    brief: float = 5.0
+    """For an answer, where others wait in turn."""
+    long: float = 120.0
+    """For what comes after garbage collection: pins, and content that is pinned."""
+    lease: float = 45.0
+    """Until a writer that does not let go is taken for dead: more than its few brief questions can take."""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What stands at a path: ``size`` in bytes; ``modified`` where that was said when it was added."""
 
@@ -85,12 +89,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a folder; ``size`` in bytes, of files."""
+    """One entry of a folder; ``size`` in bytes, 0 of folders."""
 
     name: str
     cid: str
     size: int
-    is_file: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +116,15 @@ class Kubo:
     What goes wrong is one of ``NODE_ERRORS``. Raises ValueError for a host that is none.
     """
 
-    def __init__(self, host: str, *, tls: bool = False) -> None:
+    def __init__(self, host: str, *, tls: bool = False, patience: Patience | None = None) -> None:
+        self.patience = patience or Patience()
         self._host, self._port = _host_and_port(host)
         self._tls = ssl.create_default_context() if tls else None
         self._client = _LIBRARY.Client(
             f"{_multiaddr(self._host)}/tcp/{self._port}/{'https' if tls else 'http'}",
             offline=True,
             session=True,
-            timeout=(_CONNECT, _ANSWER),
+            timeout=(self.patience.connect, self.patience.answer),
         )
         self._writing = threading.Lock()
 
@@ -129,9 +133,9 @@ class Kubo:
     def add(self, pin_name: str) -> Adding:
         """Begin a file, which is pinned under that name at its end."""
         options = _DAG | {"pin": "true", "pin-name": pin_name}
-        return Adding(self._call("add", options=options, seconds=_PATIENT))
+        return Adding(self._call("add", options=options, seconds=self.patience.long))
 
-    def add_small(self, data: bytes, modified: datetime, *, seconds: float = _ANSWER) -> str:
+    def add_small(self, data: bytes, modified: datetime, *, brief: bool = False) -> str:
         """CID of a file of one block that says when it was last modified. It is not pinned."""
         moment = round(modified.timestamp() * 1_000_000)
         options = _DAG | {
@@ -140,7 +144,8 @@ class Kubo:
             "mtime": str(moment // 1_000_000),
             "mtime-nsecs": str(moment % 1_000_000 * 1000),
         }
-        return str(self._client.add_bytes(data, opts=options, timeout=seconds))
+        with _understood():
+            return str(self._client.add_bytes(data, opts=options, timeout=self._seconds(brief)))
 
     def cat(self, cid: str, *, offset: int, length: int) -> Content:
         """``length`` bytes from ``offset``, which the caller knows to be within the file."""
@@ -148,11 +153,11 @@ class Kubo:
         call = self._call("cat", f"/ipfs/{cid}", options=options)
         return Content(call, length)
 
-    def cat_small(self, *cids: str, limit: int, seconds: float = _ANSWER) -> bytes:
+    def cat_small(self, *cids: str, limit: int, brief: bool = False) -> bytes:
         """At most ``limit`` bytes of files, one after the other."""
         paths = [f"/ipfs/{cid}" for cid in cids]
         options = {"length": str(limit), "offline": "true"}
-        with self._call("cat", *paths, options=options, seconds=seconds) as call:
+        with self._call("cat", *paths, options=options, seconds=self._seconds(brief)) as call:
             return call.response().read(limit)
 
     def fetch(self, cid: str, pin_name: str, *, seconds: float, progress: Progress | None) -> None:
@@ -164,7 +169,7 @@ class Kubo:
                 if told.get("Pins"):
                     return
                 if progress is not None:
-                    progress(int(told.get("Bytes", 0)))
+                    progress(told.get("Bytes", 0))
                 if time.monotonic() > deadline:
                     break
         raise TimeoutError(f"no node gave all of {cid} within {seconds:.0f} seconds")
@@ -173,39 +178,48 @@ class Kubo:
 
     def pin(self, cid: str, name: str) -> None:
         """Pin content, all of which is here; another name of the pin is replaced."""
-        self._client.pin.add(f"/ipfs/{cid}", opts={"name": name}, timeout=_PATIENT)
+        self._client.pin.add(f"/ipfs/{cid}", opts={"name": name}, timeout=self.patience.long)
 
-    def unpin(self, cid: str, *, seconds: float = _PATIENT) -> None:
+    def unpin(self, cid: str, *, brief: bool = False) -> None:
         """No error where nothing is pinned."""
+        seconds = self.patience.brief if brief else self.patience.long
         try:
             self._client.pin.rm(f"/ipfs/{cid}", timeout=seconds)
         except Refused as error:
             if "not pinned" not in str(error):
                 raise
 
-    def pin_name(self, cid: str, *, seconds: float = _ANSWER) -> str | None:
+    def pin_name(self, cid: str, *, brief: bool = False) -> str | None:
         """The name of the content's pin, None when it is not pinned by itself."""
+        options = {"names": "true"}
         try:
-            found = self._client.pin.ls(
-                f"/ipfs/{cid}", type="recursive", opts={"names": "true"}, timeout=seconds
-            )
+            with _understood():
+                found = self._client.pin.ls(
+                    f"/ipfs/{cid}", type="recursive", opts=options, timeout=self._seconds(brief)
+                )
+                return str(found.as_json()["Keys"][cid]["Name"])
         except Refused as error:
             if "not pinned" in str(error):
                 return None
             raise
-        return str(found.as_json()["Keys"][cid]["Name"])
 
     def pins(self, part: str) -> dict[str, str]:
         """CID and name of every pin whose name contains ``part``."""
-        found = self._client.pin.ls(type="recursive", opts={"name": part}).as_json()
-        return {cid: pin["Name"] for cid, pin in found.get("Keys", {}).items()}
+        with _understood():
+            found = self._client.pin.ls(type="recursive", opts={"name": part}).as_json()
+            return {cid: pin["Name"] for cid, pin in found.get("Keys", {}).items()}
 
     # The node's own file system (MFS)
 
-    def stat(self, path: str, *, seconds: float = _ANSWER) -> Found | None:
-        """What stands there, None when there is nothing."""
+    def stat(self, path: str, *, brief: bool = False) -> Found | None:
+        """What stands at a path of MFS, or at one below ``/ipfs/CID``; None when there is nothing.
+
+        In MFS itself, only for what is known to be here: for a lost block a node searches its network, no
+        matter what it is asked, and lets nobody into the folder until it is found.
+        """
         try:
-            return _found(self._client.files.stat(path, timeout=seconds).as_json())
+            with _understood():
+                return _found(self._client.files.stat(path, timeout=self._seconds(brief)).as_json())
         except Refused as error:
             if _is_missing(error):
                 return None
@@ -214,29 +228,35 @@ class Kubo:
     def look(self, cid: str, *, seconds: float) -> Found:
         """What the first block of the content says, wherever on the network it is. Raises TimeoutError."""
         options = {"timeout": f"{math.ceil(seconds)}s"}
-        with self._call("files/stat", f"/ipfs/{cid}", options=options, seconds=seconds) as call:
+        call = self._call("files/stat", f"/ipfs/{cid}", options=options, seconds=seconds)
+        with _understood(), call:
             return _found(next(call.answers()))
 
-    def entries(self, folder: str) -> list[Entry]:
-        """What stands in a folder; nothing when there is none."""
-        return [
-            Entry(name=line["Name"], cid=line["Hash"], size=line["Size"], is_file=line["Type"] == 0)
-            for line in self._list(folder, long="true")
-        ]
-
     def names(self, folder: str) -> list[str]:
-        """The names alone, which cost the node much less."""
-        return [line["Name"] for line in self._list(folder)]
+        """Names of what stands in a folder of MFS; none when there is no such folder."""
+        try:
+            with _understood():
+                return [entry["Name"] for entry in self._client.files.ls(folder).as_json()["Entries"] or []]
+        except Refused as error:
+            if _is_missing(error):
+                return []
+            raise
 
-    def link(self, cid: str, path: str, *, replace: bool = False, flush: bool = True) -> bool:
+    def entries(self, cid: str) -> list[Entry]:
+        """What stands in a folder."""
+        with _understood():
+            links = self._client.ls(f"/ipfs/{cid}").as_json()["Objects"][0]["Links"]
+            return [Entry(name=link["Name"], cid=link["Hash"], size=link["Size"]) for link in links]
+
+    def link(self, cid: str, path: str) -> bool:
         """Let content stand at ``path`` (too), in folders that are made. False when something stands there.
 
-        Flushed, this and all earlier changes of the folder are durable when it returns.
+        ``flush`` makes it durable.
         """
-        options = {"parents": "true", "force": _flag(replace), "flush": _flag(flush)}
+        options = {"parents": "true", "flush": "false"}
         for _ in range(10):
             try:
-                self._client.files.cp(f"/ipfs/{cid}", path, opts=options, timeout=BRIEF)
+                self._client.files.cp(f"/ipfs/{cid}", path, opts=options, timeout=self.patience.brief)
             except Refused as error:
                 if "already has entry" in str(error):
                     return False
@@ -247,25 +267,31 @@ class Kubo:
         raise TimeoutError(f"others make the folders of {path} all the time")
 
     def unlink(self, path: str) -> None:
-        """Remove a file; no error where there is none. ``flush`` makes it durable."""
-        with _unless_missing():
-            self._client.files.rm(path, opts={"force": "true"}, timeout=BRIEF)
+        """Remove a file; no error where there is none. ``flush`` makes it durable.
+
+        The node keeps in memory what it knows of the folder's subfolders, and forgets it here: while others
+        change them at the same time, there must be none.
+        """
+        options = {"force": "true"}
+        with self._call("files/rm", path, options=options, seconds=self.patience.brief) as call:
+            if complaint := call.response().read(_MAX_ANSWER):
+                raise Refused(complaint.decode(errors="replace"), None)
 
     def flush(self, folder: str) -> None:
         """Make all changes of a folder durable; nothing where there is none."""
-        with _unless_missing(), self._call("files/flush", folder, seconds=BRIEF) as call:
-            next(call.answers())
+        with _unless_missing(), self._call("files/flush", folder, seconds=self.patience.brief) as call:
+            call.response().read(_MAX_ANSWER)
 
     @contextmanager
     def one_writer(self, path: str) -> Iterator[None]:
-        """Keep out all who ask for the same ``path``, on whatever machine they run.
+        """Keep out all who ask for the same ``path``, on whatever machine they run; its folder is its own.
 
         Changes of MFS at the same time can undo one another on disk: each carries its folder up to the root
         by itself, and an older state may arrive last. The lease is an entry of MFS, which only one can make.
         It is not flushed, so that it does not outlive the node; when its holder dies, it is broken after a
         while.
         """
-        if not self._writing.acquire(timeout=_PATIENT):
+        if not self._writing.acquire(timeout=self.patience.long):
             raise TimeoutError("other threads write to the node and do not come to an end")
         try:
             self._take_lease(path)
@@ -281,14 +307,14 @@ class Kubo:
         mine = inline(secrets.token_hex(16))
         began = since = time.monotonic()
         holder: str | None = None
-        while not self.link(mine, path, flush=False):
-            while (lease := self.stat(path, seconds=BRIEF)) is not None:
+        while not self.link(mine, path):
+            while (lease := self.stat(path, brief=True)) is not None:
                 now = time.monotonic()
                 if lease.cid != holder:
                     holder, since = lease.cid, now
-                elif now - since > _LEASE:
+                elif now - since > self.patience.lease:
                     self.unlink(path)
-                if now - began > _PATIENT:
+                if now - began > self.patience.long:
                     raise TimeoutError("others write to the node and do not come to an end")
                 time.sleep(0.002 + secrets.randbelow(20) / 1000)
 
@@ -297,7 +323,9 @@ class Kubo:
     def canary(self) -> str:
         """A block that nothing holds, made when no garbage collection is running."""
         block = io.BytesIO(secrets.token_bytes(16))
-        return str(self._client.block.put(block, opts={"cid-codec": "raw"}, timeout=_PATIENT)["Key"])
+        options = {"cid-codec": "raw"}
+        with _understood():
+            return str(self._client.block.put(block, opts=options, timeout=self.patience.long)["Key"])
 
     def survives(self, canary: str) -> bool:
         """Whether no garbage was collected since the canary was made; waits for what is running."""
@@ -314,38 +342,35 @@ class Kubo:
 
     def room(self) -> Room:
         """What its repository takes up and may take up."""
-        found = self._client.repo.stat(opts={"size-only": "true"})
-        return Room(used=int(found["RepoSize"]), limit=int(found["StorageMax"]))
+        with _understood():
+            found = self._client.repo.stat(opts={"size-only": "true"})
+            return Room(used=int(found["RepoSize"]), limit=int(found["StorageMax"]))
 
     def check(self) -> None:
         """Write and read some bytes, quickly. Raises OSError when they are not the same."""
         proof = b"written and read\n"
-        cid = self.add_small(proof, datetime(2026, 1, 1, tzinfo=UTC), seconds=BRIEF)
-        if self.cat_small(cid, limit=len(proof) + 1, seconds=BRIEF) != proof:
+        cid = self.add_small(proof, datetime(2026, 1, 1, tzinfo=UTC), brief=True)
+        if self.cat_small(cid, limit=len(proof) + 1, brief=True) != proof:
             raise OSError("what was written is not what is read")
-
-    def _list(self, folder: str, **options: str) -> list[dict[str, Any]]:
-        try:
-            return self._client.files.ls(folder, opts=options).as_json()["Entries"] or []
-        except Refused as error:
-            if _is_missing(error):
-                return []
-            raise
 
     def _call(
         self,
         command: str,
         *arguments: str,
         options: Mapping[str, str] = MappingProxyType({}),
-        seconds: float = _ANSWER,
+        seconds: float | None = None,
     ) -> _Call:
         query = urlencode([*(("arg", argument) for argument in arguments), *options.items()])
+        where, wait = (self._host, self._port), self.patience.connect
         connection = (
-            http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT)
+            http.client.HTTPConnection(*where, timeout=wait)
             if self._tls is None
-            else http.client.HTTPSConnection(self._host, self._port, timeout=_CONNECT, context=self._tls)
+            else http.client.HTTPSConnection(*where, timeout=wait, context=self._tls)
         )
-        return _Call(connection, f"/api/v0/{command}?{query}", seconds)
+        return _Call(connection, f"/api/v0/{command}?{query}", seconds or self.patience.answer)
+
+    def _seconds(self, brief: bool) -> float:
+        return self.patience.brief if brief else self.patience.answer
 
 
 class _Call:
@@ -390,9 +415,8 @@ class _Call:
         """The JSON objects of its answer, as they come."""
         response = self.response()
         while line := response.readline(_MAX_ANSWER):
-            answer = json.loads(line)
-            if not isinstance(answer, dict):
-                raise http.client.HTTPException("the node's answer is no JSON object")
+            with _understood():
+                answer = dict(json.loads(line))
             yield answer
 
     def close(self) -> None:
@@ -430,11 +454,10 @@ class Adding:
         self._begin()
         self._chunk(memoryview(f"\r\n--{self._boundary}--\r\n".encode()))
         self._call.send(b"0\r\n\r\n")
-        with self._call:
+        with _understood(), self._call:
             hashes = [str(answer["Hash"]) for answer in self._call.answers() if "Hash" in answer]
-        if len(hashes) != 1:
-            raise http.client.HTTPException("the node did not say under which CID it added the file")
-        return hashes[0]
+            (cid,) = hashes
+            return cid
 
     def abort(self) -> None:
         """Break off: what the node has got so far is garbage. Does nothing when finished."""
@@ -515,10 +538,6 @@ def _multiaddr(host: str) -> str:
         return f"/dns/{host}"
 
 
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
-
-
 def _found(answer: dict[str, Any]) -> Found:
     seconds = answer.get("Mtime")
     return Found(
@@ -532,7 +551,7 @@ def _found(answer: dict[str, Any]) -> Found:
 
 
 def _is_missing(error: Exception) -> bool:
-    return "file does not exist" in str(error)
+    return any(words in str(error) for words in ("file does not exist", "no link named"))
 
 
 @contextmanager
@@ -542,6 +561,15 @@ def _unless_missing() -> Iterator[None]:
     except Refused as error:
         if not _is_missing(error):
             raise
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """An answer of another shape than a node's is an error of ``NODE_ERRORS``."""
+    try:
+        yield
+    except (AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+        raise http.client.HTTPException("something answers that is no IPFS node") from error
 
 
 def _refusal(response: http.client.HTTPResponse) -> Exception:

@@ -141,7 +141,7 @@ class Node:
         connection = http.client.HTTPConnection(self.host, timeout=5)
         try:
             connection.request("POST", "/api/v0/version")
-            return connection.getresponse().status == http.client.OK
+            return connection.getresponse().status in {http.client.OK, http.client.FORBIDDEN}
         except (OSError, http.client.HTTPException):
             return False
         finally:
