@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, Role
 from repo_service.domain.resources import Visibility
-from repo_service.models import Blob, Resource, Upload
+from repo_service.models import Blob, BlobLocation, Resource, Snapshot, Upload, Version
 from repo_service.models.base import now
 from repo_service.services import garbage, uploads
 from repo_service.services.garbage import Collected
@@ -31,6 +32,7 @@ from tests.contract.support import (
     share,
     store_of,
 )
+from tests.support.copies import states
 from tests.support.service import MakeService, Service, json_of, send_file
 
 _AT_ONCE = timedelta(0)
@@ -369,3 +371,112 @@ def test_a_store_that_does_not_answer_loses_nothing(
         _collect(any_service)
     assert len(published(any_service.settings)) == 1
     assert count(any_service.services, "blobs") == 1
+
+
+# Several stores
+
+
+@pytest.fixture
+def replicated(make_service: MakeService, tmp_path: Path) -> Service:
+    """A service on disk with a replica on another disk, and one that anybody can read."""
+    return make_service(
+        replica_urls=(f"{(tmp_path / 'second').as_uri()}?name=second", "memory:?name=net&public=true")
+    )
+
+
+def _stored(service: Service) -> dict[str, int]:
+    return {store.name: len(list(store.iter())) for store in service.services.stores}
+
+
+def _forgotten(service: Service, client: Any) -> Any:
+    """A public file in every store that was withdrawn long ago."""
+    resource = publish(service, client)
+    service.work()
+    assert _stored(service) == {"file": 1, "second": 1, "net": 1}
+    _withdraw(service, client, resource)
+    _age(service)
+    return resource
+
+
+def test_every_copy_goes(replicated: Service) -> None:
+    """From each store, with its row."""
+    _forgotten(replicated, replicated.member())
+    assert _collect(replicated).blobs == 1
+    assert _stored(replicated) == {"file": 0, "second": 0, "net": 0}
+    assert count(replicated.services, "blob_locations") == count(replicated.services, "blobs") == 0
+
+
+def test_a_silent_replica_keeps_nobody_waiting(replicated: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest goes on; the same bytes can be sent again meanwhile; a later run deletes what is left."""
+    teacher = replicated.member()
+    _forgotten(replicated, teacher)
+    for number in range(3):
+        begun = json_of(teacher.post("/api/v1/uploads", json={"file_name": "a.txt", "size": 1}), 201)
+        json_of(teacher.put(path_of(begun["url"]), data=b"%d" % number))
+        assert teacher.delete(path_of(begun["url"])).status_code == 204
+        _age(replicated, sha256(b"%d" % number))
+    second = replicated.services.stores["second"]
+    asked: list[str] = []
+
+    def silent(*_arguments: object, **_named: object) -> None:
+        asked.append("asked")
+        raise StorageUnavailable("no route")
+
+    with monkeypatch.context() as patch:
+        for operation in ("delete", "iter", "sweep_staged"):
+            patch.setattr(second, operation, silent)
+        assert _collect(replicated).blobs == 3
+        assert [list(replicated.services.stores[name].iter()) for name in ("file", "net")] == [[], []]
+        assert states(replicated.services, sha256(DRAFT_BYTES)) == {"second": "missing"}
+        many = len(asked)
+        assert _collect(replicated).blobs == 0
+        assert len(asked) == many + 1, "only for strays: what it did not delete it is not asked again at once"
+        assert _upload(teacher).status_code == 201
+    replicated.services.stores.note_answered("second")
+    replicated.work()
+    assert states(replicated.services, sha256(DRAFT_BYTES)) == {"file": "present", "second": "present"}
+    with replicated.services.database.write() as session:
+        session.execute(update(Version).values(digest=None))
+    _age(replicated)
+    assert _collect(replicated).blobs == 1
+    assert _stored(replicated) == {"file": 0, "second": 0, "net": 0}
+
+
+def test_a_store_that_is_not_configured_any_more_stops_nothing(replicated: Service) -> None:
+    """What it has is left there; its row goes with the blob."""
+    _forgotten(replicated, replicated.member())
+    with replicated.services.database.write() as session:
+        session.execute(update(BlobLocation).where(BlobLocation.store == "second").values(store="former"))
+    assert _collect(replicated).blobs == 1
+    assert count(replicated.services, "blob_locations") == 0
+    assert _stored(replicated) == {"file": 0, "second": 1, "net": 0}
+    assert _collect(replicated, _AT_ONCE).strays == 1
+
+
+def test_strays_are_looked_for_in_every_store(replicated: Service) -> None:
+    """A copy that a crash left without a row; also where the blob is needed, but not there."""
+    share(replicated.member())
+    replicated.work()
+    assert _stored(replicated) == {"file": 1, "second": 1, "net": 0}
+    for name, data in (("net", DRAFT_BYTES), ("second", b"never heard of")):
+        with replicated.services.stores[name].stage() as staged:
+            staged.write(data)
+            digest = Digest(sha256(data))
+            staged.publish(Sidecar(digest=digest, size=len(data), media_type="text/plain"))
+    assert _collect(replicated).strays == 0
+    assert _collect(replicated, _AT_ONCE).strays == 2
+    assert _stored(replicated) == {"file": 1, "second": 1, "net": 0}
+    assert states(replicated.services, sha256(DRAFT_BYTES)) == {"file": "present", "second": "present"}
+
+
+def test_what_a_snapshot_holds_stays(replicated: Service) -> None:
+    """And belongs into every store, the public one included."""
+    teacher = replicated.member()
+    _orphan(replicated, teacher)
+    with replicated.services.database.write() as session:
+        digest = sha256(DRAFT_BYTES)
+        session.add(Snapshot(manifest_digest=digest, catalogue_digest=digest, resources=0, change_seq=0))
+    assert _collect(replicated).blobs == 0
+    assert replicated.services.replicator.enqueue_owed() == 1
+    replicated.work()
+    assert _stored(replicated) == {"file": 1, "second": 1, "net": 1}
