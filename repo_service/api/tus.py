@@ -23,6 +23,7 @@ from flask import Response, request
 from repo_service.domain.errors import (
     InvalidInput,
     MalformedRequest,
+    SizeMismatch,
     UnsupportedMediaType,
     UnsupportedProtocol,
 )
@@ -116,6 +117,8 @@ def create() -> Response:
     if announced != 0 or length == 0:
         try:
             progress = _receive(record.id, 0, announced, checksum)
+            if announced is not None and progress.offset != announced:
+                raise SizeMismatch(expected=announced, received=progress.offset)
         except BaseException:
             services().resuming.abandon(record.id)  # nobody has been told its address
             raise

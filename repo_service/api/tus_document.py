@@ -60,6 +60,7 @@ _TAKES_BYTES = (
     "unsupported-protocol",
     "unsupported-media-type",
     "payload-too-large",
+    "size-mismatch",
     "quota-exceeded",
     "checksum-mismatch",
     "digest-mismatch",

@@ -25,7 +25,7 @@ from typing import Self
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -77,6 +77,8 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=8)
 """Shorter than clients go on trying for: tus-js-client gives up 9 seconds after the first failure."""
+MOST_UNFINISHED = 1000
+"""Uploads in several goes that an account may have open at a time."""
 _RENEWED_EVERY = 2.0
 _PUBLISHING_LASTS = timedelta(minutes=1)
 _REVIVED_AFTER = timedelta(minutes=10)
@@ -138,8 +140,12 @@ class Resuming:
     def create(
         self, identity: Identity, *, file_name: str, size: int, expected_digest: str | None = None
     ) -> UploadRecord:
-        """Reserve room for ``size`` bytes. Raises PayloadTooLarge, QuotaExceeded, StorageFull."""
+        """Reserve room for ``size`` bytes.
+
+        Raises PayloadTooLarge, QuotaExceeded, StorageFull, Conflict when the account has too many unfinished.
+        """
         account_id = require_account(identity, Scope.WRITE)
+        self._require_few(account_id)
         if self._staging is not self._store:
             self._require_free(size)
         reserved = self._uploads.begin(
@@ -318,6 +324,19 @@ class Resuming:
 
     # Steps
 
+    def _require_few(self, account_id: UUID) -> None:
+        """Each has a file, however small: without a bound, somebody could use up what a disk has of them."""
+        with self._database.read() as session:
+            unfinished = session.scalar(
+                select(func.count()).where(
+                    Upload.account_id == account_id,
+                    Upload.way == UploadWay.TUS.value,
+                    Upload.state == UploadState.OPEN.value,
+                )
+            )
+        if (unfinished or 0) >= MOST_UNFINISHED:
+            raise Conflict("You have too many unfinished uploads: finish some, or give them up.")
+
     def _require_free(self, size: int) -> None:
         free = self._staging.free_bytes()
         if free is not None and free - size < self._limits.min_free:
@@ -431,8 +450,8 @@ class Resuming:
                     BlobLocation.state == LocationState.PRESENT.value,
                 )
             )
-        if known is not None:
-            return Locator(known)
+        if known is not None or self._staging is not self._store:  # from a spool, they would still be there
+            return None if known is None else Locator(known)
         for stored in self._store.iter():
             report(0.0)
             if stored.sidecar is not None and stored.sidecar.digest == digest:

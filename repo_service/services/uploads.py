@@ -477,7 +477,7 @@ def _require_equal(expected: str, digest: str) -> None:
 def _let_go(session: Session, upload: Upload) -> None:
     """Forget an upload. Bytes that were kept for it count until they are collected, which is soon when nobody
     else has them: who uploads and cancels in a circle fills no disk."""
-    if upload.digest is None:
+    if upload.digest is None or upload.state != UploadState.FINISHED.value:
         session.delete(upload)
         return
     upload.expires_at = now()

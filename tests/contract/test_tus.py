@@ -388,6 +388,16 @@ def test_a_body_that_breaks_off(any_service: Service) -> None:
     assert _offset(teacher, path) == 5000
 
 
+def test_a_creation_that_breaks_off(any_service: Service) -> None:
+    """Nobody was told its address: nothing of it stays."""
+    teacher = any_service.member()
+    environment = {"wsgi.input": io.BytesIO(DATA[:5000]), "CONTENT_LENGTH": str(SIZE), "CONTENT_TYPE": BYTES}
+    with nothing_changes(any_service):
+        problem = _refused(_create(teacher, environ_overrides=environment), "size-mismatch")
+        assert (problem["expected"], problem["received"]) == (SIZE, 5000)
+    assert _spooled(any_service) == []
+
+
 def test_going_on_is_what_keeps_it(any_service: Service) -> None:
     """An upload expires a while after the last bytes, not after the first."""
     teacher = any_service.member()
@@ -645,6 +655,20 @@ def test_the_quota(any_service: Service) -> None:
     assert _used(teacher) == 0
 
 
+def test_the_number_of_unfinished_uploads(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is bounded for each account; finishing or giving up makes room."""
+    monkeypatch.setattr(resuming, "MOST_UNFINISHED", 2)
+    teacher = service.member()
+    first, second = _begin(teacher), _begin(teacher)
+    with nothing_changes(service):
+        _refused(_create(teacher), "conflict")
+    _begin(service.member("other"))
+    _send(teacher, first, 0, DATA)
+    third = _begin(teacher)
+    assert _ask(teacher, "DELETE", second).status_code == 204
+    assert third != _begin(teacher)
+
+
 def test_free_space(any_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """At creation, and at each step for what is left."""
     teacher = any_service.member()
@@ -874,6 +898,33 @@ def test_given_up(any_service: Service, sent: int) -> None:
     any_service.work()
     any_service.services.garbage.collect()
     assert _leftovers(any_service) == []
+    assert _used(teacher) == 0
+
+
+def test_given_up_after_a_first_attempt_to_finish_it(
+    any_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was away: the owner need not wait for it."""
+    teacher = any_service.member()
+    path = _begin(teacher)
+    _send(teacher, path, 0, DATA[:100])
+    any_service.services.resuming._fingerprints._kept.clear()
+    _send(teacher, path, 100, DATA[100:])
+
+    def fail(*_arguments: object, **_named: object) -> Any:
+        raise StorageUnavailable("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckedStaged, "publish", fail)
+        any_service.work()
+    assert _state(teacher, path)["state"] == "verifying"
+    assert _ask(teacher, "DELETE", path).status_code == 204
+    assert _ask(teacher, "HEAD", path).status_code == 404
+    with any_service.services.database.write() as session:
+        session.execute(update(Job).values(next_try_at=now()))
+    any_service.work()
+    assert _leftovers(any_service) == []
+    assert count(any_service.services, "uploads") == 0
     assert _used(teacher) == 0
 
 
