@@ -76,4 +76,6 @@ def register(app: APIFlask) -> None:
             return spec
         spec = operations.complete(spec)
         spec["paths"].update(tus_document.PATHS)
+        # Several blueprints may share a subject; each names it.
+        spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
         return operations.refusable(spec)

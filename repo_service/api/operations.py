@@ -68,6 +68,7 @@ def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
     for model in (Problem, ResourceIn, EditionIn, CompleteIn):
         schemas.update(_components(model.__name__, model.model_json_schema()))
     schemas.update(_components("Inspection", json_schema()))
+    spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # one a blueprint is too many
     for path, operations in spec["paths"].items():
         for operation in operations.values():
             for parameter in operation["parameters"]:

@@ -369,6 +369,7 @@ def _version(record: ResourceRecord, version: VersionRecord) -> dict[str, Any]:
         "created_at": version.created_at,
         "released_at": version.released_at,
         "release_requested": version.release_requested,
+        "release_refused": version.release_refused,
         "processing": version.processing,
         "download_url": download_url(record.id, version.number, version.file_name),
         "inspection_url": f"{_api_url(record)}/versions/{version.number}/inspection",

@@ -177,6 +177,13 @@ class CopyOut(Outgoing):
     url: str | None = Field(description="Where any node of that network finds it, `ipfs://…`.")
 
 
+class RefusalOut(Outgoing):
+    """Why something was not done: a problem's code, and what to tell people."""
+
+    code: str
+    detail: str
+
+
 class FoundVersionOut(Outgoing):
     """One edition of a resource, as a search shows it."""
 
@@ -189,7 +196,12 @@ class FoundVersionOut(Outgoing):
     change_note: str
     created_at: datetime
     released_at: datetime | None
-    release_requested: bool
+    release_requested: bool = Field(
+        description="It is released as soon as inspection finds nothing against it."
+    )
+    release_refused: RefusalOut | None = Field(
+        description="Why it was not released although that was asked for."
+    )
     processing: ProcessingOut
     download_url: str
     inspection_url: str

@@ -211,7 +211,7 @@ class ChecksumMismatch(DomainError):
 
 
 class UnsupportedProtocol(DomainError):
-    """The client speaks a version of a protocol that is not spoken here. ``supported`` lists those that are."""
+    """The client speaks a version of a protocol that we do not speak. ``supported`` lists those we do."""
 
     code = "unsupported-protocol"
 

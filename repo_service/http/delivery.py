@@ -56,9 +56,9 @@ def deliver(
     ``etag`` is opaque and without quotes; ``digest`` the SHA-256 in hexadecimal; ``file_name`` a clean one.
     Where ``redirect_url`` gives one, a GET is sent there (302). Where ``accel_path`` does, the front server
     sends the bytes and answers ranges; nginx keeps only some of our headers then, so its internal location
-    has to repeat the others (``add_header X-Content-Type-Options $upstream_http_x_content_type_options always``
-    and so on for Content-Security-Policy, Cross-Origin-Resource-Policy, Repr-Digest and ETag, with ``etag
-    off``). Neither is asked before bytes have to be sent.
+    has to repeat the others: ``add_header X-Content-Type-Options $upstream_http_x_content_type_options
+    always`` and so on for Content-Security-Policy, Cross-Origin-Resource-Policy, Repr-Digest and ETag, with
+    ``etag off``. Neither is asked before bytes have to be sent.
 
     Raises PreconditionFailed, InvalidRange, and what ``open_range`` raises: the first bytes are read before
     the response is begun, so that a missing blob is a problem and no broken 200.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from repo_service.models.base import Base, CreatedAt, HexDigest, Moment, PrimaryId
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 class Version(Base):
     """One edition of a resource: its bytes, name and number never change.
 
-    ``inspected_at`` says that this version's own job has looked inside: what is known of the same bytes from
-    elsewhere does not count before. ``digest`` is None once the bytes of a withdrawn resource are deleted.
+    ``release_refused`` says why a release that was asked for did not follow the inspection (``code``,
+    ``detail``). ``inspected_at`` says that this version's own job has looked inside: what is known of
+    the same bytes from elsewhere does not count before. ``digest`` is None once the bytes of a withdrawn
+    resource are deleted.
     """
 
     __tablename__ = "versions"
@@ -32,6 +34,7 @@ class Version(Base):
     file_name: Mapped[str] = mapped_column(String(255))
     change_note: Mapped[str] = mapped_column(Text, default="")
     release_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    release_refused: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
     inspected_at: Mapped[Moment | None]
     released_at: Mapped[Moment | None]

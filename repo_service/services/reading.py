@@ -244,6 +244,7 @@ def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> Version
         created_at=row.created_at,
         released_at=row.released_at,
         release_requested=row.release_requested,
+        release_refused=row.release_refused if own else None,
         kind=row.kind if inspected and refusal is None else None,
         processing=processing_of(
             row if own and row.state is not None else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -60,6 +61,7 @@ class VersionRecord:
     created_at: datetime
     released_at: datetime | None
     release_requested: bool
+    release_refused: Mapping[str, str] | None
     kind: str | None
     processing: Processing
     copies: tuple[CopyRecord, ...] = ()

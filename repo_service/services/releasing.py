@@ -39,7 +39,7 @@ def release_now(session: Session, identity: Identity, resource: Resource, versio
     """Let the public read ``version``. The policy has been asked already."""
     moment = now()
     _fill(resource, inspection_of(session, version).document)
-    version.released_at, version.release_requested = moment, False
+    version.released_at, version.release_requested, version.release_refused = moment, False, None
     resource.visibility = Visibility.PUBLIC.value
     resource.released_at = resource.released_at or moment
     touch(resource)
@@ -65,8 +65,10 @@ def settle(session: Session, identity: Identity, resource: Resource, version: Ve
         if version.release_requested:
             require_releasable(session, resource, version)
             release_now(session, identity, resource, version)
-    except (InvalidFile, BlockingFindings, Incomplete):
-        # The owner sees why on the resource, and decides anew: nothing is released behind their back later.
+    except (InvalidFile, BlockingFindings, Incomplete) as error:
+        # The owner sees why, and decides anew: nothing is released behind their back later.
+        if version.release_requested:
+            version.release_refused = {"code": error.code, "detail": error.detail}
         version.release_requested = False
 
 

@@ -154,8 +154,11 @@ def test_release_is_refused_with_people_inside(any_service: Service, tmp_path: P
     shown = json_of(owner.get(url))
     assert shown["visibility"] == "draft"
     assert shown["versions"][0]["released_at"] is None
+    assert shown["versions"][0]["release_requested"] is False
     with nothing_changes(any_service):
         problem = problem_of(owner.post(f"{url}/versions/1/release"), "blocking-findings")
+    refused = {"code": "blocking-findings", "detail": problem["detail"]}
+    assert shown["versions"][0]["release_refused"] == refused
     assert problem["findings"]
     problem_of(any_service.client().get(url), "not-found")
     inspection = json_of(owner.get(f"{url}/versions/1/inspection"))
@@ -170,12 +173,15 @@ def test_release_is_refused_without_a_licence(any_service: Service) -> None:
     resource = share(owner, release=True)
     any_service.work()
     url = path_of(resource["api_url"])
+    assert json_of(owner.get(url))["versions"][0]["release_refused"]["code"] == "incomplete"
     with nothing_changes(any_service):
         problem = problem_of(owner.post(f"{url}/versions/1/release"), "incomplete")
     assert pointers(problem) == ["/licence"]
     json_of(owner.patch(url, json={"licence": "CC-BY-4.0"}))
     assert json_of(owner.get(url))["visibility"] == "draft", "nothing is released behind the owner's back"
-    assert json_of(owner.post(f"{url}/versions/1/release"))["visibility"] == "public"
+    released = json_of(owner.post(f"{url}/versions/1/release"))
+    assert released["visibility"] == "public"
+    assert released["versions"][0]["release_refused"] is None
 
 
 def test_release_is_refused_for_a_file_that_cannot_be_read(any_service: Service, tmp_path: Path) -> None:
