@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from apiflask import APIFlask
@@ -75,7 +76,7 @@ def register(app: APIFlask) -> None:
         if isinstance(spec, str):
             return spec
         spec = operations.complete(spec)
-        spec["paths"].update(tus_document.PATHS)
+        spec["paths"].update(deepcopy(tus_document.PATHS))
         # Several blueprints may share a subject; each names it.
         spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())
         return operations.refusable(spec)
