@@ -17,6 +17,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.log import logger as granian_log
 from granian.server.common import AbstractServer
 
 from repo_service.app import create_app, queue_of, services_of
@@ -54,6 +55,8 @@ def require_free_port(settings: Settings) -> None:
 
 def web_server(settings: Settings, application: str) -> AbstractServer[Any]:
     """The server, set up for any WSGI application (``module:name``), so that a bare one can be compared."""
+    # That there are more threads than cores is meant: most of them wait for a client or a store.
+    granian_log.addFilter(lambda line: not line.getMessage().startswith("Configuration allows spawning"))
     return Granian(
         application,
         address=settings.host,

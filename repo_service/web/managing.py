@@ -24,6 +24,20 @@ from repo_service.web.signing import for_the_signed_in
 _MAX_REASON = 1000
 
 
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/release")
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/inspect")
+def back_to_version(resource_id: UUID, number: int) -> AnyResponse:
+    """After a refusal this stands in the address bar, and Enter there asks for it again."""
+    return redirect(url_for("web.version", resource_id=resource_id, number=number))
+
+
+@blueprint.get("/resources/<uuid:resource_id>/withdraw")
+@blueprint.get("/resources/<uuid:resource_id>/restore")
+def back_to_resource(resource_id: UUID) -> AnyResponse:
+    """As ``back_to_version``."""
+    return redirect(url_for("web.resource", resource_id=resource_id))
+
+
 @blueprint.post(f"/resources/<uuid:resource_id>/versions/{NUMBER}/release")
 @for_the_signed_in
 def release(resource_id: UUID, number: int) -> AnyResponse:

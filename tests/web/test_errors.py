@@ -30,6 +30,20 @@ def test_a_problem_is_a_page_with_what_to_do_and_whom_to_tell(service: Service) 
     assert page.links()["not-found"] == "/docs/errors#not-found"
 
 
+def test_addresses_of_buttons_lead_back(service: Service) -> None:
+    """They stay in the address bar after a refusal."""
+    resource = "/resources/01234567-89ab-7def-8123-456789abcdef"
+    client = service.client()
+    for button, page in (
+        ("/versions/3/release", "/versions/3"),
+        ("/versions/3/inspect", "/versions/3"),
+        ("/withdraw", ""),
+        ("/restore", ""),
+    ):
+        answer = client.get(resource + button)
+        assert (answer.status_code, answer.headers["Location"]) == (302, resource + page)
+
+
 def test_an_accident_shows_no_inside(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the password is swordfish")
