@@ -358,9 +358,10 @@ class ContentAddressed(Protocol):
     ) -> StoredBlob:
         """Bring a blob from whichever node has it, and publish it here with the digest of its bytes.
 
-        What is here already is not brought again. ``max_size`` is in bytes; ``progress`` is told now and then
-        how many have come. Raises StorageUnavailable when not all came within the time, SizeMismatch when it
-        is bigger than that, StorageFull, InvalidLocator when ``cid`` names no file or is none of our kind.
+        What is here already, and right, is not brought again. ``max_size`` is in bytes; ``progress`` is told
+        now and then how many have come. Raises StorageUnavailable when not all came within the time,
+        SizeMismatch when it is bigger than that, StorageFull, InvalidLocator when ``cid`` names no file or is
+        none of our kind.
         """
 
 

@@ -83,7 +83,9 @@ _ENDLESS = 1 << 62
 """Bytes that no disk has: the node is told to take whatever comes."""
 
 _FULL = ("no space left on device", "disk quota exceeded", "maximum storage limit exceeded")
-_LOST = ("could not find", "block not found")
+_LOST = "could not find"
+_LATE = "context "
+"""Begins what the node says of its own time limits, in Go's words: context deadline exceeded."""
 
 
 class IpfsDriver:
@@ -128,8 +130,12 @@ class IpfsDriver:
         if offset > size:
             raise InvalidRange(f"offset {offset} is beyond the end ({size} bytes)")
         length = size - offset if length is None else min(length, size - offset)
-        # The node reads a length of 0 as: to the end.
-        return self._node.cat(locator, offset=offset, length=length) if length else io.BytesIO()
+        if not length:  # which the node reads as: to the end
+            return io.BytesIO()
+        try:
+            return self._node.cat(locator, offset=offset, length=length)
+        except Refused as error:
+            raise _damage(error) from error
 
     def stat(self, locator: Locator) -> BlobStat:
         size = self._expect(locator).size
@@ -170,7 +176,8 @@ class IpfsDriver:
         for name in self._node.pins(f"{self._pin} staging ").values():
             marker = self._marker.fullmatch(name)
             if marker and datetime.fromtimestamp(int(marker[2]), tz=UTC) <= limit:
-                self.forget(marker[1])
+                content = self._node.pins(self.pin_name(marker[1]))
+                self.forget(marker[1], *(Locator(cid) for cid in content))
                 swept += 1
         for folder in self._folders():
             self._sweep_sidecars(folder, limit)
@@ -197,24 +204,28 @@ class IpfsDriver:
         progress: Progress | None = None,
     ) -> StoredBlob:
         deadline = time.monotonic() + time_limit.total_seconds()
+
+        def seconds_left() -> float:
+            return max(0.1, deadline - time.monotonic())
+
         locator = Locator(cid)
         self._path(locator)
         upload = secrets.token_hex(16)
         self.mark(upload)
         try:
+            if self._is_listed(locator):
+                self._drop_damaged(locator)
             if cid == _EMPTY:
                 self._node.add(self.pin_name(upload)).finish()
-            found = self._node.look(cid, seconds=deadline - time.monotonic())
+            found = self._node.look(cid, seconds=seconds_left())
             self._expect_fit(found, max_size)
-            self._node.fetch(
-                cid, self.pin_name(upload), seconds=deadline - time.monotonic(), progress=progress
-            )
+            self._node.fetch(cid, self.pin_name(upload), seconds=seconds_left(), progress=progress)
             digest = self._digest(locator, found.size)
             sidecar = Sidecar(digest=digest, size=found.size, media_type=media_type)
             self.link(locator, sidecar, upload)
         except BaseException:
             with suppress(*NODE_ERRORS, StorageError):
-                self.forget(upload)
+                self.forget(upload, locator)
             raise
         self.unmark(upload)
         return StoredBlob(locator=locator, size=found.size, sidecar=sidecar)
@@ -238,13 +249,30 @@ class IpfsDriver:
         with suppress(*NODE_ERRORS):
             self._node.unpin(inline(upload))
 
-    def forget(self, upload: str) -> None:
-        """Unpin what an upload brought and did not publish."""
-        for cid in self._node.pins(self.pin_name(upload)):
+    def forget(self, upload: str, *content: Locator) -> None:
+        """Unpin what an upload brought, where nobody published it."""
+        for locator in content:
             with self._node.one_writer(self._lease):
-                if cid not in self._node.names(_folder(self._path(Locator(cid)))):
-                    self._node.unpin(cid, brief=True)
+                ours = self._node.pin_name(locator, brief=True) == self.pin_name(upload)
+                if ours and not self._is_listed(locator, brief=True):
+                    self._node.unpin(locator, brief=True)
         self._node.unpin(inline(upload))
+
+    def expect_right(self, locator: Locator, sidecar: Sidecar) -> None:
+        """Raises StorageUnavailable when bytes that were here before have decayed.
+
+        A node that has a block does not write it again, also when it is spoilt: what is spoilt is removed,
+        and the next time that the same content is published it is whole.
+        """
+        if not self._is_listed(locator):
+            return
+        try:
+            right = self._digest(locator, sidecar.size) == sidecar.digest
+        except (Refused, EndsEarly):
+            right = False
+        if not right:
+            dropped = self._drop_damaged(locator)
+            raise StorageUnavailable(f"{dropped} damaged blocks of this content were removed: try again")
 
     def link(self, locator: Locator, sidecar: Sidecar, upload: str) -> None:
         """Enter content that is in the node into the catalogue."""
@@ -254,8 +282,10 @@ class IpfsDriver:
             if self._node.pin_name(locator, brief=True) is None:
                 raise _NotPinnedError
             note = self._node.add_small(encode_sidecar(sidecar), datetime.now(UTC), brief=True)
-            self._node.unlink(path + _SIDECAR_SUFFIX)
-            self._node.link(note, path + _SIDECAR_SUFFIX)
+            readable = self._note(locator, brief=True) is not None
+            if not readable:
+                self._node.unlink(path + _SIDECAR_SUFFIX)
+            self._node.link(note, path + _SIDECAR_SUFFIX, replace=readable)
             self._node.link(locator, path)
 
         for _ in range(_ROUNDS):
@@ -264,6 +294,10 @@ class IpfsDriver:
             except _NotPinnedError:  # the same content was deleted a moment ago; this fails if it is gone
                 self._node.pin(locator, self.pin_name(upload))
         raise StorageUnavailable("the same content is deleted all the time")
+
+    def _drop_damaged(self, locator: Locator) -> int:
+        self._node.unpin(locator)  # or no block could be removed; the catalogue protects it meanwhile
+        return self._node.drop_damaged(locator)
 
     def _change(self, folder: str, change: Callable[[], None]) -> None:
         """Change the catalogue alone and durably, and again when garbage was collected meanwhile."""
@@ -288,17 +322,21 @@ class IpfsDriver:
         return f"{self._blobs}/{locator[-3]}/{locator[-2]}/{locator}"
 
     def _expect(self, locator: Locator) -> Found:
-        """The blob's content, which is here, and in the catalogue. Raises BlobNotFound."""
+        """The blob's content, which is here, and in the catalogue. Raises BlobNotFound, BlobDamaged."""
         path = self._path(locator)
         try:
             found = self._node.stat(f"/ipfs/{locator}")
         except Refused as error:
-            if _is_lost(error) and locator not in self._node.names(_folder(path)):
+            if not self._is_listed(locator):
                 raise BlobNotFound(locator) from None
-            raise
+            raise _damage(error) from error
         if found is None or self._node.stat(path) is None:
             raise BlobNotFound(locator)
         return found
+
+    def _is_listed(self, locator: Locator, *, brief: bool = False) -> bool:
+        """Whether it is in the catalogue, without a look at its content."""
+        return locator in self._node.names(_folder(self._path(locator)), brief=brief)
 
     def _folders(self) -> Iterator[str]:
         """Every folder that may hold blobs."""
@@ -306,18 +344,17 @@ class IpfsDriver:
             for second in self._node.names(f"{self._blobs}/{first}"):
                 yield f"{self._blobs}/{first}/{second}"
 
-    def _note(self, locator: Locator) -> Found | None:
+    def _note(self, locator: Locator, *, brief: bool = False) -> Found | None:
         """The sidecar's file, None when it is missing or lost."""
-        path = self._path(locator)
-        folder = self._node.stat(_folder(path))
+        folder = self._node.stat(_folder(self._path(locator)), brief=brief)
+        if folder is None:
+            return None
         try:
-            return (
-                None if folder is None else self._node.stat(f"/ipfs/{folder.cid}/{locator}{_SIDECAR_SUFFIX}")
-            )
+            return self._node.stat(f"/ipfs/{folder.cid}/{locator}{_SIDECAR_SUFFIX}", brief=brief)
         except Refused as error:
-            if _is_lost(error):
-                return None
-            raise
+            if _LATE in str(error):
+                raise
+            return None
 
     def _entries(self, folder: str) -> list[Entry]:
         found = self._node.stat(folder)
@@ -325,16 +362,14 @@ class IpfsDriver:
             return []
         try:
             return self._node.entries(found.cid)
-        except Refused as error:  # the list needs a block of each
-            if not _is_lost(error):
-                raise
+        except Refused:  # the list needs a block of each
             return [self._entry(found.cid, name) for name in self._node.names(folder)]
 
     def _entry(self, folder_cid: str, name: str) -> Entry:
         try:
             found = self._node.stat(f"/ipfs/{folder_cid}/{name}")
         except Refused as error:
-            if not _is_lost(error):
+            if _LATE in str(error):
                 raise
             found = None
         if found is None:  # nothing of it can be read
@@ -408,6 +443,7 @@ class _IpfsStaged:
         driver.mark(self._upload)
         self._marked = time.monotonic()
         self._adding = node.add(driver.pin_name(self._upload))
+        self._added: Locator | None = None
         self._in_doubt = False
         self._size = 0
         self._room = 0
@@ -426,19 +462,20 @@ class _IpfsStaged:
         self._driver.expect_marked(self._upload)
         self._in_doubt = True
         try:
-            locator = Locator(self._adding.finish())
+            self._added = Locator(self._adding.finish())
         except Refused:
             self._in_doubt = False
             raise
         self._in_doubt = False
-        self._driver.link(locator, sidecar, self._upload)
+        self._driver.expect_right(self._added, sidecar)
+        self._driver.link(self._added, sidecar, self._upload)
         self._driver.unmark(self._upload)
-        return locator
+        return self._added
 
     def abort(self) -> None:
         self._adding.abort()
         if not self._in_doubt:  # else the node may pin it yet, and the sweep looks later
-            self._driver.forget(self._upload)
+            self._driver.forget(self._upload, *([] if self._added is None else [self._added]))
 
     def _expect_room(self, more: int) -> None:
         """A node takes what comes until its disk is full; its limit is only for its garbage collection."""
@@ -456,17 +493,18 @@ def _meaning_of_refusal(error: Exception) -> StorageError:
     message = str(error)
     if any(words in message for words in _FULL):
         return StorageFull(message)
-    if _is_lost(error):
+    if _LOST in message:
         return BlobDamaged(f"the IPFS node has lost content: {message}")
     return StorageUnavailable(f"the IPFS node cannot do it: {message}")
 
 
+def _damage(error: Exception) -> Exception:
+    """What it means that the node cannot read content that it should have."""
+    return error if _LATE in str(error) else BlobDamaged(f"the IPFS node cannot read it: {error}")
+
+
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _is_lost(error: Exception) -> bool:
-    return any(words in str(error) for words in _LOST)
 
 
 def from_url(url: StoreUrl) -> IpfsDriver:

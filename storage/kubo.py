@@ -11,6 +11,7 @@ for what it does not have; only ``look`` and ``fetch`` go there. See https://doc
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import io
 import ipaddress
@@ -30,6 +31,8 @@ from typing import Any, Protocol, Self
 from urllib.parse import urlencode, urlsplit
 
 _MAX_ANSWER = 1024 * 1024
+_RAW = "bafkrei"
+"""Begins the CID of a block that is all content, and links to no others."""
 
 _DAG = {
     "cid-version": "1",
@@ -73,7 +76,7 @@ class Patience:
     """For an answer, where others wait in turn."""
     long: float = 120.0
     """For what comes after garbage collection: pins, and content that is pinned."""
-    lease: float = 45.0
+    lease: float = 60.0
     """Until a writer that does not let go is taken for dead: more than its few brief questions can take."""
 
 
@@ -160,6 +163,24 @@ class Kubo:
         with self._call("cat", *paths, options=options, seconds=self._seconds(brief)) as call:
             return call.response().read(limit)
 
+    def drop_damaged(self, cid: str) -> int:
+        """Remove those blocks of unpinned content that are not what their CIDs say; returns how many.
+
+        Blocks of other pinned content cannot be removed. Below a damaged block nothing is looked at.
+        """
+        dropped = 0
+        unseen = [cid]
+        while unseen:
+            cid = unseen.pop()
+            with suppress(Refused):  # lost, which is as good
+                if not _is_block_of(cid, self._client.block.get(cid)):
+                    with self._call("block/rm", cid, seconds=self.patience.long) as call:
+                        dropped += not any(answer.get("Error") for answer in call.answers())
+                elif not cid.startswith(_RAW):
+                    with self._call("refs", cid, options={"offline": "true"}) as call:
+                        unseen += [str(answer["Ref"]) for answer in call.answers()]
+        return dropped
+
     def fetch(self, cid: str, pin_name: str, *, seconds: float, progress: Progress | None) -> None:
         """Bring all of the content from other nodes and pin it under that name. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
@@ -232,11 +253,12 @@ class Kubo:
         with _understood(), call:
             return _found(next(call.answers()))
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str, *, brief: bool = False) -> list[str]:
         """Names of what stands in a folder of MFS; none when there is no such folder."""
         try:
             with _understood():
-                return [entry["Name"] for entry in self._client.files.ls(folder).as_json()["Entries"] or []]
+                found = self._client.files.ls(folder, timeout=self._seconds(brief)).as_json()
+                return [entry["Name"] for entry in found["Entries"] or []]
         except Refused as error:
             if _is_missing(error):
                 return []
@@ -248,12 +270,12 @@ class Kubo:
             links = self._client.ls(f"/ipfs/{cid}").as_json()["Objects"][0]["Links"]
             return [Entry(name=link["Name"], cid=link["Hash"], size=link["Size"]) for link in links]
 
-    def link(self, cid: str, path: str) -> bool:
+    def link(self, cid: str, path: str, *, replace: bool = False) -> bool:
         """Let content stand at ``path`` (too), in folders that are made. False when something stands there.
 
-        ``flush`` makes it durable.
+        Only what is known to be here can be replaced. ``flush`` makes it durable.
         """
-        options = {"parents": "true", "flush": "false"}
+        options = {"parents": "true", "force": "true" if replace else "false", "flush": "false"}
         for _ in range(10):
             try:
                 self._client.files.cp(f"/ipfs/{cid}", path, opts=options, timeout=self.patience.brief)
@@ -396,6 +418,8 @@ class _Call:
         try:
             for part in parts:
                 self._connection.sock.sendall(part)
+        except TimeoutError:
+            raise
         except OSError:
             with suppress(OSError, http.client.HTTPException):
                 self.response()
@@ -522,6 +546,12 @@ def inline(text: str) -> str:
     content = text.encode("ascii")
     cid = bytes((1, 0x55, 0, len(content))) + content  # CIDv1, raw, identity, length
     return "b" + base64.b32encode(cid).decode().rstrip("=").lower()
+
+
+def _is_block_of(cid: str, block: bytes) -> bool:
+    """Whether the CID, a CIDv1 in base32 with SHA-256, is that of the block."""
+    digest = base64.b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))[4:]
+    return hashlib.sha256(block).digest() == digest
 
 
 def _host_and_port(host: str) -> tuple[str, int]:
