@@ -35,10 +35,11 @@ def list_stores() -> None:
             click.echo(f"{place.name}  {_role(services, place)}  can: {can}")
             for holding in holdings:
                 if holding.store == place.name:
-                    click.echo(f"    {holding.state:<8} {holding.copies:>9} copies  {_size(holding.bytes)}")
+                    many = _many(holding.copies, "copy", "copies")
+                    click.echo(f"    {holding.state}: {many}, {holding.bytes:,} bytes")
         for name in sorted({holding.store for holding in holdings if holding.store not in services.stores}):
             copies = sum(holding.copies for holding in holdings if holding.store == name)
-            click.echo(f"{name}  not configured any more  {copies} copies")
+            click.echo(f"{name}  not configured any more: {_many(copies, 'copy', 'copies')}")
 
 
 @store.command()
@@ -63,9 +64,11 @@ def verify(sample: int | None, repair: bool) -> None:
         )
     unread = Counter(copy.store for copy in found if copy.state is None)
     for name, count in unread.items():
-        click.echo(f"{name} does not answer: {count} copies were not read.", err=True)
+        click.echo(f"{name} does not answer: {_many(count, 'copy was', 'copies were')} not read.", err=True)
     if left or unread:
-        raise click.ClickException(f"{len(left)} copies are not as they should be.")
+        raise click.ClickException(
+            f"{_many(len(left), 'copy is not as it', 'copies are not as they')} should be."
+        )
     click.echo("Every copy read is as it should be.")
 
 
@@ -84,8 +87,10 @@ def replicate() -> None:
             job = services.jobs.find(JobKind.REPLICATE, digest)
             click.echo(f"{digest}: {(job and job.reason) or 'a worker is at it'}", err=True)
     if left:
-        raise click.ClickException(f"{len(left)} blobs are not yet where they should be.")
-    click.echo(f"{len(owed)} blobs were seen to. Every blob is where it should be.")
+        raise click.ClickException(
+            f"{_many(len(left), 'blob is not yet where it', 'blobs are not yet where they')} should be."
+        )
+    click.echo(f"{_many(len(owed), 'blob was', 'blobs were')} seen to. Every blob is where it should be.")
 
 
 @store.command()
@@ -105,12 +110,14 @@ def migrate(source: str, target: str, delete: bool) -> None:
         for digest in lost:
             click.echo(f"No store has the right bytes of {digest}.", err=True)
         if lost:
-            raise click.ClickException(f"{len(lost)} of {extent.blobs} blobs could not be copied.")
-        click.echo(f"{extent.blobs} blobs were copied: {target} has all that {source} has.")
+            raise click.ClickException(f"{len(lost)} of {_many(extent.blobs, 'blob')} could not be copied.")
+        click.echo(
+            f"{_many(extent.blobs, 'blob was', 'blobs were')} copied: {target} has all that {source} has."
+        )
         if delete:
             with tqdm(unit="blob", disable=None) as emptied:
                 stay = services.mover.empty(source, target, progress=emptied.update)
-            click.echo(f"{source} has {stay} copies left.")
+            click.echo(f"{source} has {_many(stay, 'copy', 'copies')} left.")
         click.echo(_what_next(services, source, target, deleted=delete))
 
 
@@ -142,15 +149,14 @@ def rebuild(name: str | None) -> None:
                     if found.oddity is not None:
                         odd += 1
                         tqdm.write(f"{place.name}: {found.locator} {found.oddity}")
-            click.echo(f"{place.name}: {seen} blobs, {new} of them new in the map.")
+            click.echo(f"{place.name}: {_many(seen, 'blob')}, {new} of them new in the map.")
         unheld = services.rebuilder.unheld()
     if unheld:
-        click.echo(
-            f"{unheld} blobs belong to no version: they are deleted after the grace period (REPO_GC_GRACE)."
-        )
+        many = _many(unheld, "blob belongs", "blobs belong")
+        click.echo(f"{many} to no version: deleted after the grace period (REPO_GC_GRACE).")
     click.echo("Sizes were compared, bytes were not: repo store verify does that.")
     if odd:
-        raise click.ClickException(f"{odd} blobs are not as they should be.")
+        raise click.ClickException(f"{_many(odd, 'blob is not as it', 'blobs are not as they')} should be.")
 
 
 def _repair(services: Services, wrong: Iterable[Verified]) -> Iterator[Verified]:
@@ -194,8 +200,8 @@ def _role(services: Services, place: BlobStore) -> str:
     return "public replica" if Capability.PUBLIC in place.capabilities else "replica"
 
 
-def _size(count: int) -> str:
-    return f"{tqdm.format_sizeof(count, suffix='B')}"
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 @contextmanager
