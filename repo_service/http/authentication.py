@@ -7,7 +7,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from repo_service.domain.errors import Unauthorised
 from repo_service.domain.identity import PUBLIC, Identity
-from repo_service.http.context import services
+from repo_service.http.context import services, site
 
 SESSION_KEY = "token"
 """Where the signed session cookie keeps the token of a signed-in person."""
@@ -58,7 +58,7 @@ def _of_bearer() -> Identity:
 
 def _of_pages() -> Identity:
     token = session.get(SESSION_KEY)
-    if token is None:
+    if token is None or site().read_only:  # nobody is offered what would be refused
         return PUBLIC
     try:
         return services().accounts.authenticate(token)
