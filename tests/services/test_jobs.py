@@ -18,7 +18,8 @@ from repo_service.jobs.worker import handlers_of
 from repo_service.models import Job
 from repo_service.models.base import now
 from repo_service.services.inspecting import Inspector
-from repo_service.services.jobs import JobFailed, JobLimits, Jobs, Report
+from repo_service.services.jobs import JobFailed, JobLimits, Jobs, JobWaits, Report
+from storage import StorageUnavailable
 from tests.contract.support import count, problem_of, share
 from tests.support.service import MakeService, Service, json_of
 
@@ -243,6 +244,137 @@ def test_a_worker_that_was_taken_for_dead_has_no_say(any_service: Service, jobs:
     assert states == [JobState.RUNNING, JobState.DONE]
     job = _job(any_service)
     assert (job.state, job.attempts, job.reason, job.progress) == (JobState.DONE, 2, None, 1.0)
+
+
+def test_a_job_that_waits_never_fails_for_it(any_service: Service, jobs: Jobs) -> None:
+    """Longer each time, up to a quarter of an hour; a worker that dies in between does not count for more."""
+    errors: list[Exception] = [StorageUnavailable("10.0.0.1 refused"), JobWaits("second: no room")]
+
+    def wait(_key: str, _report: Report) -> None:
+        raise errors[0]
+
+    job_id = _enqueue(any_service, jobs)
+    waits: list[int] = []
+    for _ in range(5 * _LIMITS.attempts):
+        _run(jobs, job_id, wait)
+        job = _job(any_service)
+        assert job.state == JobState.QUEUED
+        assert "10.0.0.1" not in str(job.reason)
+        waits.append(round((job.next_try_at - now()).total_seconds()))
+        assert jobs.sweep() == 0
+        _set(any_service, next_try_at=now())
+        errors.reverse()
+    assert waits == sorted(waits)
+    assert waits[-1] == 15 * 60
+    _die(any_service, jobs, job_id)
+    _set(any_service, lease_until=now())
+    _run(jobs, job_id, _nothing)
+    assert _job(any_service).state == JobState.DONE
+
+
+def test_a_job_asked_for_again_while_it_runs_is_done_again(
+    any_service: Service, jobs: Jobs, hints: _Hints
+) -> None:
+    """It may have looked already; without that wish the run under way serves."""
+    done: list[str] = []
+
+    def work(key: str, _report: Report) -> None:
+        done.append(key)
+        if len(done) < 3:
+            with any_service.services.database.write() as session:
+                jobs.enqueue(session, JobKind.INSPECT, key, again=len(done) == 1)
+
+    job_id = _enqueue(any_service, jobs)
+    hints.sent.clear()
+    _run(jobs, job_id, work)
+    assert _job(any_service).state == JobState.QUEUED
+    assert hints.sent == [job_id] * 2, "at the wish, and when it can be done"
+    _run(jobs, job_id, work)
+    assert _job(any_service).state == JobState.DONE
+    assert len(done) == 2
+
+
+def test_a_failed_end_is_no_end_when_it_was_asked_for_again(any_service: Service, jobs: Jobs) -> None:
+    """What stood in the way may have changed with the wish."""
+
+    def refuse(key: str, _report: Report) -> None:
+        with any_service.services.database.write() as session:
+            jobs.enqueue(session, JobKind.INSPECT, key, again=True)
+        raise JobFailed("The file has been deleted.")
+
+    job_id = _enqueue(any_service, jobs)
+    _run(jobs, job_id, refuse)
+    job = _job(any_service)
+    assert (job.state, job.attempts, job.reason) == (JobState.QUEUED, 0, None)
+
+
+def test_a_job_that_waits_is_tried_at_once_when_it_is_asked_for_again(
+    any_service: Service, jobs: Jobs, hints: _Hints
+) -> None:
+    """Whoever asks has a reason to."""
+    job_id = _enqueue(any_service, jobs)
+    _set(any_service, next_try_at=now() + timedelta(hours=1))
+    _enqueue(any_service, jobs)
+    assert jobs.sweep() == 0
+    with any_service.services.database.write() as session:
+        jobs.enqueue(session, JobKind.INSPECT, "thing", again=True)
+    _run(jobs, job_id, _nothing)
+    assert _job(any_service).state == JobState.DONE
+
+
+def _enqueue_background(service: Service, jobs: Jobs, count: int) -> list[UUID]:
+    with service.services.database.write() as session:
+        return [jobs.enqueue(session, JobKind.REPLICATE, str(number), hint=False) for number in range(count)]
+
+
+def test_background_jobs_lead_on_to_each_other(any_service: Service, jobs: Jobs, hints: _Hints) -> None:
+    """One at a time is in the queue, so that others need not wait behind all of them."""
+    ids = _enqueue_background(any_service, jobs, 3)
+    urgent = _enqueue(any_service, jobs, "urgent")
+    assert hints.sent == [urgent]
+    hints.sent.clear()
+    assert jobs.sweep() == 2
+    assert hints.sent == [urgent, ids[0]]
+
+    def work(key: str, _report: Report) -> None:
+        assert jobs.sweep() == 1, "while one is at it, a sweep begins no second row of them"
+
+    for number, job_id in enumerate(ids):
+        hints.sent.clear()
+        jobs.run(job_id, {JobKind.REPLICATE: work})
+        assert [sent for sent in hints.sent if sent != urgent] == ids[number + 1 : number + 2]
+
+
+def test_a_background_job_that_waits_does_not_lead_on(
+    any_service: Service, jobs: Jobs, hints: _Hints
+) -> None:
+    """The others would run into the same silence: a sweep tries the next in a minute."""
+    first, second = _enqueue_background(any_service, jobs, 2)
+
+    def wait(_key: str, _report: Report) -> None:
+        raise JobWaits("second: the store does not answer")
+
+    jobs.run(first, {JobKind.REPLICATE: wait})
+    assert hints.sent == []
+    assert jobs.sweep() == 1
+    assert hints.sent == [second]
+
+
+def test_a_queue_that_is_down_does_not_break_a_background_job(
+    any_service: Service, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is done; the next one is found by a sweep."""
+    first, _ = _enqueue_background(any_service, jobs, 2)
+
+    def fail(_job_id: UUID) -> None:
+        raise ConnectionError("redis is away")
+
+    monkeypatch.setattr(jobs, "_hint", fail)
+    jobs.run(first, {JobKind.REPLICATE: _nothing})
+    found = jobs.find(JobKind.REPLICATE, "0")
+    assert found is not None
+    assert found.state == JobState.DONE
+    assert jobs.find(JobKind.REPLICATE, "nothing") is None
 
 
 def test_two_workers_with_the_same_hint(any_service: Service, jobs: Jobs) -> None:
