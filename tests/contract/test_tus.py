@@ -279,25 +279,25 @@ def test_a_wrong_checksum(any_service: Service) -> None:
     _resource(any_service, teacher, path)
 
 
-def test_a_wrong_checksum_at_creation(any_service: Service) -> None:
+def test_a_wrong_checksum_at_creation(service: Service) -> None:
     """There is no upload then."""
-    teacher = any_service.member()
+    teacher = service.member()
     wrong = base64.b64encode(hashlib.sha1(b"other").digest()).decode()
-    with nothing_changes(any_service):
+    with nothing_changes(service):
         made = _create(
             teacher, data=DATA[:9], content_type=BYTES, headers={"Upload-Checksum": f"sha1 {wrong}"}
         )
         _refused(made, "checksum-mismatch")
         assert "Location" not in made.headers
-    assert _spooled(any_service) == []
+    assert _spooled(service) == []
 
 
-def test_an_expected_digest(any_service: Service) -> None:
+def test_an_expected_digest(service: Service) -> None:
     """Given as metadata, in either case of letters; verified over the whole."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher, sha256=sha256(DATA).upper(), filename="a.mbz")
     _send(teacher, path, 0, DATA)
-    _resource(any_service, teacher, path)
+    _resource(service, teacher, path)
 
 
 def _one_go(client: FlaskClient, path: str, _service: Service) -> TestResponse:
@@ -333,9 +333,9 @@ def test_another_digest_than_expected(any_service: Service, send: Callable[..., 
     problem_of(teacher.get(f"/api/v1/uploads/{_id(path)}"), "not-found")
 
 
-def test_the_method_may_stand_in_a_header(any_service: Service) -> None:
+def test_the_method_may_stand_in_a_header(service: Service) -> None:
     """For clients that know neither PATCH nor DELETE. Elsewhere the header means nothing."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     sent = _ask(
         teacher,
@@ -372,9 +372,9 @@ def test_a_body_without_an_announced_size(any_service: Service) -> None:
     _resource(any_service, teacher, path)
 
 
-def test_a_body_that_breaks_off(any_service: Service) -> None:
+def test_a_body_that_breaks_off(service: Service) -> None:
     """What came is kept, unless it came with a checksum."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     environment = {"wsgi.input": io.BytesIO(DATA[:5000]), "CONTENT_LENGTH": str(SIZE), "CONTENT_TYPE": BYTES}
     _ask(teacher, "PATCH", path, headers={"Upload-Offset": "0"}, environ_overrides=environment)
@@ -388,25 +388,25 @@ def test_a_body_that_breaks_off(any_service: Service) -> None:
     assert _offset(teacher, path) == 5000
 
 
-def test_a_creation_that_breaks_off(any_service: Service) -> None:
+def test_a_creation_that_breaks_off(service: Service) -> None:
     """Nobody was told its address: nothing of it stays."""
-    teacher = any_service.member()
+    teacher = service.member()
     environment = {"wsgi.input": io.BytesIO(DATA[:5000]), "CONTENT_LENGTH": str(SIZE), "CONTENT_TYPE": BYTES}
-    with nothing_changes(any_service):
+    with nothing_changes(service):
         problem = _refused(_create(teacher, environ_overrides=environment), "size-mismatch")
         assert (problem["expected"], problem["received"]) == (SIZE, 5000)
-    assert _spooled(any_service) == []
+    assert _spooled(service) == []
 
 
-def test_going_on_is_what_keeps_it(any_service: Service) -> None:
+def test_going_on_is_what_keeps_it(service: Service) -> None:
     """An upload expires a while after the last bytes, not after the first."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     soon = now() + timedelta(minutes=5)
-    _change(any_service, path, expires_at=soon)
+    _change(service, path, expires_at=soon)
     assert _expiry(_ask(teacher, "HEAD", path)) == soon.replace(microsecond=0)
     sent = _patch(teacher, path, 0, DATA[:1])
-    wanted = now() + any_service.settings.upload_ttl
+    wanted = now() + service.settings.upload_ttl
     assert abs(_expiry(sent) - wanted) < timedelta(minutes=1)
     assert _expiry(_ask(teacher, "HEAD", path)) == _expiry(sent)
 
@@ -556,9 +556,9 @@ def test_an_offset_is_a_number(service: Service, offset: str | None) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 99, 101, SIZE, SIZE + 1, 10**17])
-def test_another_offset(any_service: Service, offset: int) -> None:
+def test_another_offset(service: Service, offset: int) -> None:
     """409, and nothing changes."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     _send(teacher, path, 0, DATA[:100])
     for _ in range(2):
@@ -566,7 +566,7 @@ def test_another_offset(any_service: Service, offset: int) -> None:
         assert problem["offset"] == 100
     assert _offset(teacher, path) == 100
     _send(teacher, path, 100, DATA[100:])
-    _resource(any_service, teacher, path)
+    _resource(service, teacher, path)
 
 
 @pytest.mark.parametrize("kind", [None, "application/octet-stream", "multipart/form-data; boundary=x"])
@@ -602,9 +602,9 @@ def _only_announce(client: FlaskClient, method: str, path: str, size: int, **hea
     return _ask(client, method, path, headers=named, environ_overrides=environment)
 
 
-def test_more_than_is_left(any_service: Service) -> None:
+def test_more_than_is_left(service: Service) -> None:
     """Known from Content-Length, so nothing is read."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     _send(teacher, path, 0, DATA[:100])
     problem = _refused(
@@ -612,7 +612,7 @@ def test_more_than_is_left(any_service: Service) -> None:
     )
     assert problem["limit"] == SIZE - 100
     assert _offset(teacher, path) == 100
-    with nothing_changes(any_service):
+    with nothing_changes(service):
         created = _only_announce(teacher, "POST", TUS, 11, Upload_Length="10")
         _refused(created, "payload-too-large")
 
@@ -669,14 +669,14 @@ def test_the_number_of_unfinished_uploads(service: Service, monkeypatch: pytest.
     assert third != _begin(teacher)
 
 
-def test_free_space(any_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_space(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """At creation, and at each step for what is left."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     _send(teacher, path, 0, DATA[:100])
     free = SIZE - 101
     monkeypatch.setattr(CheckedStore, "free_bytes", lambda self: free)
-    with nothing_changes(any_service):
+    with nothing_changes(service):
         _refused(_create(teacher), "storage-full")
     _refused(_only_announce(teacher, "PATCH", path, 5, Upload_Offset="100"), "storage-full")
     free += 1
@@ -704,12 +704,12 @@ def test_other_peoples_uploads_are_not_there(any_service: Service) -> None:
     assert _offset(owner, path) == 10
 
 
-def test_uploads_of_another_way(any_service: Service) -> None:
+def test_uploads_of_another_way(service: Service) -> None:
     """tus knows those in one body not, and these take no bytes by PUT."""
-    teacher = any_service.member()
+    teacher = service.member()
     plain = json_of(teacher.post("/api/v1/uploads", json={"file_name": "a", "size": SIZE}), 201)
     path = _begin(teacher)
-    with nothing_changes(any_service):
+    with nothing_changes(service):
         assert _ask(teacher, "HEAD", f"{TUS}/{plain['id']}").status_code == 404
         _refused(_patch(teacher, f"{TUS}/{plain['id']}", 0, DATA), "not-found")
         _refused(_ask(teacher, "DELETE", f"{TUS}/{plain['id']}"), "not-found")
@@ -928,14 +928,14 @@ def test_given_up_after_a_first_attempt_to_finish_it(
     assert _used(teacher) == 0
 
 
-def test_given_up_by_the_other_address(any_service: Service) -> None:
+def test_given_up_by_the_other_address(service: Service) -> None:
     """``/api/v1/uploads/…`` is the same upload."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     _send(teacher, path, 0, DATA[:100])
     assert teacher.delete(f"/api/v1/uploads/{_id(path)}").status_code == 204
     assert _ask(teacher, "HEAD", path).status_code == 404
-    assert _spooled(any_service) == []
+    assert _spooled(service) == []
 
 
 def test_an_expired_upload(any_service: Service) -> None:
@@ -971,13 +971,13 @@ def test_what_waits_to_be_finished_does_not_expire(any_service: Service) -> None
     _resource(any_service, teacher, path)
 
 
-def test_lost_bytes_are_told(any_service: Service) -> None:
+def test_lost_bytes_are_told(service: Service) -> None:
     """Somebody has emptied the staging area."""
-    teacher = any_service.member()
+    teacher = service.member()
     for look in ("HEAD", "PATCH"):
         path = _begin(teacher)
         _send(teacher, path, 0, DATA[:100])
-        any_service.services.resuming._staging.sweep_staged(older_than=timedelta(0))
+        service.services.resuming._staging.sweep_staged(older_than=timedelta(0))
         if look == "HEAD":
             assert _ask(teacher, "HEAD", path).status_code == 410
         _refused(_patch(teacher, path, 100, DATA[100:]), "upload-failed")
@@ -1102,10 +1102,10 @@ def test_fingerprints_are_bounded(service: Service) -> None:
     assert _finished(service, teacher, first)["sha256"] == sha256(b"ab")
 
 
-def test_the_usual_ways_are_as_they_were(any_service: Service) -> None:
+def test_the_usual_ways_are_as_they_were(service: Service) -> None:
     """A form beside a tus upload."""
-    teacher = any_service.member()
+    teacher = service.member()
     path = _begin(teacher)
     json_of(send_file(teacher, DATA), 201)
     _send(teacher, path, 0, DATA)
-    _resource(any_service, teacher, path)
+    _resource(service, teacher, path)
