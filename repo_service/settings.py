@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     )
     store_url: str = Field(
         default="",
-        description="Where blobs are kept: file:///path or s3://bucket?endpoint_url=…&public_endpoint_url=…; "
-        "empty: the data folder.",
+        description="Where blobs are kept: file:///path, s3://bucket?endpoint_url=…&public_endpoint_url=… or "
+        "ipfs+http://127.0.0.1:5001?private=true; empty: the data folder. See [IPFS](ipfs.md).",
     )
     store_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 stores.")
     store_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 stores.")

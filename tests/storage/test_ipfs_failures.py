@@ -27,6 +27,7 @@ from storage import (
     StorageFull,
     StorageRefused,
     StorageUnavailable,
+    content_addressed,
     open_store,
 )
 from storage.ipfs import IpfsDriver
@@ -260,6 +261,24 @@ class TestGarbageCollection:
             for locator, data in kept.items():
                 assert read_back(store, locator) == data
             lonely_node.collect_garbage()
+
+    def test_a_lost_catalogue_can_be_written_again(self, lonely_node: Node, root: str) -> None:
+        """Content does not depend on it."""
+        store = open_store(lonely_node.store_url(root))
+        data = content(600_000, seed=3)
+        locator = publish(store, data)
+        lonely_node.stop()
+        lonely_node.run("files", "chroot", "--confirm")
+        lonely_node.start()
+        lonely_node.collect_garbage()
+        with pytest.raises(BlobNotFound):
+            store.stat(locator)
+        addressed = content_addressed(store)
+        assert addressed is not None
+        found = addressed.fetch(locator, media_type="application/x-test", time_limit=timedelta(seconds=5))
+        assert found.sidecar == store.sidecar(locator) == sidecar_of(data)
+        assert read_back(store, locator) == data
+        assert pins(lonely_node, root) == {locator: "blob"}
 
 
 class TestNodesThatDie:
