@@ -61,8 +61,11 @@ def handlers_of(services: Services) -> Handlers:
 def work(services: Services, queue: Queue, *, threads: int) -> None:
     """Catch up with what was left, then take hints until stopped."""
     handlers = handlers_of(services)
-    handlers.sweep()
-    handlers.replicate()
+    for catch_up in (handlers.sweep, handlers.replicate):
+        try:
+            catch_up()
+        except Exception:  # a full disk, a database that is just started: the next sweep comes in a minute
+            log.exception("catching up failed")
     queue.consume(handlers, threads=threads)
 
 

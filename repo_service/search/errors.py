@@ -17,3 +17,7 @@ class IndexReadOnly(SearchError):
 
 class IndexUnusable(SearchError):
     """The index is damaged, or was written by another version of this software: ``rebuild`` makes it good."""
+
+
+class IndexFull(SearchError):
+    """The disk has no room. The last commit stays, what was written after it is forgotten."""

@@ -14,6 +14,7 @@ answer is put together from the top level down: each level is one unscored boole
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -39,7 +40,7 @@ from repo_service.domain.search import (
 )
 from repo_service.search import analysis, cursor, highlighting, ordering, text_query
 from repo_service.search.base import MAX_FACET_VALUES
-from repo_service.search.errors import IndexLocked, IndexReadOnly, IndexUnusable
+from repo_service.search.errors import IndexFull, IndexLocked, IndexReadOnly, IndexUnusable
 from repo_service.search.ordering import Place
 from repo_service.search.text_query import Clause, Phrase, Prefix, Word
 
@@ -51,6 +52,11 @@ _OFTEN = 1_000
 _CURRENT = "CURRENT"
 _LOCK = "writer.lock"
 _GENERATION = "generation-"
+_FULL = (
+    *("StorageFull", "QuotaExceeded", "FileTooLarge"),
+    *(f"os error {number})" for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),
+)
+"""How the engine's messages tell that there is no room."""
 
 _ID = "id"
 _RECENCY = "recency"
@@ -108,22 +114,19 @@ class TantivyIndex:
             self._remove_leftovers()
 
     def put(self, documents: Iterable[SearchDocument]) -> None:
-        writer = self._open_writer()
         for document in documents:
             prepared = _prepared(document)
-            with _translated():
+            with self._writing() as writer:
                 writer.delete_documents_by_term(_ID, document.id)
                 writer.add_document(prepared)
 
     def delete(self, ids: Iterable[str]) -> None:
-        writer = self._open_writer()
         for document_id in ids:
-            with _translated():
+            with self._writing() as writer:
                 writer.delete_documents_by_term(_ID, document_id)
 
     def commit(self, *, position: int) -> None:
-        writer = self._open_writer()
-        with _translated():
+        with self._writing() as writer:
             writer.delete_documents_by_term(_MARKER, _POSITION)
             writer.add_document(_position_document(position))
             writer.commit()
@@ -185,6 +188,17 @@ class TantivyIndex:
     def _check_writer(self) -> None:
         if self._lock is None:
             raise IndexReadOnly(f"the index {self._path} is open for reading")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[tantivy.IndexWriter]:
+        """The writer, given up when it fails: it would take what comes, and forget it without a word."""
+        writer = self._open_writer()
+        try:
+            with _translated():
+                yield writer
+        except BaseException:
+            self._writer = None
+            raise
 
     def _open_writer(self) -> tantivy.IndexWriter:
         self._check_writer()
@@ -570,6 +584,8 @@ def _translated() -> Iterator[None]:
     except (ValueError, OSError) as error:
         if "LockBusy" in str(error):
             raise IndexLocked("another process has the index open for writing") from error
+        if any(words in str(error) for words in _FULL):
+            raise IndexFull(f"the disk has no room for the index: {error}") from error
         raise IndexUnusable(f"the search engine failed: {error}") from error
     except BaseException as error:
         # A panic of the engine's code, which meets broken files without an error of its own.

@@ -56,6 +56,8 @@ class Indexer:
             self._index.delete(str(resource_id) for resource_id in touched - {UUID(d.id) for d in documents})
             self._index.put(documents)
             self._index.commit(position=changes[-1].seq)
+            if self._index.position() != changes[-1].seq:  # else this would go on for ever
+                raise IndexUnusable("the index has not kept what was committed")
             followed += len(changes)
 
     def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:

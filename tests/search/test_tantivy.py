@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from repo_service.domain.search import SearchQuery
 from repo_service.search.base import SearchIndex
-from repo_service.search.errors import IndexLocked, IndexUnusable
+from repo_service.search.errors import IndexFull, IndexLocked, IndexUnusable
 from repo_service.search.registry import open_index
 from tests.search.conformance import SearchIndexConformance, document, ids
 
@@ -148,6 +149,33 @@ def test_a_writer_that_was_killed_leaves_its_last_commit(folder: Path) -> None:
         index.put([document("c", "Rocks")])
         index.commit(position=2)
         assert set(ids(index)) == {"a", "c"}
+
+
+# ---- A full disk
+
+
+@contextlib.contextmanager
+def _no_room() -> Iterator[None]:
+    """No file of this process can grow, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_costs_nothing_but_what_was_not_committed(writer: SearchIndex) -> None:
+    writer.put([document("a", "Rocks")])
+    writer.commit(position=1)
+    writer.put([document("b", "Rocks")])
+    with _no_room(), pytest.raises(IndexFull):
+        writer.commit(position=2)
+    assert (ids(writer), writer.position()) == (["a"], 1)
+
+    writer.put([document("b", "Rocks")])
+    writer.commit(position=2)
+    assert (set(ids(writer)), writer.position()) == ({"a", "b"}, 2)
 
 
 # ---- Generations
