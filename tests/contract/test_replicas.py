@@ -107,7 +107,7 @@ def test_the_page_tells_it_in_words(replicated: Service) -> None:
     page = Visitor(replicated).get(f"/resources/{resource['id']}")
     told = [" ".join(item.text_content().split()) for item in page.all("//ul[@class='copies']/li")]
     day = now().strftime("%-d %B %Y")
-    assert told == [f"{name} whole when checked on {day}" for name in ("file", "backup", "net")]
+    assert told == [f"{name} checked on {day}: whole" for name in ("file", "backup", "net")]
     lose(replicated.services, sha256(DRAFT_BYTES), "backup")
     flip(replicated.services, sha256(DRAFT_BYTES), "net")
     assert len(list(replicated.services.verifier.verify())) == 2
@@ -117,8 +117,8 @@ def test_the_page_tells_it_in_words(replicated: Service) -> None:
     told = [" ".join(item.text_content().split()) for item in page.all("//ul[@class='copies']/li")]
     assert told == [
         "file not checked yet",
-        f"backup missing when checked on {day}; it is being replaced",
-        f"net damaged when checked on {day}; it is being replaced",
+        f"backup checked on {day}: missing, it is being replaced",
+        f"net checked on {day}: damaged, it is being replaced",
     ]
 
 
