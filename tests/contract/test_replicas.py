@@ -19,6 +19,7 @@ from storage import StorageUnavailable
 from tests.contract.support import DRAFT_BYTES, path_of, problem_of, publish, sha256, share
 from tests.support.copies import flip, lose, states, there
 from tests.support.ipfs import Node
+from tests.support.running import running, wait_for
 from tests.support.service import MakeService, Service, json_of
 from tests.support.weed import Weed, running_weed
 from tests.web.visitor import Visitor
@@ -263,3 +264,29 @@ def test_downloads_go_on_while_the_primary_is_down(
         upload: dict[str, Any] = {"file_name": "b.txt", "size": 3}
         begun = json_of(teacher.post("/api/v1/uploads", json=upload), 201)
         problem_of(teacher.put(path_of(begun["url"]), data=b"abc"), "storage-unavailable")
+
+
+def test_bit_rot_in_the_processes_of_repo_run(tmp_path: Path) -> None:
+    """The worker makes the copy; a byte that flips on the first disk reaches nobody, and is put right."""
+    second = tmp_path / "second"
+    content = bytes(range(256)) * 4000
+    digest = sha256(content)
+    (tmp_path / "data.bin").write_bytes(content)
+    with running(tmp_path, replica_urls=f"{second.as_uri()}?name=second", min_free_space="0") as service:
+        metadata = '{"licence": "CC0-1.0", "release": true}'
+        resource = service.settled(service.send(tmp_path / "data.bin", metadata=metadata).json())
+        (home,) = (service.data / "store" / "blobs").rglob(digest)
+        wait_for(lambda: list((second / "blobs").rglob(digest)), "the copy")
+        flipped = bytearray(content)
+        flipped[600_000] ^= 1
+        home.write_bytes(bytes(flipped))
+        url = resource["versions"][0]["download_url"]
+        got = service.client.get(url)
+        assert (got.status_code, got.content) == (200, content)
+        wait_for(lambda: home.read_bytes() == content, "the repair")
+
+        def all_present() -> bool:
+            version = service.client.get(resource["api_url"]).json()["versions"][0]
+            return {copy["state"] for copy in version["copies"]} == {"present"}
+
+        wait_for(all_present, "the word of it")
