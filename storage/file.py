@@ -144,8 +144,10 @@ class FileDriver:
     def sweep_staged(self, older_than: timedelta) -> int:
         limit = time.time() - older_than.total_seconds()
         swept = 0
-        with os.scandir(self._staging) as entries:
-            for entry in entries:
+        with _within_store():
+            staged = os.scandir(self._staging)
+        with staged:
+            for entry in staged:
                 with suppress(FileNotFoundError):
                     if entry.is_dir(follow_symlinks=False):
                         swept += _sweep_appendable(Path(entry.path), limit)
@@ -285,7 +287,8 @@ class FileDriver:
     def _folder_of(self, locator: Locator) -> Iterator[int]:
         """The blob's folder, reached without following a symbolic link below ``blobs``."""
         name = _name_of(locator)
-        folder = os.open(self._blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with _within_store():  # a disk that is not mounted says nothing about a blob
+            folder = os.open(self._blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in (name[:2], name[2:4]):
                 below = os.open(part, _FOLDER, dir_fd=folder)
@@ -297,7 +300,9 @@ class FileDriver:
 
     def _fan_out(self) -> Iterator[str]:
         """Every folder that may hold blobs."""
-        with os.scandir(self._blobs) as firsts:
+        with _within_store():
+            firsts = os.scandir(self._blobs)
+        with firsts:
             for first in firsts:
                 if not first.is_dir(follow_symlinks=False):
                     continue
@@ -486,7 +491,7 @@ def _within_store() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise StorageUnavailable("the staging folder or a staged file is gone") from error
+        raise StorageUnavailable("a folder of the store or a staged file is gone") from error
 
 
 @contextmanager

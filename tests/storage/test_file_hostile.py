@@ -161,3 +161,20 @@ def test_a_place_that_cannot_be_used_is_refused_when_it_is_opened(tmp_path: Path
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageRefused):
         open_store((tmp_path / "file" / "store").as_uri())
+
+
+def test_a_store_that_is_gone_says_nothing_about_its_blobs(tmp_path: Path) -> None:
+    """A disk that is not mounted: nobody may take its blobs for lost, or for deleted."""
+    root, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
+    store = open_store(root.as_uri())
+    locator = publish(store, b"canary")
+    root.rename(elsewhere)
+    for act in (store.open, store.stat, store.sidecar, store.delete):
+        with pytest.raises(StorageUnavailable):
+            act(locator)
+    with pytest.raises(StorageUnavailable):
+        list(store.iter())
+    with pytest.raises(StorageUnavailable):
+        store.sweep_staged(older_than=timedelta(0))
+    elsewhere.rename(root)
+    assert read_back(store, locator) == b"canary"
