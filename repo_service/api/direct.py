@@ -47,6 +47,7 @@ _LATER = {"Retry-After": {"description": "Seconds after which to ask again.", "s
     security=operations.BEARER,
     responses=problems(
         *operations.JSON_BODY,
+        "conflict",
         "no-direct-uploads",
         "quota-exceeded",
         "storage-full",

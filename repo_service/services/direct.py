@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -55,6 +55,8 @@ from storage import PartsMissing as PartsMissingInStore
 
 log = structlog.get_logger(__name__)
 
+MOST_OPEN = 1000
+"""Direct uploads that an account may have open at a time."""
 _URL_LASTS = timedelta(hours=1)
 _NAMED = 100
 """Most missing parts that one answer names."""
@@ -119,16 +121,19 @@ class DirectUploads:
     ) -> DirectUpload:
         """Reserve room for ``size`` bytes, at least one, and open the store for them.
 
-        Raises NoDirectUploads, PayloadTooLarge, QuotaExceeded, StorageFull, and the store's errors.
+        Raises NoDirectUploads, PayloadTooLarge, QuotaExceeded, StorageFull, Conflict when the account has too
+        many open, and the store's errors.
         """
         store = self._require_store()
+        account_id = require_account(identity, Scope.WRITE)
+        self._require_few(account_id)
         reserved = self._uploads.begin(
             identity, file_name=file_name, size=size, expected_digest=expected_digest
         )
         try:
             begun = store.begin_multipart(size)
             with self._database.write() as session:
-                upload = own_upload(session, require_account(identity, Scope.WRITE), reserved.id)
+                upload = own_upload(session, account_id, reserved.id)
                 upload.way, upload.staging_key = UploadWay.DIRECT.value, begun.key
                 return _direct(upload, begun)
         except BaseException:
@@ -272,6 +277,19 @@ class DirectUploads:
         if self._store is None:
             raise NoDirectUploads
         return self._store
+
+    def _require_few(self, account_id: UUID) -> None:
+        """Each is something that the store keeps, however small its file."""
+        with self._database.read() as session:
+            count = session.scalar(
+                select(func.count()).where(
+                    Upload.account_id == account_id,
+                    Upload.way == UploadWay.DIRECT.value,
+                    Upload.state == UploadState.OPEN.value,
+                )
+            )
+        if (count or 0) >= MOST_OPEN:
+            raise Conflict("You have too many unfinished uploads: finish some, or give them up.")
 
     def _own(self, session: Session, identity: Identity, upload_id: UUID) -> Upload:
         """The asker's upload, which is within their quota still. Raises NotFound, Conflict, QuotaExceeded."""

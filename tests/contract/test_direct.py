@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -51,13 +51,11 @@ _SIZE = len(DRAFT_BYTES)
 _LONG_AGO = timedelta(days=30)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def service(request: pytest.FixtureRequest, make_service: MakeService, weed: Weed) -> Service:
-    """A service whose clients reach its bucket, on either database."""
-    settings = bucket_settings(weed)
-    if request.param == "postgresql":
-        settings["database_url"] = request.getfixturevalue("postgres_database")()
-    return make_service(**settings)
+@pytest.fixture
+def service(make_service: MakeService, weed: Weed, postgres_database: Callable[[], str]) -> Service:
+    """A service whose clients reach its bucket, on PostgreSQL, where transactions do run at the same time.
+    Tests that make their own service, and those of the live one, use SQLite."""
+    return make_service(database_url=postgres_database(), **bucket_settings(weed))
 
 
 @pytest.fixture
@@ -470,6 +468,24 @@ def test_size_and_quota_at_every_step(make_service: MakeService, weed: Weed) -> 
     with service.services.database.write() as session:
         session.execute(update(Account).values(quota=1000))
     json_of(complete(teacher, upload), 202)
+
+
+def test_the_number_of_open_uploads(
+    service: Service, teacher: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is bounded for each account; completing and giving up make room."""
+    monkeypatch.setattr(direct_module, "MOST_OPEN", 2)
+    first, second = begin(teacher, _SIZE), begin(teacher, 1)
+    said = {"file_name": "a", "size": 1}
+    with nothing_changes(service):
+        problem_of(teacher.post(f"{UPLOADS}/direct", json=said), "conflict")
+    begin(service.member("other"), 1)
+    send(teacher, first, DRAFT_BYTES)
+    json_of(complete(teacher, first), 202)
+    begin(teacher, 1)
+    problem_of(teacher.post(f"{UPLOADS}/direct", json=said), "conflict")
+    assert teacher.delete(path_of(second["url"])).status_code == 204
+    begin(teacher, 1)
 
 
 def test_a_store_that_takes_nothing_from_clients(any_service: Service) -> None:
