@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,20 +26,18 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import LocationState, Noun, UploadState, UploadWay
-from repo_service.inspection.base import HEAD_SIZE
-from repo_service.inspection.media_types import media_type
 from repo_service.models import Blob, BlobLocation, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.accounts import require_account
+from repo_service.services.fingerprint import Fingerprint
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
 from repo_service.services.trail import audit
 from storage import (
     BlobNotFound,
     BlobStore,
-    Digest,
     Locator,
     Sidecar,
     Staged,
@@ -48,7 +45,6 @@ from storage import (
     appendable_staging,
     presigned_multipart,
 )
-from storage.checks import Checks
 
 _DELETION_WAIT_SECONDS = 10.0
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -372,9 +368,7 @@ class Receiver:
         self._upload = upload
         self._staged = staged
         self._exact = exact
-        self._hash = hashlib.sha256()
-        self._checks = Checks()
-        self._head = b""
+        self._fingerprint = Fingerprint()
 
     @property
     def size(self) -> int:
@@ -391,10 +385,7 @@ class Receiver:
                 expected=self._upload.size,
                 received=self._staged.size + len(data),
             )
-        if len(self._head) < HEAD_SIZE:
-            self._head += bytes(data[: HEAD_SIZE - len(self._head)])
-        self._hash.update(data)
-        self._checks.update(data)
+        self._fingerprint.update(data)
         self._staged.write(data)
 
     def finish(self, *, file_name: str | None = None, expected_digest: str | None = None) -> UploadRecord:
@@ -405,12 +396,12 @@ class Receiver:
             raise SizeMismatch(
                 "Fewer bytes came than were announced.", expected=self._upload.size, received=size
             )
-        digest = Digest(self._hash.hexdigest())
         for expected in (expected_digest, self._upload.expected_digest):
             if expected is not None:
-                _require_equal(expected, digest)
-        sidecar = Sidecar(digest=digest, size=size, media_type=media_type(self._head, ""))
-        return self._uploads.keep(self._upload, self._staged, sidecar, self._checks.value(), name)
+                _require_equal(expected, self._fingerprint.digest)
+        return self._uploads.keep(
+            self._upload, self._staged, self._fingerprint.sidecar(), self._fingerprint.checks(), name
+        )
 
     def __enter__(self) -> Self:
         return self
