@@ -132,14 +132,14 @@ def test_in_one_go(repository: Running, file: Path, uploader: Uploader) -> None:
 
 def test_in_many_goes_through_both_processes(repository: Running, file: Path, uploader: Uploader) -> None:
     """Each chunk has a connection of its own, and a checksum. Both processes get some."""
-    before = {process.pid: process.io_counters().read_chars for process in repository.web()}
+    before = {process.pid: process.io_counters().write_chars for process in repository.web()}
     sender = uploader(repository, file, chunk_size=100_000, upload_checksum=True)
     sender.upload()
-    read = {
-        process.pid: process.io_counters().read_chars - before[process.pid] for process in repository.web()
+    written = {
+        process.pid: process.io_counters().write_chars - before[process.pid] for process in repository.web()
     }
-    assert len(read) == 2
-    assert min(read.values()) > MIB, "both took chunks"
+    assert len(written) == 2
+    assert min(written.values()) > MIB, "both took chunks"
     _arrived(repository, sender.url, file)
     assert not repository.staged()
 
