@@ -37,8 +37,8 @@ _SCHEME = "fake-ipfs"
 
 @dataclass
 class Network:
-    """What the nodes have in common. ``fetched``: CIDs that were asked for; ``piecewise``: those that come a byte
-    at each attempt."""
+    """What the nodes have in common. ``fetched``: CIDs that were asked for; ``piecewise``: those that come a
+    byte at each attempt."""
 
     up: bool = True
     content: dict[str, bytes] = field(default_factory=dict)
