@@ -178,7 +178,7 @@ class Kubo:
                         dropped += not any(answer.get("Error") for answer in call.answers())
                 elif not cid.startswith(_RAW):
                     with self._call("refs", cid, options={"offline": "true"}) as call:
-                        unseen += [str(answer["Ref"]) for answer in call.answers()]
+                        unseen += [str(answer["Ref"]) for answer in call.answers() if answer.get("Ref")]
         return dropped
 
     def fetch(self, cid: str, pin_name: str, *, seconds: float, progress: Progress | None) -> None:
@@ -247,7 +247,7 @@ class Kubo:
             raise
 
     def look(self, cid: str, *, seconds: float) -> Found:
-        """What the first block of the content says, wherever on the network it is. Raises TimeoutError."""
+        """What the first block of the content says, wherever on the network it is."""
         options = {"timeout": f"{math.ceil(seconds)}s"}
         call = self._call("files/stat", f"/ipfs/{cid}", options=options, seconds=seconds)
         with _understood(), call:
@@ -315,18 +315,18 @@ class Kubo:
         """
         if not self._writing.acquire(timeout=self.patience.long):
             raise TimeoutError("other threads write to the node and do not come to an end")
+        mine = inline(secrets.token_hex(16))
         try:
-            self._take_lease(path)
-            try:
-                yield
-            finally:
-                with suppress(*NODE_ERRORS):  # it will be broken, and must not hide what went wrong
-                    self.unlink(path)
+            self._take_lease(path, mine)
+            yield
         finally:
+            with suppress(*NODE_ERRORS):  # it will be broken, and must not hide what went wrong
+                lease = self.stat(path, brief=True)
+                if lease is not None and lease.cid == mine:
+                    self.unlink(path)
             self._writing.release()
 
-    def _take_lease(self, path: str) -> None:
-        mine = inline(secrets.token_hex(16))
+    def _take_lease(self, path: str, mine: str) -> None:
         began = since = time.monotonic()
         holder: str | None = None
         while not self.link(mine, path):
