@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import re
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -20,6 +24,7 @@ from tests.support.running import Running, running, wait_for
 from tests.support.weed import Weed
 
 _MIB = 1024 * 1024
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "direct-uploads.md"
 
 
 @pytest.fixture
@@ -76,6 +81,35 @@ def test_a_worker_killed_while_it_verifies_loses_no_upload(repository: Running, 
     link = repository.client.get(resource["versions"][0]["download_url"])
     assert link.status_code == 302
     assert httpx.get(link.headers["Location"], timeout=60).content == data
+
+
+def test_the_lines_of_the_documentation(repository: Running, tmp_path: Path) -> None:
+    """Pasted into a shell, and once more after the line broke in the middle."""
+    file = tmp_path / "course.mbz"
+    file.write_bytes(random.Random(2).randbytes(9 * _MIB))
+    blocks = re.findall(r"^```sh\n(.*?)^```", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (variables,) = (block for block in blocks if "mrr_…" in block)
+    begin, send, use = (block for block in blocks if block is not variables)
+    assert set(re.findall(r"([A-Z]+)=", variables)) == {"SERVICE", "TOKEN", "FILE"}
+    broken = send.replace('\' "$PAGE" |', '\' "$PAGE" | head --lines 1 |')
+    assert broken != send
+    missing = 'api "$UPLOAD/parts" | grep --only-matching \'"etag":null\' | wc --lines >&2\n'
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join([begin, broken, missing, send, missing, use])],
+        env={
+            **os.environ,
+            "SERVICE": f"http://127.0.0.1:{repository.port}",
+            "TOKEN": repository.token,
+            "FILE": str(file),
+        },
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.stderr.splitlines() == ["1", "0"]
+    version = json.loads(done.stdout)["versions"][0]
+    assert (version["file_name"], version["sha256"]) == ("course.mbz", sha256(file.read_bytes()))
 
 
 def test_memory_does_not_grow_with_the_file(repository: Running) -> None:
