@@ -48,13 +48,12 @@ _VERSIONS_OF = (
     .where(Version.resource_id.in_(bindparam("ids", expanding=True)))
     .order_by(Version.number.desc(), InspectionRecord.created_at.desc())
 )
-_COPIES_OF = select(
-    BlobLocation.digest,
+_VERSIONS_WITH_COPIES_OF = _VERSIONS_OF.add_columns(
     BlobLocation.store,
     BlobLocation.locator,
-    BlobLocation.state,
+    BlobLocation.state.label("copy_state"),
     BlobLocation.verified_at,
-).where(BlobLocation.digest.in_(bindparam("digests", expanding=True)))
+).outerjoin(BlobLocation, BlobLocation.digest == Version.digest)
 
 
 def sees_all(identity: Identity, owner_id: UUID) -> bool:
@@ -176,18 +175,22 @@ def records_of(
 def _records(
     reader: Reader, resources: Collection[_Row], identity: Identity, *, copies: bool = True
 ) -> list[ResourceRecord]:
-    versions: dict[UUID, dict[int, VersionRecord]] = defaultdict(dict)
     owner_of = {resource.id: resource.owner_id for resource in resources}
-    found = reader.execute(_VERSIONS_OF, {"ids": list(owner_of)}).all()
-    copies_of = _copies_of(reader, {row.digest for row in found}) if copies else {}
-    for row in found:
+    statement = _VERSIONS_WITH_COPIES_OF if copies else _VERSIONS_OF
+    newest: dict[tuple[UUID, int], _Row] = {}
+    copies_of: dict[tuple[UUID, int], dict[str, CopyRecord]] = defaultdict(dict)
+    # A version comes once for each inspection of its file, the newest first, and for each copy.
+    for row in reader.execute(statement, {"ids": list(owner_of)}):
+        key = row.resource_id, row.number
+        newest.setdefault(key, row)
+        if copies and row.store is not None and row.store not in copies_of[key]:
+            copies_of[key][row.store] = _copy(row)
+    versions: dict[UUID, list[VersionRecord]] = defaultdict(list)
+    for key, row in newest.items():
         own = sees_all(identity, owner_of[row.resource_id])
-        if row.released_at is None and not own:
-            continue
-        # A version comes once for each inspection of its file, the newest first.
-        versions[row.resource_id].setdefault(
-            row.number, _version(row, tuple(copies_of.get(row.digest, ())), own=own)
-        )
+        if own or row.released_at is not None:
+            found = tuple(copies_of[key].values()) if copies else ()
+            versions[row.resource_id].append(_version(row, found, own=own))
     return [
         ResourceRecord(
             id=resource.id,
@@ -211,24 +214,19 @@ def _records(
             created_at=resource.created_at,
             updated_at=resource.updated_at,
             revision=resource.revision,
-            versions=tuple(versions[resource.id].values()),
+            versions=tuple(versions[resource.id]),
         )
         for resource in resources
     ]
 
 
-def _copies_of(reader: Reader, digests: Collection[str | None]) -> dict[str, list[CopyRecord]]:
-    copies: dict[str, list[CopyRecord]] = defaultdict(list)
-    for row in reader.execute(_COPIES_OF, {"digests": [digest for digest in digests if digest is not None]}):
-        copies[row.digest].append(
-            CopyRecord(
-                store=row.store,
-                locator=row.locator,
-                state=LocationState(row.state),
-                verified_at=row.verified_at,
-            )
-        )
-    return copies
+def _copy(row: _Row) -> CopyRecord:
+    return CopyRecord(
+        store=row.store,
+        locator=row.locator,
+        state=LocationState(row.copy_state),
+        verified_at=row.verified_at,
+    )
 
 
 def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> VersionRecord:
