@@ -277,16 +277,16 @@ class Catalogue:
 
     def _entries(self, session: Session) -> Iterator[CatalogueEntry]:
         """Every public resource, in the order of their ids."""
-        last: UUID | None = None
-        while True:
-            query = select(Resource).where(_PUBLIC).order_by(Resource.id).limit(_BATCH)
-            batch = session.scalars(query if last is None else query.where(Resource.id > last)).all()
-            if not batch:
-                return
-            by_id = {resource.id: resource for resource in batch}
-            for resource_id, rows in groupby(self._files(session, by_id), key=lambda row: row.resource_id):
-                yield self._entry(by_id[resource_id], rows)
-            last = batch[-1].id
+        last = UUID(int=0)
+        # Without asking for public ones: databases would then sort all of these anew for each page.
+        page = select(Resource.id, Resource.visibility).order_by(Resource.id).limit(_BATCH)
+        while rows := session.execute(page.where(Resource.id > last)).all():
+            last = rows[-1].id
+            public = [row.id for row in rows if row.visibility == Visibility.PUBLIC.value]
+            found = session.scalars(select(Resource).where(Resource.id.in_(public)))
+            by_id = {resource.id: resource for resource in found}
+            for resource_id, files in groupby(self._files(session, public), key=lambda row: row.resource_id):
+                yield self._entry(by_id[resource_id], files)
             session.expunge_all()
 
     def _files(self, session: Session, ids: Iterable[UUID]) -> Iterable[Row[*tuple[Any, ...]]]:

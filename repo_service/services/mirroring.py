@@ -12,7 +12,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -68,6 +68,8 @@ _USERNAME: Final = "mirror"
 _CID: Final = re.compile(r"(?:ipfs://)?(baf[a-z2-7]{56})/?")
 _BATCH_RESOURCES: Final = 100
 _BATCH_FILES: Final = 1000
+_PAGE: Final = 200
+_LAST_ID: Final = UUID(int=2**128 - 1)
 _TOLD: Final = 20
 """Reasons that are told of lines that were not taken over."""
 _FORGET_FAILURE_AFTER: Final = 60.0
@@ -244,12 +246,13 @@ class Mirror:
             for batch in _batches(self._entries(lines_of(reader, manifest), result)):
                 entries = [entry for _, entry in batch]
                 with self._database.write() as session:
-                    self._taking(session, owner_id, result).take(entries, after=last)
+                    self._taking(session, owner_id, result).take(entries)
+                self._withdraw(result, after=last, until=entries[-1].id, keep={entry.id for entry in entries})
                 last = entries[-1].id
                 progress(batch[-1][0], manifest.resources)
         progress(manifest.resources, manifest.resources)
+        self._withdraw(result, after=last)
         with self._database.write() as session:
-            self._taking(session, owner_id, result).withdraw(after=last)
             snapshot_id = self._remember(session, offered)
             audit(session, _SYSTEM, "take over", Noun.SNAPSHOT, snapshot_id, manifest=offered.made.digest)
         return result
@@ -261,7 +264,6 @@ class Mirror:
             owner_id,
             result,
             jobs=self._jobs,
-            replicator=self._replicator,
             stores=self._stores,
             ipfs=None if ipfs is None else ipfs.name,
         )
@@ -306,6 +308,34 @@ class Mirror:
             last = entry.id
             yield number, entry
 
+    def _withdraw(
+        self, result: TakenOver, *, after: UUID, until: UUID = _LAST_ID, keep: Collection[UUID] = ()
+    ) -> None:
+        """Withdraw the public resources beyond ``after`` and up to ``until``, but those to keep."""
+        # Without asking for public ones: databases would then look through all of these for each page.
+        page = select(Resource.id, Resource.visibility).order_by(Resource.id).limit(_PAGE)
+        while True:
+            with self._database.write() as session:
+                rows = session.execute(page.where(Resource.id > after, Resource.id <= until)).all()
+                gone = [
+                    row.id for row in rows if row.visibility == Visibility.PUBLIC.value and row.id not in keep
+                ]
+                self._withdraw_all(session, gone)
+            result.withdrawn += len(gone)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].id
+
+    def _withdraw_all(self, session: Session, ids: Collection[UUID]) -> None:
+        query = select(Resource).where(Resource.id.in_(ids)).options(selectinload(Resource.versions))
+        for resource in session.scalars(query).all() if ids else ():
+            resource.visibility = Visibility.WITHDRAWN.value
+            resource.withdrawn_at = resource.updated_at = now()
+            resource.withdrawn_reason = _GONE
+            resource.revision += 1
+            record_change(session, Noun.RESOURCE, resource.id, ChangeKind.WITHDRAWN)
+            self._replicator.ask(session, [version.digest for version in resource.versions])
+
     def _remember(self, session: Session, offered: Offered) -> UUID:
         """The snapshot that is here now; the same one only once."""
         newest = session.scalar(select(Snapshot).order_by(Snapshot.id.desc()).limit(1))
@@ -346,7 +376,6 @@ class _Taking:
         result: TakenOver,
         *,
         jobs: Jobs,
-        replicator: Replicator,
         stores: Sequence[str],
         ipfs: str | None,
     ) -> None:
@@ -355,12 +384,11 @@ class _Taking:
         self._owner_id = owner_id
         self._result = result
         self._jobs = jobs
-        self._replicator = replicator
         self._stores = stores
         self._ipfs = ipfs
 
-    def take(self, batch: Sequence[CatalogueEntry], *, after: UUID) -> None:
-        """Take these over; what else there is beyond ``after`` and before the last of them is gone."""
+    def take(self, batch: Sequence[CatalogueEntry]) -> None:
+        """Take these over."""
         files = _KnownFiles(self._session, batch, self._stores)
         ids = [entry.id for entry in batch]
         known = {
@@ -380,26 +408,6 @@ class _Taking:
                 self._result.reject(f"{entry.url}: {error}")
                 continue
             self._take_one(entry, resource, files)
-        self.withdraw(after=after, until=ids[-1], keep=ids)
-
-    def withdraw(self, *, after: UUID, until: UUID | None = None, keep: Sequence[UUID] = ()) -> None:
-        """Withdraw the public resources beyond ``after`` and up to ``until``, but those to keep."""
-        query = select(Resource).where(
-            Resource.owner_id == self._owner_id,
-            Resource.id > after,
-            Resource.visibility == Visibility.PUBLIC.value,
-            Resource.id.not_in(keep),
-        )
-        if until is not None:
-            query = query.where(Resource.id <= until)
-        for resource in self._session.scalars(query.options(selectinload(Resource.versions))).all():
-            resource.visibility = Visibility.WITHDRAWN.value
-            resource.withdrawn_at = resource.updated_at = now()
-            resource.withdrawn_reason = _GONE
-            resource.revision += 1
-            record_change(self._session, Noun.RESOURCE, resource.id, ChangeKind.WITHDRAWN)
-            self._replicator.ask(self._session, [version.digest for version in resource.versions])
-            self._result.withdrawn += 1
 
     def _take_one(self, entry: CatalogueEntry, resource: Resource | None, files: _KnownFiles) -> None:
         values = _values_of(entry)
@@ -414,7 +422,6 @@ class _Taking:
                 **values,
             )
             self._session.add(resource)
-            self._session.flush()
         versions = {} if new else {version.number: version for version in resource.versions}
         changed = _set(resource, values) or new
         for file in entry.files:
@@ -503,7 +510,6 @@ class _KnownFiles:
         if file.digest not in self._blobs:
             blob = Blob(digest=file.digest, size=file.size, media_type=file.media_type, claimed_at=now())
             self._session.add(blob)
-            self._session.flush()
             self._blobs[file.digest] = blob
         place = self._places.get((file.digest, store))
         if place is None:

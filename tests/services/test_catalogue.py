@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from repo_service.domain.errors import Conflict, NotFound
 from repo_service.domain.identity import Role
@@ -105,6 +105,22 @@ def test_more_than_fits_into_one_batch(service: Service, monkeypatch: pytest.Mon
     assert record is not None
     assert {line["identifier"] for line in lines(service.services, record)} == ids
     assert told == [(number, 5) for number in range(1, 6)]
+
+
+def test_pages_are_read_by_their_ids(service: Service) -> None:
+    """Not by way of an index of what is public, all of which would be sorted for each of them."""
+    publish(service, service.member())
+    plans = []
+
+    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("SELECT resources.id") and "LIMIT" in statement:
+            plan = connection.connection.cursor()
+            plans.append(str(plan.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()))
+
+    event.listen(service.services.database.engine, "before_cursor_execute", explain)
+    snapshot(service)
+    assert plans
+    assert all("sqlite_autoindex_resources" in plan and "TEMP B-TREE" not in plan for plan in plans)
 
 
 def test_nothing_private_is_in_it(service: Service) -> None:

@@ -274,6 +274,17 @@ class TestTakingOver:
         [item] = public(mirror).values()
         assert mirror.client().get(path_of(item["versions"][0]["download_url"])).data == b"Some file\n"
 
+    def test_very_many_are_gone_at_once(
+        self, network: Network, mirror: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("repo_service.services.mirroring._PAGE", 2)
+        restore(mirror, put(network, [line(number) for number in range(1, 20)]), lazy=True)
+        left = [line(number) for number in (6, 13)]
+        result = restore(mirror, put(network, left, generated_at="2026-03-02T12:00:00Z"), lazy=True)
+        assert (result.withdrawn, result.unchanged) == (17, 2)
+        mirror.work()
+        assert {item["title"] for item in public(mirror).values()} == {"Resource 6", "Resource 13"}
+
     def test_an_interrupted_one_goes_on(
         self, network: Network, mirror: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
