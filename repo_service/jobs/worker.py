@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -61,12 +62,17 @@ def handlers_of(services: Services) -> Handlers:
 def work(services: Services, queue: Queue, *, threads: int) -> None:
     """Catch up with what was left, then take hints until stopped."""
     handlers = handlers_of(services)
-    for catch_up in (handlers.sweep, handlers.replicate):
-        try:
-            catch_up()
-        except Exception:  # a full disk, a database that is just started: the next sweep comes in a minute
-            log.exception("catching up failed")
+    _catch_up(handlers.sweep)
+    # Beside: in a big catalogue it takes a while to see that nothing is owed.
+    threading.Thread(target=_catch_up, args=(handlers.replicate,), name="owed", daemon=True).start()
     queue.consume(handlers, threads=threads)
+
+
+def _catch_up(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except Exception:  # a full disk, a database that is just started: the next sweep comes in a minute
+        log.exception("catching up failed")
 
 
 def _counts(services: Services) -> dict[str, int]:
