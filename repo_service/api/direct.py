@@ -22,21 +22,18 @@ from repo_service.api.schemas import (
 )
 from repo_service.api.uploads import until_verified, upload_out, upload_url
 from repo_service.domain.errors import InvalidInput
-from repo_service.domain.resources import UploadState
 from repo_service.http import receiving
 from repo_service.http.context import identity, services
 from repo_service.http.file_names import clean_file_name
 
 blueprint = APIBlueprint("direct", __name__, url_prefix="/api/v1/uploads", tag="Uploads")
 
-_UNDER_WAY = (UploadState.VERIFYING, UploadState.PUBLISHING)
 _OPTIONAL_BODY: dict[str, Any] = {
     "requestBody": {
         "required": False,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CompleteIn"}}},
     }
 }
-_LATER = {"Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer"}}}
 
 
 @blueprint.post("/direct")

@@ -49,6 +49,7 @@ from storage import (
     PresignedMultipart,
     Sidecar,
     StorageError,
+    StorageUnavailable,
     presigned_multipart,
 )
 from storage import PartsMissing as PartsMissingInStore
@@ -228,10 +229,12 @@ class DirectUploads:
                 self._inspector.look(reading.source, reading.sign_of_life) if self._looks(upload) else None
             )
             reading.source.finish()
+            reason = reading.mismatch(upload.expected_digest)
+            if reason is not None:  # the store may be to blame, or the line to it
+                self._require_same(reading, _Reading(store, key, upload.declared_size, report))
         except BlobNotFound:
             self._fail(upload.id, "The store has lost the bytes of this upload: send them again.")
             return
-        reason = reading.mismatch(upload.expected_digest)
         if reason is not None:
             self._fail(upload.id, reason)
             return
@@ -239,6 +242,8 @@ class DirectUploads:
         def also(session: Session, blob: Blob) -> None:
             if record is not None:
                 self._inspector.keep(session, blob, record)
+            else:  # its job has found nothing that a version could take over
+                session.get_one(Upload, upload.id).job_id = None
 
         try:
             self._uploads.keep(
@@ -317,6 +322,12 @@ class DirectUploads:
         with self._database.read() as session:
             attempts = session.scalar(select(Job.attempts).where(Job.id == upload.job_id))
         return attempts is None or attempts <= _LOOKS
+
+    def _require_same(self, reading: _Reading, again: _Reading) -> None:
+        """Before anything is refused, what was read is read once more. Raises StorageUnavailable."""
+        again.source.finish()
+        if again.fingerprint.digest != reading.fingerprint.digest:
+            raise StorageUnavailable("the store gives other bytes each time it is asked")
 
     def _fail(self, upload_id: UUID, reason: str, expected: UploadState = UploadState.VERIFYING) -> None:
         """Nothing is kept of the upload but the reason. Does nothing when it is in another state by now."""

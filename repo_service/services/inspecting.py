@@ -161,6 +161,7 @@ class Inspector:
                 Version.inspected_at.is_(None),
                 Upload.way == UploadWay.DIRECT.value,
                 Upload.state == UploadState.USED.value,
+                Upload.job_id.is_not(None),
                 InspectionRecord.created_at >= Upload.created_at,
             )
         ).all()

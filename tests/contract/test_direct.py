@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
@@ -20,13 +20,14 @@ from sqlalchemy import delete, select, update
 from repo_service.domain.identity import SCOPES_OF_ROLE, Role, Scope
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.http.metrics import Metrics
-from repo_service.models import Account, Job, Upload
+from repo_service.inspection.base import Progress, Source
+from repo_service.models import Account, InspectionRecord, Job, Upload
 from repo_service.models.base import now
 from repo_service.services import direct as direct_module
 from repo_service.services import uploads as uploads_module
 from repo_service.services.inspecting import Inspector
 from storage import Observation, StorageRefused, StorageUnavailable, presigned_multipart
-from storage.checked import CheckedStore
+from storage.checked import CheckedReader, CheckedStore
 from tests.contract.support import (
     DRAFT_BYTES,
     count,
@@ -935,7 +936,8 @@ def test_the_store_is_away_while_it_is_verified(
 def test_a_file_that_breaks_a_parser_is_verified_all_the_same(
     service: Service, teacher: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After two attempts it is not looked into any more; the version's own job will say what is wrong."""
+    """After two attempts it is not looked into any more; the version's own job will say what is wrong, and
+    takes nothing over from somebody else's."""
     upload = sent(teacher, DRAFT_BYTES)
 
     def breaks(*_arguments: object) -> None:
@@ -948,9 +950,65 @@ def test_a_file_that_breaks_a_parser_is_verified_all_the_same(
             _again(service)
     assert look(teacher, upload)["state"] == "finished"
     assert count(service.services, "inspections") == 0
-    resource = json_of(_use(teacher, upload), 201)
+    share(service.member("other"), DRAFT_BYTES)
     service.work()
+    assert count(service.services, "inspections") == 1
+    resource = json_of(_use(teacher, upload), 201)
+    looked: list[str] = []
+    look_inside = Inspector.look
+
+    def noted(self: Inspector, source: Source, report: Progress) -> InspectionRecord:
+        looked.append("inside")
+        return look_inside(self, source, report)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Inspector, "look", noted)
+        service.work()
+    assert looked == ["inside"]
     assert json_of(teacher.get(path_of(resource["api_url"])))["versions"][0]["kind"] == "file"
+
+
+class _FlipsBits:
+    """A reader over a bad line."""
+
+    def __init__(self, reader: CheckedReader, bit: int) -> None:
+        self._reader = reader
+        self._bit = bit
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._reader.read(size)
+        return data[:-1] + bytes([data[-1] ^ 1 << self._bit]) if data else data
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def test_a_bad_line_to_the_store_refuses_nothing(
+    service: Service, teacher: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read wrongly once is read again before it is deleted."""
+    upload = sent(teacher, DRAFT_BYTES, sha256=sha256(DRAFT_BYTES))
+    open_multipart = CheckedStore.open_multipart
+    opened: list[int] = []
+
+    def sometimes(self: CheckedStore, key: str, *, offset: int = 0, length: int | None = None) -> Any:
+        opened.append(offset)
+        reader = open_multipart(self, key, offset=offset, length=length)
+        return _FlipsBits(reader, len(opened)) if len(opened) < 3 else reader
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckedStore, "open_multipart", sometimes)
+        for _ in range(3):
+            _again(service)
+    assert len(opened) == 3
+    finished = look(teacher, upload)
+    assert (finished["state"], finished["sha256"]) == ("finished", sha256(DRAFT_BYTES))
 
 
 def test_a_job_that_failed_is_tried_again_later(
