@@ -45,6 +45,7 @@ from storage import (
 from storage.checks import Checks
 
 _BATCH = 200
+_SILENT = "the store does not answer"
 _GIVEN_UP_FOR = timedelta(days=1)
 """How long a blob that no store has right is left alone: it is read to its end each time."""
 
@@ -128,9 +129,11 @@ class Replicator:
         waits: list[str] = []
         lost = False
         for store in self._stores:
+            if store in lacking and self._stores.is_silent(store.name):
+                waits.append(f"{store.name}: {_SILENT}")  # as a moment ago: its time-outs are not paid again
+                continue
             try:
                 if store in lacking:
-                    self._require_answering(store)
                     self.bring(digest, store, progress=progress)
                     self._stores.note_answered(store.name)
                 elif store.name in blob.places and store.name in blob.unwanted:
@@ -253,18 +256,19 @@ class Replicator:
 
     # How a copy comes and goes
 
-    def _require_answering(self, store: BlobStore) -> None:
-        """Refuse what would only run into the same time-outs as a moment ago."""
-        if self._stores.is_silent(store.name):
-            raise StorageUnavailable("it did not answer a moment ago")
-
     def _bring(self, blob: _Blob, target: BlobStore, progress: Progress, *, first: str | None = None) -> None:
         place = blob.places.get(target.name)
         if place is not None:  # what was found wrong once may be right again: a disk that was not mounted
             state = self._copies.verify(blob.digest, place.copy, progress=progress)
             if state is LocationState.PRESENT:
                 return
-        locator, checks = self._copy(blob, target, progress, first=first)
+        try:
+            locator, checks = self._copy(blob, target, progress, first=first)
+        except StorageUnavailable:
+            if place is None:
+                raise
+            # It has just been read from. A store that first has to remove what is damaged can take it now.
+            locator, checks = self._copy(blob, target, progress, first=first)
         self._keep(blob.digest, target, locator, checks)
 
     def _copy(
@@ -442,4 +446,4 @@ def _reason(error: Exception) -> str:
         case SourceSilent():
             return str(error)
         case _:
-            return "the store does not answer"
+            return _SILENT

@@ -17,7 +17,7 @@ from repo_service.models import BlobLocation
 from repo_service.models.base import now
 from storage import StorageUnavailable
 from tests.contract.support import DRAFT_BYTES, path_of, problem_of, publish, sha256, share
-from tests.support.copies import flip, lose, states, there
+from tests.support.copies import flip, locator, lose, states, there
 from tests.support.ipfs import Node
 from tests.support.running import running, wait_for
 from tests.support.service import MakeService, Service, json_of
@@ -173,6 +173,24 @@ def test_a_copy_in_ipfs_has_an_address_of_its_own(kubo: Node, make_service: Make
     service.work()
     assert list(service.services.stores["ipfs"].iter()) == []
     assert states(service.services, sha256(DRAFT_BYTES)) == {"file": "present"}
+
+
+def test_a_damaged_copy_in_ipfs_is_put_right(lonely_node: Node, make_service: MakeService) -> None:
+    """The node keeps what it has, right or wrong, until it has been told to remove it: one job does both."""
+    service = make_service(replica_urls=(lonely_node.store_url(),))
+    publish(service, service.member())
+    service.work()
+    digest = sha256(DRAFT_BYTES)
+    name = lonely_node.run(
+        "cid", "format", "-b=base32upper", "-f=%M", locator(service.services, digest, "ipfs")
+    )
+    name = name.removeprefix("B")
+    block = lonely_node.folder / "blocks" / name[-3:-1] / f"{name}.data"
+    block.write_bytes(DRAFT_BYTES.upper())
+    assert [found.store for found in service.services.verifier.verify()] == ["ipfs"]
+    service.work()
+    assert states(service.services, digest) == {"file": "present", "ipfs": "present"}
+    assert there(service.services, digest, "ipfs") == DRAFT_BYTES
 
 
 # Downloads that somebody else gives out
