@@ -57,7 +57,7 @@ CATALOGUE: Mapping[str, Kind] = {
     "unauthorised": Kind(401, "Not signed in", "Sign in, or send a valid token as Authorization: Bearer."),
     "forbidden": Kind(403, "Not allowed", "Ask the owner or an administrator."),
     "insufficient-scope": Kind(403, "Token lacks a scope", "Use a token that has the scope given."),
-    "read-only": Kind(403, "Read-only mirror", "Do this where home says."),
+    "read-only": Kind(403, "Read-only mirror", "Do this at the home of the mirror."),
     "too-many-requests": Kind(429, "Too many requests", "Wait as long as Retry-After says."),
     # What is sent
     "malformed-request": Kind(400, "Malformed request", "Correct the request: it cannot be read as it is."),
@@ -96,7 +96,9 @@ CATALOGUE: Mapping[str, Kind] = {
     "blob-missing": Kind(
         500, "File missing", "Tell the operators the request id: the store has lost this file."
     ),
-    "not-fetched": Kind(503, "Not fetched yet", "Try again after the seconds in Retry-After, or go to home."),
+    "not-fetched": Kind(
+        503, "Not fetched yet", "Try again after the seconds in Retry-After, or get it at its home."
+    ),
     "busy": Kind(503, "Busy", "Try again after the seconds in Retry-After."),
     "internal": Kind(500, "Internal error", "Try again; if it stays, tell the operators the request id."),
 }

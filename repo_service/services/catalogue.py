@@ -186,7 +186,7 @@ class Catalogue:
     # When
 
     def enqueue_due(self) -> bool:
-        """Have a snapshot published when it is time; returns whether it is."""
+        """Have a snapshot published when it is time; returns whether it is. A sweep finds the job."""
         if not self._settings.every or self._settings.read_only:
             return False
         with self._database.read() as session:
@@ -197,7 +197,7 @@ class Catalogue:
         ):
             return False
         with self._database.write() as session:
-            self._jobs.enqueue(session, JobKind.SNAPSHOT, _KEY)
+            self._jobs.enqueue(session, JobKind.SNAPSHOT, _KEY, hint=False)
         return True
 
     def run(self, key: str, report: Report) -> None:

@@ -97,7 +97,7 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
             for offer in ('href="/upload', 'href="/mine', 'href="/sign-in'):
                 assert offer not in response.text, address
             if response.status_code == 403:
-                assert "read-only mirror" in response.text
+                assert "This is a read-only mirror" in response.text
                 refused.add(rule.endpoint)
             else:
                 assert response.status_code in (200, 302, 404), address

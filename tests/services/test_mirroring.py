@@ -617,6 +617,8 @@ class TestLazily:
         problem = problem_of(refused, "not-fetched")
         assert problem["home"] == line(1)["id"]
         assert int(refused.headers["Retry-After"]) > 0
+        page = lazy.client().post("/sign-in", headers={"Accept": "text/html"})
+        assert f'href="{HQ}"' in page.text
         lazy.work()
         assert lazy.client().get(self.PATH).data == b"Some file\n"
         [version] = json_of(lazy.client().get(f"/api/v1/resources/{line(1)['identifier']}"))["versions"]
