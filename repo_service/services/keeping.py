@@ -99,8 +99,9 @@ class Keeper:
                     claimed_at=moment,
                     created_at=moment,
                 )
-                blob = session.scalars(select(Blob).where(Blob.digest == made.digest).with_for_update()).one()
-                if blob.deleting_at is None:
+                blob = session.scalar(select(Blob).where(Blob.digest == made.digest).with_for_update())
+                # None: it was there when it was to be inserted, and was deleted in the same moment.
+                if blob is not None and blob.deleting_at is None:
                     blob.claimed_at = moment
                     found = session.scalar(
                         select(BlobLocation.locator).where(

@@ -81,10 +81,11 @@ class Mover:
             )
         after = 0
         while batch := self._in_both(source, target, after):
-            for place_id, locator, kept, size in batch:
+            for place_id, digest, locator, kept, size in batch:
                 if _is_whole(to, kept, size):
                     old.delete(locator)
                     with self._database.write() as session:
+                        session.execute(select(Blob.digest).where(Blob.digest == digest).with_for_update())
                         session.execute(delete(BlobLocation).where(BlobLocation.id == place_id))
                     progress()
             after = batch[-1][0]
@@ -103,11 +104,11 @@ class Mover:
             raise Conflict(f"{target} is public: it gets released versions only, by itself.")
         return self._stores[source], self._stores[target]
 
-    def _in_both(self, source: str, target: str, after: int) -> list[tuple[int, Locator, Locator, int]]:
-        """Copies in ``source`` that are present in ``target``, too: id, either locator, size."""
+    def _in_both(self, source: str, target: str, after: int) -> list[tuple[int, str, Locator, Locator, int]]:
+        """Copies in ``source`` that are present in ``target``, too: id, digest, either locator, size."""
         other = aliased(BlobLocation)
         query = (
-            select(BlobLocation.id, BlobLocation.locator, other.locator, Blob.size)
+            select(BlobLocation.id, Blob.digest, BlobLocation.locator, other.locator, Blob.size)
             .join(Blob, Blob.digest == BlobLocation.digest)
             .join(other, other.digest == BlobLocation.digest)
             .where(
@@ -121,8 +122,8 @@ class Mover:
         )
         with self._database.read() as session:
             return [
-                (place_id, Locator(locator), Locator(kept), size)
-                for place_id, locator, kept, size in session.execute(query)
+                (place_id, digest, Locator(locator), Locator(kept), size)
+                for place_id, digest, locator, kept, size in session.execute(query)
             ]
 
 

@@ -62,8 +62,8 @@ def _note(session: Session, store: str, stored: StoredBlob) -> Seen:
         claimed_at=moment,
         created_at=moment,
     )
-    blob = session.scalars(select(Blob).where(Blob.digest == sidecar.digest).with_for_update()).one()
-    if blob.deleting_at is not None:
+    blob = session.scalar(select(Blob).where(Blob.digest == sidecar.digest).with_for_update())
+    if blob is None or blob.deleting_at is not None:
         return Seen(locator=stored.locator, new=False, oddity="is just being deleted")
     whole = stored.size == blob.size
     state = LocationState.PRESENT if whole else LocationState.CORRUPT

@@ -286,10 +286,9 @@ class Uploads:
                     claimed_at=now(),
                     created_at=now(),
                 )
-                blob = session.scalars(
-                    select(Blob).where(Blob.digest == sidecar.digest).with_for_update()
-                ).one()
-                if blob.deleting_at is None:
+                blob = session.scalar(select(Blob).where(Blob.digest == sidecar.digest).with_for_update())
+                # None: it was there when it was to be inserted, and was deleted in the same moment.
+                if blob is not None and blob.deleting_at is None:
                     blob.claimed_at = now()
                     blob.checks = checks
                     row.state, row.digest = UploadState.PUBLISHING.value, sidecar.digest

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, Role
@@ -354,6 +354,28 @@ def test_a_restore_that_is_just_being_committed_is_not_emptied(
     assert done[0].resources == 0
     got = service.client().get(path_of(resource["versions"][0]["download_url"]))
     assert got.data == DRAFT_BYTES
+
+
+def test_bytes_whose_row_goes_in_the_moment_they_are_claimed(
+    postgres_url: str, make_service: MakeService
+) -> None:
+    """The row is there when it is to be inserted, and gone when it is to be locked."""
+    service = make_service(database_url=postgres_url)
+    teacher, other = service.member("teacher"), service.member("other")
+    _orphan(service, teacher)
+    answers: list[Any] = []
+    with Session(service.services.database.engine) as collecting:
+        collecting.execute(delete(BlobLocation))
+        collecting.execute(update(Upload).values(digest=None))
+        collecting.execute(delete(Blob))
+        collecting.flush()
+        thread = threading.Thread(target=lambda: answers.append(_upload(other)))
+        thread.start()
+        thread.join(1)
+        collecting.commit()
+    thread.join(20)
+    resource = json_of(answers[0], 201)
+    assert other.get(path_of(resource["versions"][0]["download_url"])).data == DRAFT_BYTES
 
 
 def test_a_store_that_does_not_answer_loses_nothing(
