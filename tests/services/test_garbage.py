@@ -365,13 +365,13 @@ def test_bytes_whose_row_goes_in_the_moment_they_are_claimed(
     _orphan(service, teacher)
     answers: list[Any] = []
     with Session(service.services.database.engine) as collecting:
-        collecting.execute(delete(BlobLocation))
-        collecting.execute(update(Upload).values(digest=None))
-        collecting.execute(delete(Blob))
-        collecting.flush()
+        collecting.execute(select(Blob.digest).with_for_update())
         thread = threading.Thread(target=lambda: answers.append(_upload(other)))
         thread.start()
         thread.join(1)
+        collecting.execute(delete(BlobLocation))
+        collecting.execute(update(Upload).where(Upload.digest.is_not(None)).values(digest=None))
+        collecting.execute(delete(Blob))
         collecting.commit()
     thread.join(20)
     resource = json_of(answers[0], 201)
