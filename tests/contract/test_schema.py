@@ -23,6 +23,7 @@ from schemathesis.transport.serialization import Binary
 from repo_service.api import SPEC_PATH, tus
 from repo_service.domain.identity import Role
 from repo_service.domain.vocabularies import names
+from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
 from tests.contract.test_schema_document import COMMITTED
 from tests.support.direct import bucket_settings
 from tests.support.objects import Maker
@@ -141,9 +142,15 @@ class Asker:
             "token_id": self.maker.token,
             "client_id": self.maker.client,
             "account_id": self.maker.account,
-            "name": lambda: names()[self._turn(operation) % len(names())],
+            "name": lambda: self._name(operation),
+            "digest": lambda: self.maker.snapshot,
         }
         return str(made[name]())
+
+    def _name(self, operation: str) -> str:
+        if operation.startswith("downloadSnapshot"):
+            return (MANIFEST_NAME, CATALOGUE_NAME)[self._turn(operation) % 2]
+        return names()[self._turn(operation) % len(names())]
 
     def _resource(self, operation: str) -> object:
         maker = self.maker

@@ -65,7 +65,7 @@ def test_the_public_address_decides_what_s3_declares() -> None:
         f"{base}&public_endpoint_url=https://files.example.org", access_key="a", secret_key="b"
     )
     assert private.capabilities == frozenset()
-    assert public.capabilities == {Capability.PRESIGNED_DOWNLOAD}
+    assert public.capabilities == {Capability.PRESIGNED_DOWNLOAD, Capability.PRESIGNED_MULTIPART}
 
 
 def test_asking_for_what_is_not_declared_is_an_error() -> None:

@@ -57,6 +57,14 @@ class Maker:
         self.service.work()
         return made
 
+    @cached_property
+    def snapshot(self) -> str:
+        """SHA-256 of the manifest of the published catalogue."""
+        assert self.released
+        published = self.service.services.catalogue.publish()
+        assert published is not None
+        return published.manifest.digest
+
     def draft(self, *, release: bool = False) -> ResourceRecord:
         """A resource that could be released, once its file is inspected."""
         return self.service.services.resources.create(
