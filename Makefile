@@ -41,6 +41,10 @@ format: $(VENV)/.installed-dev ## Rewrite the sources in the house's style
 bench: $(VENV)/.installed-dev ## Measure against the floor of the same machine; bench/results.json
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: faults
+faults: $(VENV)/.installed-dev ## Kill, stop and fill what the service runs on, at each step; build/faults.md
+	$(BIN)/python -m tests.faults $(ARGS)
+
 .PHONY: e2e
 e2e: $(VENV)/.installed-dev ## The tests that need a running Moodle
 	$(BIN)/python -m pytest -m e2e $(ARGS)
