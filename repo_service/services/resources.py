@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from typing import Any
 from uuid import UUID
 
@@ -190,7 +190,7 @@ class Resources:
         resource_id: UUID,
         description: Description,
         *,
-        if_match: Collection[str] | None = None,
+        if_match: Set[str] | None = None,
     ) -> ResourceRecord:
         """Change what is given. ``if_match`` are entity tags, of which one must be that of the present state.
 

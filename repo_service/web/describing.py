@@ -77,14 +77,14 @@ def describe(resource_id: UUID) -> AnyResponse:
     """Save what was changed; the form again, with what was typed, where that cannot be."""
     record = _own(resource_id)
     values = _values_in(request.form)
-    etag = request.form.get("etag") or None
+    etag = request.form.get("etag", "")
     try:
         services().resources.describe(
-            identity(), resource_id, _changes(_values_of(record), values), if_match=etag
+            identity(), resource_id, _changes(_values_of(record), values), if_match={etag} if etag else None
         )
     except InvalidInput as error:
         messages = {item.pointer.split("/")[1]: item.detail for item in error.errors}
-        return _form(record, values, etag=etag or "", status=CATALOGUE[error.code].status, messages=messages)
+        return _form(record, values, etag=etag, status=CATALOGUE[error.code].status, messages=messages)
     except PreconditionFailed as error:
         return _form(record, values, etag=record.etag, status=CATALOGUE[error.code].status, stale=True)
     return redirect(url_for("web.resource", resource_id=resource_id), 303)

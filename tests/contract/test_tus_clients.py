@@ -97,8 +97,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _arrived(repository: Running, url: str, path: Path) -> None:
-    """The upload becomes a resource, whose file is this one."""
+def _arrived(repository: Running, url: str, path: Path, *, seconds: float = 60) -> None:
+    """The upload becomes a resource, whose file is this one; it has so long to be finished."""
     upload_id = url.rpartition("/")[2]
 
     def finished() -> Any:
@@ -106,7 +106,7 @@ def _arrived(repository: Running, url: str, path: Path) -> None:
         assert found["state"] in ("open", "verifying", "publishing", "finished"), found
         return found if found["state"] == "finished" else None
 
-    upload = wait_for(finished, "the upload to be finished", 60)
+    upload = wait_for(finished, "the upload to be finished", seconds)
     assert upload["sha256"] == _sha256(path)
     made = repository.client.post("/api/v1/resources", json={"upload": upload_id})
     assert made.status_code == 201, made.text
@@ -305,11 +305,14 @@ def test_the_whole_service_is_killed_and_started_again(
 
 
 def _arrived_after_the_worker_died(repository: Running, sender: Any, path: Path) -> None:
-    """The last bytes, and then a kill of the worker that is to read them."""
+    """The last bytes, and then a kill of the worker that is to read them.
+
+    The sweep that finds a job whose lease is over comes once a minute.
+    """
     sender.chunk_size = 192 * MIB
     sender.upload()
     repository.worker().kill()
-    _arrived(repository, sender.url, path)
+    _arrived(repository, sender.url, path, seconds=180)
 
 
 def test_the_spool_in_many_goes(spooling: Running, tmp_path: Path, uploader: Uploader) -> None:

@@ -123,3 +123,10 @@ def test_two_who_edit_at_once_are_told(shared: Shared) -> None:
     assert again["title"] == "The slow one"
     assert slow.client.post(url, data=again, headers=slow.headers).status_code == 303
     assert shared.json()["title"] == "The slow one"
+
+
+def test_only_the_state_that_was_edited_counts(shared: Shared) -> None:
+    """Its number may well stand somewhere in the tag of another one."""
+    stale = Page(shared.owner.send(f"{shared.url}/edit", "/edit", title="Late", etag="0-p123456789.abcdef"))
+    assert stale.status == 412
+    assert shared.json()["title"] != "Late"
