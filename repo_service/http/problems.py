@@ -15,6 +15,7 @@ import structlog
 from flask import Flask, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
+from sqlalchemy.exc import DBAPIError
 from structlog.typing import FilteringBoundLogger
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
@@ -22,12 +23,16 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain import errors as domain
 from repo_service.http import request_ids
+from repo_service.models.database import Outage, outage_of
 from storage import errors as storage
 
 MEDIA_TYPE = "application/problem+json"
 
 STORAGE_RETRY_AFTER = 30
 """Seconds after which to ask again for what an unreachable store holds."""
+
+DATABASE_RETRY_AFTER = 10
+"""Seconds after which a database that was started again answers."""
 
 MAX_ERRORS = 100
 """Most values that one problem names: nobody reads more, and each names what was sent."""
@@ -93,6 +98,7 @@ CATALOGUE: Mapping[str, Kind] = {
     # What the service cannot do
     "storage-full": Kind(507, "Storage full", "Try again later; the operators have to make room."),
     "storage-unavailable": Kind(503, "Storage unavailable", "Try again later."),
+    "database-unavailable": Kind(503, "Database unavailable", "Try again later."),
     "blob-missing": Kind(
         500, "File missing", "Tell the operators the request id: the store has lost this file."
     ),
@@ -245,8 +251,8 @@ def _cause(error: Exception) -> _Cause:
     match error:
         case domain.DomainError():
             return _domain_cause(error)
-        case storage.StorageError():
-            return _storage_cause(error)
+        case storage.StorageError() | DBAPIError():
+            return _outage_cause(error)
         case ValidationError():
             return _domain_cause(invalid_input(error))
         case apiflask.HTTPError():
@@ -269,11 +275,13 @@ def _domain_cause(error: domain.DomainError) -> _Cause:
     )
 
 
-def _storage_cause(error: storage.StorageError) -> _Cause:
+def _outage_cause(error: storage.StorageError | DBAPIError) -> _Cause:
     # What drivers say is for operators: it may name hosts and paths.
-    match error:
-        case storage.StorageFull():
+    match outage_of(error) if isinstance(error, DBAPIError) else error:
+        case storage.StorageFull() | Outage.FULL:
             return _Cause("storage-full")
+        case Outage.AWAY:
+            return _Cause("database-unavailable", headers={"Retry-After": str(DATABASE_RETRY_AFTER)})
         case storage.StorageUnavailable() | storage.StorageRefused():
             return _Cause("storage-unavailable", headers={"Retry-After": str(STORAGE_RETRY_AFTER)})
         case storage.BlobNotFound():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import enum
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import Busy
@@ -21,6 +23,37 @@ CHANGED = "changed"
 BUSY_TIMEOUT_SECONDS = 30
 _TURN_STATES = frozenset({"40001", "40P01", "55P03"})
 """serialization_failure, deadlock_detected, lock_not_available (PostgreSQL, appendix A)."""
+_FULL_STATE = "53100"
+"""disk_full (PostgreSQL, appendix A)."""
+_AWAY_CLASSES = ("08", "53", "57P", "58")
+"""Beginnings of SQLSTATE: connection exceptions, too few resources, shut down or starting, system errors
+(PostgreSQL, appendix A)."""
+_AWAY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+_PRIMARY_CODE = 0xFF
+"""The part of an extended result code that is the primary one (sqlite.org/rescode.html)."""
+
+
+class Outage(enum.Enum):
+    """Why the database cannot do what it is asked for, though nothing is wrong with that."""
+
+    FULL = "full"
+    AWAY = "away"
+
+
+def outage_of(error: DBAPIError) -> Outage | None:
+    """The outage that ``error`` tells of; None when it is about the question."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        if code == sqlite3.SQLITE_FULL:
+            return Outage.FULL
+        return Outage.AWAY if code in _AWAY_CODES else None
+    state = getattr(cause, "sqlstate", None)
+    if state == _FULL_STATE:
+        return Outage.FULL
+    if state is None:  # there was nobody to send one
+        return Outage.AWAY if isinstance(error, (OperationalError, InterfaceError)) else None
+    return Outage.AWAY if error.connection_invalidated or state.startswith(_AWAY_CLASSES) else None
 
 
 def engine_options(url: str) -> dict[str, Any]:
