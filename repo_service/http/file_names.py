@@ -50,8 +50,8 @@ def _shortened(name: str) -> str:
     if len(data) <= MAX_BYTES:
         return name
     stem, dot, extension = name.rpartition(".")
-    ending = (dot + extension).encode() if stem else b""
-    if len(ending) > _MAX_EXTENSION_BYTES:
+    ending = (dot + extension).encode()
+    if not stem or len(ending) > _MAX_EXTENSION_BYTES:
         stem, ending = name, b""
     room = MAX_BYTES - len(ending)
     return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + ending.decode()

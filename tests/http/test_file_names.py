@@ -52,7 +52,18 @@ def test_a_long_tail_is_no_extension() -> None:
     assert clean_file_name("a." + "b" * 300) == "a." + "b" * 253
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=())))
+@pytest.mark.parametrize("name", ["x" * 300, "ü" * 200, "漢" * 100])
+def test_long_names_without_an_extension(name: str) -> None:
+    short = clean_file_name(name)
+    assert name.startswith(short)
+    assert MAX_BYTES - 3 <= len(short.encode()) <= MAX_BYTES
+
+
+@given(
+    st.text(alphabet=st.characters(exclude_categories=())).flatmap(
+        lambda text: st.sampled_from([text, text * 300])
+    )
+)
 def test_any_text_becomes_a_name(raw: str) -> None:
     name = clean_file_name(raw)
     assert 1 <= len(name.encode()) <= MAX_BYTES
