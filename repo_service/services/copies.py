@@ -136,19 +136,10 @@ class Copies:
         self, digest: str, copy: Copy, progress: Callable[[int], object]
     ) -> tuple[LocationState, bytes | None]:
         """What the copy is, and the checksums of its chunks when it is right."""
-        found, checks = hashlib.sha256(), Checks()
-        try:
-            with copy.store.open(copy.locator) as reader:
-                while block := reader.read(BLOCK_SIZE):
-                    found.update(block)
-                    checks.update(block)
-                    progress(len(block))
-        except BlobNotFound as error:
-            return LocationState(fault_of(error).value), None
-        self._stores.note_answered(copy.store.name)
-        if found.hexdigest() != digest:
-            return LocationState.CORRUPT, None
-        return LocationState.PRESENT, checks.value()
+        state, checks = read_back(digest, copy, progress)
+        if state is not LocationState.MISSING:
+            self._stores.note_answered(copy.store.name)
+        return state, checks
 
     def _note(self, session: Session, digest: str, copy: Copy, state: LocationState) -> None:
         """As ``note``. Nothing is written when the row names another place by now."""
@@ -195,6 +186,28 @@ class _Watcher:
             self._copies.note(self._digest, copy, LocationState(fault.value))
         except Exception:  # whoever reads gets the bytes from elsewhere; somebody else will see it again
             log.exception("a fault could not be noted", digest=self._digest)
+
+
+def read_back(
+    digest: str, copy: Copy, progress: Callable[[int], object] = lambda count: None
+) -> tuple[LocationState, bytes | None]:
+    """Read a copy to its end: what it is, and the checksums of its chunks when it is right.
+
+    ``progress`` is told how many bytes each step read. Raises the store's errors, which say nothing of the
+    bytes.
+    """
+    found, checks = hashlib.sha256(), Checks()
+    try:
+        with copy.store.open(copy.locator) as reader:
+            while block := reader.read(BLOCK_SIZE):
+                found.update(block)
+                checks.update(block)
+                progress(len(block))
+    except BlobNotFound as error:
+        return LocationState(fault_of(error).value), None
+    if found.hexdigest() != digest:
+        return LocationState.CORRUPT, None
+    return LocationState.PRESENT, checks.value()
 
 
 def keep_checks(session: Session, digest: str, checks: bytes) -> None:

@@ -15,8 +15,8 @@ from repo_service.models import Blob, BlobLocation
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
-from repo_service.services.copies import BLOCK_SIZE, keep_checks
-from storage import BlobNotFound, BlobStore, Digest, Locator, Sidecar
+from repo_service.services.copies import BLOCK_SIZE, keep_checks, read_back
+from storage import BlobStore, Copy, Digest, Locator, Sidecar
 from storage.checks import Checks
 
 _DELETION_WAIT_SECONDS = 10.0
@@ -47,8 +47,10 @@ class Keeper:
         Raises Busy while the same bytes are being deleted, SizeMismatch, and the store's errors.
         """
         locator = self._claim(made)
-        if locator is not None and self._is_whole(locator, made.size):
-            return
+        if locator is not None:
+            state, _ = read_back(made.digest, Copy(self._store, locator))
+            if state is LocationState.PRESENT:
+                return
         file.seek(0)
         checks = Checks()
         with self._store.stage(expected_size=made.size) as staged:
@@ -114,9 +116,3 @@ class Keeper:
             if time.monotonic() > deadline:
                 raise Busy("These bytes are just being deleted: try again in a minute.")
             time.sleep(0.05)
-
-    def _is_whole(self, locator: Locator, size: int) -> bool:
-        try:
-            return self._store.stat(locator).size == size
-        except BlobNotFound:
-            return False

@@ -31,13 +31,14 @@ from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.accounts import require_account
+from repo_service.services.copies import read_back
 from repo_service.services.fingerprint import Fingerprint
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
 from repo_service.services.trail import audit
 from storage import (
-    BlobNotFound,
     BlobStore,
+    Copy,
     Locator,
     Sidecar,
     Staged,
@@ -240,7 +241,7 @@ class Uploads:
         """
         locator = self._claim(upload, sidecar, checks)
         try:
-            stands = locator is not None and self._is_whole(locator, sidecar)
+            stands = locator is not None and self._is_right(locator, sidecar)
             if not stands:
                 self._publish(staged, sidecar)
         except BaseException:
@@ -312,18 +313,17 @@ class Uploads:
                 if upload.way is not UploadWay.TUS:  # whose staged bytes may just have become the blob
                     row.digest = None
 
-    def _is_whole(self, locator: Locator, sidecar: Sidecar) -> bool:
-        """Whether the copy that the catalogue names is really there; a lost one is noted, to be replaced."""
-        try:
-            if self._store.stat(locator).size == sidecar.size:
-                return True
-        except BlobNotFound:
-            pass
+    def _is_right(self, locator: Locator, sidecar: Sidecar) -> bool:
+        """Whether the copy that the catalogue names is there to its last bit: the bytes that have come are
+        dropped for it. One that is not is noted, to be replaced."""
+        state, _ = read_back(sidecar.digest, Copy(self._store, locator))
+        if state is LocationState.PRESENT:  # that it was looked at shows nowhere: others may see its row
+            return True
         with self._database.write() as session:
             session.execute(
                 update(BlobLocation)
                 .where(BlobLocation.store == self._store.name, BlobLocation.locator == locator)
-                .values(state=LocationState.MISSING.value)
+                .values(state=state.value)
             )
         return False
 

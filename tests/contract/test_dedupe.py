@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from repo_service.domain.identity import Role
@@ -19,6 +20,7 @@ from tests.contract.support import (
     sha256,
     share,
 )
+from tests.support import copies
 from tests.support.backups import backup
 from tests.support.service import Service, json_of, send_file
 
@@ -171,3 +173,21 @@ def test_a_digest_is_no_key(service: Service) -> None:
         thief.post("/api/v1/resources", json={"upload": begun["id"], "sha256": sha256(DRAFT_BYTES)}),
         "conflict",
     )
+
+
+@pytest.mark.parametrize(
+    "damage", [b"rot" * 100, DRAFT_BYTES[:-1] + b"?", b""], ids=["other", "bit", "empty"]
+)
+def test_bytes_that_came_are_not_dropped_for_a_copy_that_has_decayed(
+    any_service: Service, damage: bytes
+) -> None:
+    """Nobody had noticed: whoever sends the same bytes again brings them back, for all who share them."""
+    first, second = any_service.member("first"), any_service.member("second")
+    shared = publish(any_service, first)
+    store = any_service.services.stores.primary
+    place = copies.locator(any_service.services, sha256(DRAFT_BYTES), store.name)
+    copies.spoil(store, place, damage)
+    again = share(second)
+    for client, resource in ((first, shared), (second, again)):
+        got = client.get(path_of(resource["versions"][0]["download_url"]))
+        assert (got.status_code, got.data) == (200, DRAFT_BYTES)
