@@ -32,7 +32,6 @@ _RUNS = 200
 _LANES = 3
 _PART = 40
 """Runs that share servers and, while nothing is broken, one service."""
-_TAIL = 6000
 
 
 @dataclass(frozen=True)
@@ -154,12 +153,8 @@ class _Progress:
                 )
 
     def show_logs(self, broken: Site) -> None:
-        """The ends of what its processes wrote."""
         with self._lock:
-            for name in ("web", "worker", "command"):
-                if broken.log(name).exists():
-                    text = broken.log(name).read_text(errors="replace")[-_TAIL:]
-                    print(f"---- {name}\n{text}", file=sys.stderr, flush=True)
+            print(broken.logs(), file=sys.stderr, flush=True)
 
 
 def _is_named(cell: Cell, patterns: Sequence[str]) -> bool:

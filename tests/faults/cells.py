@@ -180,9 +180,11 @@ def _wheres(backend: Backend, way: str, step: str, fault: str) -> Iterator[Where
             continue  # the store is not asked by us
         elif fault == "store-full" and where.role == CLIENT:
             continue
+        elif fault.startswith("store-") and step == "verifying" and way == "tus":
+            # What is read comes from the spool, and goes to the store.
+            yield Where(role="worker", point="write", store=backend.primary, sized=True)
         elif fault == "store-full" and step == "verifying":
-            if way == "tus":  # what is read comes from the spool, and goes to the store
-                yield Where(role="worker", point="write", store=backend.primary, sized=True)
+            continue  # nothing is written
         elif fault in ("store-killed", "store-silent") and where.store == "":
             yield Where(role=where.role, point=where.point, store=backend.primary, sized=where.sized)
         else:

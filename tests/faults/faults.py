@@ -157,7 +157,7 @@ class StoreFull(Fault):
 
 class DiskFull(Fault):
     name = "disk-full"
-    label = "the store's disk is full"
+    label = "the store's disk is full; room is made, a store that is a server is started again"
     goes_on = True
 
     def why_not(self, site: Site) -> str | None:
@@ -171,6 +171,9 @@ class DiskFull(Fault):
     def heal(self, scene: Scene) -> None:
         assert scene.place.disk is not None
         scene.place.disk.free()
+        if scene.place.server is not None:  # SeaweedFS leaves volumes read-only that could not be written
+            scene.place.server.kill()
+            scene.place.server.start()
 
 
 class DiskGone(Fault):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import BinaryIO
 from uuid import UUID
 
@@ -33,6 +33,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 90
 _DISK_MEBIBYTES = 96
 _LOOK_SECONDS = 0.3
+_TAIL = 6000
+_MIGRATING = Lock()
+"""Alembic's context is one for the whole process."""
 
 
 @dataclass
@@ -72,6 +75,11 @@ class Site:
     def log(self, name: str) -> Path:
         """What a process (web, worker, command) wrote."""
         return self.folder / f"{name}.log"
+
+    def logs(self) -> str:
+        """The ends of what its processes wrote."""
+        paths = [path for name in ("web", "worker", "command") if (path := self.log(name)).exists()]
+        return "\n".join(f"---- {path.stem}\n{path.read_text(errors='replace')[-_TAIL:]}" for path in paths)
 
     def start(self) -> None:
         """Start both processes, and again whenever one has ended; wait until the service is ready."""
@@ -188,7 +196,8 @@ def site(world: World, folder: Path) -> Iterator[Site]:
         "REPO_CATALOGUE_EVERY": "PT0S",  # a snapshot is a blob that no upload brought
     }
     app = create_app(_settings(folder, disk, shared))
-    migrate(app)
+    with _MIGRATING:
+        migrate(app)
     services = services_of(app)
     account = services.accounts.create(OPERATOR, username="teacher")
     issued = services.accounts.issue_token(

@@ -82,7 +82,8 @@ class Disk:
         self._filler.unlink(missing_ok=True)
 
     def unmount(self) -> None:
-        if self.is_small:
+        """Twice does no harm."""
+        if self.is_small and self.path.is_mount():
             subprocess.run(["umount", "--lazy", str(self.path)], check=False)
 
 
