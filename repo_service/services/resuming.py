@@ -38,7 +38,6 @@ from repo_service.domain.errors import (
     NotFound,
     OffsetMismatch,
     PayloadTooLarge,
-    StorageFull,
     UploadFailed,
 )
 from repo_service.domain.identity import Identity, Scope
@@ -58,6 +57,7 @@ from repo_service.services.fingerprint import Fingerprint
 from repo_service.services.jobs import Jobs, Report
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
+from repo_service.services.room import Filling, Room
 from repo_service.services.trail import audit
 from repo_service.services.uploads import Publishable, UploadLimits, Uploads, own_upload, upload_record
 from storage import (
@@ -131,6 +131,7 @@ class Resuming:
         self._database = database
         self._store = store
         self._staging = staging
+        self._room = Room(staging, min_free=limits.min_free)
         self._staged = appendable
         self._uploads = uploads
         self._jobs = jobs
@@ -147,7 +148,7 @@ class Resuming:
         account_id = require_account(identity, Scope.WRITE)
         self._require_few(account_id)
         if self._staging is not self._store:
-            self._require_free(size)
+            self._room.require(size)
         reserved = self._uploads.begin(
             identity, file_name=file_name, size=size, expected_digest=expected_digest
         )
@@ -282,6 +283,10 @@ class Resuming:
 
     # What an Appender asks for
 
+    def filling(self) -> Filling:
+        """What watches the room for the bytes of one request."""
+        return Filling(self._room)
+
     def fingerprint(self, upload: UploadRecord, offset: int) -> Fingerprint | None:
         """That of the first ``offset`` bytes, when they came by this process."""
         return self._fingerprints.get(upload.id, offset) if offset else Fingerprint()
@@ -337,11 +342,6 @@ class Resuming:
         if (unfinished or 0) >= MOST_UNFINISHED:
             raise Conflict("You have too many unfinished uploads: finish some, or give them up.")
 
-    def _require_free(self, size: int) -> None:
-        free = self._staging.free_bytes()
-        if free is not None and free - size < self._limits.min_free:
-            raise StorageFull("The repository has no room for this file at the moment: try again later.")
-
     def _require_fitting(self, upload: UploadRecord, held: int, offset: int, announced: int | None) -> None:
         if held != offset:
             raise OffsetMismatch(offset=held)
@@ -349,7 +349,7 @@ class Resuming:
         if announced is not None and announced > rest:
             raise PayloadTooLarge("These are more bytes than are left of this upload.", limit=rest)
         if rest:
-            self._require_free(rest)
+            self._room.require(rest)
 
     def _without_bytes(self, identity: Identity, upload_id: UUID) -> Upload:
         """The upload whose staged bytes are gone, because it has just gone on to another state: this one.
@@ -475,6 +475,7 @@ class Appender:
         checksum: Checksum | None,
     ) -> None:
         self._resuming = resuming
+        self._filling = resuming.filling()
         self._upload = upload
         self._staged = staged
         self._lease = lease
@@ -486,11 +487,12 @@ class Appender:
         self._is_over = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take some bytes. Raises PayloadTooLarge, Locked, NotFound, and the store's errors."""
+        """Take some bytes. Raises PayloadTooLarge, Locked, NotFound, StorageFull, and the store's errors."""
         if self._staged.size + len(data) > self._upload.size:
             self._is_kept = False
             raise PayloadTooLarge("These are more bytes than are left of this upload.", limit=self._room)
         self._lease.renew_in_time()
+        self._filling.add(len(data))
         try:
             self._staged.write(data)
         except StagedClosed as error:

@@ -22,7 +22,6 @@ from repo_service.domain.errors import (
     NotVerified,
     PayloadTooLarge,
     SizeMismatch,
-    StorageFull,
 )
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import LocationState, Noun, UploadState, UploadWay
@@ -35,6 +34,7 @@ from repo_service.services.copies import read_back
 from repo_service.services.fingerprint import Fingerprint
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
+from repo_service.services.room import Filling, Room
 from repo_service.services.trail import audit
 from storage import (
     BlobStore,
@@ -85,6 +85,7 @@ class Uploads:
         self._database = database
         self._store = store
         self._limits = limits
+        self._room = Room(store, min_free=limits.min_free)
         self._staging = store if staging is None else staging
 
     def begin(
@@ -106,9 +107,7 @@ class Uploads:
         if size > self._limits.max_size + overhead:
             raise PayloadTooLarge("The file is larger than this service takes.", limit=self._limits.max_size)
         size = min(size, self._limits.max_size)
-        free = self._store.free_bytes()
-        if free is not None and free - size < self._limits.min_free:
-            raise StorageFull("The repository has no room for this file at the moment: try again later.")
+        self._room.require(size)
         with self._database.write() as session:
             require_room(session, account_id, size, default_quota=self._limits.default_quota)
             upload = Upload(
@@ -160,7 +159,8 @@ class Uploads:
                 expected=record.size,
                 received=announced,
             )
-        return Receiver(self, record, self._store.stage(expected_size=record.size), exact=exact)
+        staged = self._store.stage(expected_size=record.size)
+        return Receiver(self, record, staged, Filling(self._room), exact=exact)
 
     def cancel(self, identity: Identity, upload_id: UUID) -> None:
         """Give an upload up. Raises NotFound, Conflict when a version has taken it or takes it now."""
@@ -362,10 +362,13 @@ class Uploads:
 class Receiver:
     """Bytes of one upload, hashed and staged as they come; dropped when the block ends without ``finish``."""
 
-    def __init__(self, uploads: Uploads, upload: UploadRecord, staged: Staged, *, exact: bool) -> None:
+    def __init__(
+        self, uploads: Uploads, upload: UploadRecord, staged: Staged, filling: Filling, *, exact: bool
+    ) -> None:
         self._uploads = uploads
         self._upload = upload
         self._staged = staged
+        self._filling = filling
         self._exact = exact
         self._fingerprint = Fingerprint()
 
@@ -375,7 +378,8 @@ class Receiver:
         return self._staged.size
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take some bytes. Raises SizeMismatch when they are more than declared, and the store's errors."""
+        """Take some bytes. Raises SizeMismatch when they are more than declared, StorageFull, and the store's
+        errors."""
         if self._staged.size + len(data) > self._upload.size:
             if not self._exact:
                 raise PayloadTooLarge("The file is larger than this service takes.", limit=self._upload.size)
@@ -384,6 +388,7 @@ class Receiver:
                 expected=self._upload.size,
                 received=self._staged.size + len(data),
             )
+        self._filling.add(len(data))
         self._fingerprint.update(data)
         self._staged.write(data)
 

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from repo_service.models import Account, Job, Upload
 from repo_service.models.base import now
-from repo_service.services import resuming
+from repo_service.services import resuming, room
 from repo_service.services.uploads import Uploads
 from storage import StorageFull, StorageUnavailable
 from storage.checked import CheckedAppending, CheckedStaged, CheckedStore
@@ -681,6 +681,23 @@ def test_free_space(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     _refused(_only_announce(teacher, "PATCH", path, 5, Upload_Offset="100"), "storage-full")
     free += 1
     assert _send(teacher, path, 100, DATA[100:]) == SIZE
+
+
+def test_free_space_is_kept_while_bytes_come(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others fill the disk meanwhile. What has come is kept, and gone on with when there is room."""
+    service = make_service(min_free_space=1000)
+    monkeypatch.setattr(room, "_LOOK_EVERY", 4000)
+    teacher = service.member()
+    path = _begin(teacher)
+    free = iter([10**6, 1000, 999])
+    monkeypatch.setattr(CheckedStore, "free_bytes", lambda self: next(free))
+    _refused(_patch(teacher, path, 0, DATA), "storage-full")
+    held = _offset(teacher, path)
+    assert 0 < held < SIZE
+    monkeypatch.setattr(CheckedStore, "free_bytes", lambda self: 10**6)
+    assert _send(teacher, path, held, DATA[held:]) == SIZE
 
 
 def test_other_peoples_uploads_are_not_there(any_service: Service) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from repo_service.services import room
 from repo_service.services import uploads as uploads_module
 from storage import StorageFull, StorageUnavailable
 from storage.checked import CheckedStaged, CheckedStore
@@ -185,6 +186,23 @@ def test_free_space(make_service: MakeService, announced: Any, monkeypatch: pyte
         problem = problem_of(announced(teacher, 501), "storage-full")
     assert "1500" not in str(problem)
     _begin(teacher, 500)
+
+
+def test_free_space_is_kept_while_bytes_come(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others fill the disk meanwhile: all were let in when there was room for each."""
+    service = make_service(min_free_space=1000)
+    monkeypatch.setattr(room, "_LOOK_EVERY", 10)
+    teacher = service.member()
+    upload = _begin(teacher)
+    free = iter([10**6, 999])
+    monkeypatch.setattr(CheckedStore, "free_bytes", lambda self: next(free, 999))
+    with nothing_changes(service):
+        problem_of(send_file(teacher, DRAFT_BYTES), "storage-full")
+        problem_of(_put(teacher, upload), "storage-full")
+    monkeypatch.setattr(CheckedStore, "free_bytes", lambda self: 1000)
+    assert json_of(_put(teacher, upload))["state"] == "finished"
 
 
 def test_nobody_and_the_wrong_type_are_refused_before_the_first_byte(service: Service) -> None:
