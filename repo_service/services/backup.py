@@ -17,6 +17,7 @@ import base64
 import json
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,14 +40,16 @@ from sqlalchemy import (
     Uuid,
     func,
     insert,
+    inspect,
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.types import TypeEngine
 
 from repo_service.domain.errors import Conflict
 from repo_service.models.base import Base, UtcDateTime, now
-from repo_service.models.database import Database
+from repo_service.models.database import Database, outage_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -55,6 +58,18 @@ SECRET_KEY = "secret_key"  # noqa: S105 - the name of a file
 _BATCH = 500
 _MAX_LINE = 64 * 1024 * 1024
 _MAX_SMALL = 1024 * 1024
+
+
+_UNREADABLE = (
+    KeyError,
+    ValueError,
+    TypeError,
+    EOFError,
+    RuntimeError,  # encrypted members, deep JSON, and what zipfile does not implement
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a file raises that is no backup, or not any more."""
 
 
 class BackupUnusable(Exception):
@@ -164,7 +179,7 @@ class Backups:
                 table = _table(note)
                 loaded = 0
                 for batch in _batches(_rows(archive, note)):
-                    connection.execute(insert(table), batch)
+                    _insert(connection, table, batch)
                     loaded += len(batch)
                     progress(len(batch))
                 if loaded != note.rows:
@@ -250,9 +265,23 @@ def _require_empty(connection: Connection, manifest: Manifest) -> None:
     revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision != manifest.revision:
         raise Conflict(f"The database has schema {revision}, and the backup {manifest.revision}.")
+    known = set(inspect(connection).get_table_names()) - {"alembic_version"}
     for note in manifest.tables:
+        if note.name not in known:
+            raise BackupUnusable(f"The backup is damaged: there is no table {note.name!r}.")
         if _count(connection, _table(note)):
             raise Conflict("This catalogue is not empty: restore into a new database.")
+
+
+def _insert(connection: Connection, table: Table, batch: Sequence[dict[str, Any]]) -> None:
+    try:
+        connection.execute(insert(table), batch)
+    except (StatementError, UnicodeError, OverflowError) as error:
+        if isinstance(error, DBAPIError) and outage_of(error) is not None:
+            raise
+        raise BackupUnusable(
+            f"The backup is damaged: {table.name} holds what the database does not take."
+        ) from error
 
 
 def _table(note: TableNote) -> Table:
@@ -271,7 +300,7 @@ def _rows(archive: zipfile.ZipFile, note: TableNote) -> Iterator[dict[str, Any]]
                     name: None if value is None else decode(value)
                     for (name, decode), value in zip(decoders, values, strict=True)
                 }
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise BackupUnusable(f"The backup is damaged: {note.name} cannot be read.") from error
 
 
@@ -306,7 +335,7 @@ def _opened(source: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     source.seek(0)
     try:
         archive = zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (*_UNREADABLE, OSError) as error:
         raise BackupUnusable(
             "This file is no backup: it is no zip archive, or its end is missing."
         ) from error
@@ -318,7 +347,7 @@ def _small(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         with archive.open(name) as member:
             content = member.read(_MAX_SMALL + 1)
-    except (KeyError, zipfile.BadZipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise BackupUnusable(f"This file is no backup, or damaged: {name} cannot be read.") from error
     if len(content) > _MAX_SMALL:
         raise BackupUnusable(f"This file is no backup: {name} is too large.")

@@ -7,6 +7,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -158,6 +159,11 @@ def _unknown_kind(content: bytes) -> bytes:
         ("tables/accounts.ndjson", lambda content: content[: len(content) // 2]),
         ("tables/accounts.ndjson", lambda content: b"[1]\n"),
         ("tables/accounts.ndjson", lambda content: b"null\n"),
+        ("tables/accounts.ndjson", lambda content: b"[" * 100_000 + b"\n"),
+        ("tables/accounts.ndjson", lambda content: content + content),
+        ("tables/accounts.ndjson", lambda content: content.replace(b"teacher", b"\\ud800")),
+        ("manifest.json", lambda content: content.replace(b'"accounts"', b'"alembic_version"')),
+        ("manifest.json", lambda content: content.replace(b'"accounts"', b'"nowhere"')),
     ],
 )
 def test_a_damaged_backup_changes_nothing(
@@ -181,6 +187,26 @@ def test_a_backup_cut_short_is_refused(service: Service) -> None:
     whole = _backup(service).getvalue()
     with pytest.raises(BackupUnusable):
         read_manifest(io.BytesIO(whole[: len(whole) - 30]))
+
+
+def test_a_flipped_bit_is_noticed(make_service: MakeService) -> None:
+    """Wherever it is: the backup is refused, or all that it holds was right after all."""
+    service = make_service()
+    _share(service, "teacher")
+    whole = _backup(service).getvalue()
+    expected = _content(engine_of(service.app))
+    random, refused = Random(1), 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[random.randrange(len(whole))] ^= 1 << random.randrange(8)
+        other = make_service()
+        try:
+            Backups(other.services.database).load(io.BytesIO(damaged))
+        except (BackupUnusable, Conflict):
+            refused += 1
+        else:
+            assert _content(engine_of(other.app)) == expected
+    assert refused > 30
 
 
 def test_another_schema_is_refused(make_service: MakeService) -> None:
