@@ -22,7 +22,7 @@ from repo_service.api.schemas import (
 )
 from repo_service.api.uploads import until_verified, upload_out, upload_url
 from repo_service.domain.errors import InvalidInput
-from repo_service.http import receiving
+from repo_service.http import body, receiving
 from repo_service.http.context import identity, services
 from repo_service.http.file_names import clean_file_name
 
@@ -130,7 +130,7 @@ def complete(upload_id: UUID) -> Response:
     The whole is then read and verified: ask for the upload until its state is `finished` or `failed`. Doing
     this again is harmless and answers how far it is.
     """
-    given = receiving.read_json(CompleteIn) if request.content_length else CompleteIn()
+    given = CompleteIn() if body.announced(request.environ) == 0 else receiving.read_json(CompleteIn)
     record = services().direct.complete(
         identity(), upload_id, None if given.parts is None else _etags(given.parts)
     )

@@ -119,3 +119,23 @@ def test_memory_does_not_grow_with_the_file(repository: Running) -> None:
     with repository.within(mebibytes=48, seconds=60):
         upload = _send(repository, data)
         assert _ended(repository, upload)["sha256"] == sha256(data)
+
+
+def test_tags_in_a_chunked_body_count(repository: Running) -> None:
+    """It announces no length, and says something all the same."""
+    data = b"notes about rivers\n"
+    begun = repository.client.post(f"{UPLOADS}/direct", json={"file_name": "notes.txt", "size": len(data)})
+    upload = begun.json()
+    [part] = repository.client.get(upload["parts_url"]).json()["items"]
+    sent = httpx.put(part["url"], content=data).raise_for_status()
+
+    def complete(etag: str) -> httpx.Response:
+        body = json.dumps({"parts": [{"number": 1, "etag": etag}]}).encode()
+        return repository.client.post(
+            upload["complete_url"], content=iter([body]), headers={"Content-Type": "application/json"}
+        )
+
+    refused = complete("0" * 32)
+    assert (refused.status_code, refused.json()["code"]) == (409, "parts-missing")
+    assert complete(sent.headers["ETag"]).status_code == 202
+    assert _ended(repository, upload)["sha256"] == sha256(data)
