@@ -4,10 +4,12 @@ bytes are staged and published under it, a row says where."""
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import Busy
 from repo_service.domain.resources import LocationState
@@ -87,32 +89,51 @@ class Keeper:
         self._claim(made)
 
     def _claim(self, made: Made) -> Locator | None:
-        """Returns where the store should have the bytes already."""
-        deadline = time.monotonic() + _DELETION_WAIT_SECONDS
-        while True:
-            moment = now()
-            with self._database.write() as session:
-                insert_if_absent(
-                    session,
-                    Blob,
-                    digest=made.digest,
-                    size=made.size,
-                    media_type=made.media_type,
-                    claimed_at=moment,
-                    created_at=moment,
-                )
-                blob = session.scalar(select(Blob).where(Blob.digest == made.digest).with_for_update())
-                # None: it was there when it was to be inserted, and was deleted in the same moment.
-                if blob is not None and blob.deleting_at is None:
-                    blob.claimed_at = moment
-                    found = session.scalar(
-                        select(BlobLocation.locator).where(
-                            BlobLocation.digest == made.digest,
-                            BlobLocation.store == self._store.name,
-                            BlobLocation.state == LocationState.PRESENT.value,
-                        )
+        return claim(self._database, self._store, made)
+
+
+def claim(
+    database: Database,
+    store: BlobStore,
+    made: Made,
+    *,
+    first: Callable[[Session], object] = lambda session: None,
+    also: Callable[[Session, Blob], object] = lambda session, blob: None,
+) -> Locator | None:
+    """See that there is a row of the blob, and that nobody deletes it soon.
+
+    Returns where ``store`` should have the bytes already; None where it has them not.
+
+    ``first`` and ``also`` are done before and after that, in the same transaction. Raises Busy while the
+    same bytes are being deleted, and what these two raise.
+    """
+    deadline = time.monotonic() + _DELETION_WAIT_SECONDS
+    while True:
+        moment = now()
+        with database.write() as session:
+            first(session)
+            insert_if_absent(
+                session,
+                Blob,
+                digest=made.digest,
+                size=made.size,
+                media_type=made.media_type,
+                claimed_at=moment,
+                created_at=moment,
+            )
+            blob = session.scalar(select(Blob).where(Blob.digest == made.digest).with_for_update())
+            # None: it was there when it was to be inserted, and was deleted in the same moment.
+            if blob is not None and blob.deleting_at is None:
+                blob.claimed_at = moment
+                also(session, blob)
+                found = session.scalar(
+                    select(BlobLocation.locator).where(
+                        BlobLocation.digest == made.digest,
+                        BlobLocation.store == store.name,
+                        BlobLocation.state == LocationState.PRESENT.value,
                     )
-                    return None if found is None else Locator(found)
-            if time.monotonic() > deadline:
-                raise Busy("These bytes are just being deleted: try again in a minute.")
-            time.sleep(0.05)
+                )
+                return None if found is None else Locator(found)
+        if time.monotonic() > deadline:
+            raise Busy("These bytes are just being deleted: try again in a minute.")
+        time.sleep(0.05)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
-    Busy,
     Conflict,
     DigestMismatch,
     NotFound,
@@ -32,6 +30,7 @@ from repo_service.models.insert import insert_if_absent
 from repo_service.services.accounts import require_account
 from repo_service.services.copies import read_back
 from repo_service.services.fingerprint import Fingerprint
+from repo_service.services.keeping import Made, claim
 from repo_service.services.quota import require_room
 from repo_service.services.records import UploadRecord
 from repo_service.services.room import Filling, Room
@@ -47,7 +46,6 @@ from storage import (
     presigned_multipart,
 )
 
-_DELETION_WAIT_SECONDS = 10.0
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MARGIN = timedelta(hours=1)
 """Far more than clocks differ, and than putting parts together takes."""
@@ -270,40 +268,21 @@ class Uploads:
         Only one sender of an upload gets that far. Returns the locator when the store should have the bytes
         already.
         """
-        deadline = time.monotonic() + _DELETION_WAIT_SECONDS
-        while True:
-            with self._database.write() as session:
-                row = session.scalar(select(Upload).where(Upload.id == upload.id).with_for_update())
-                if row is None:
-                    raise NotFound("This upload was cancelled or has expired: begin a new one.")
-                if row.state != upload.state.value:
-                    raise Conflict("Somebody else has sent the file of this upload: begin a new one.")
-                insert_if_absent(
-                    session,
-                    Blob,
-                    digest=sidecar.digest,
-                    size=sidecar.size,
-                    media_type=sidecar.media_type,
-                    claimed_at=now(),
-                    created_at=now(),
-                )
-                blob = session.scalar(select(Blob).where(Blob.digest == sidecar.digest).with_for_update())
-                # None: it was there when it was to be inserted, and was deleted in the same moment.
-                if blob is not None and blob.deleting_at is None:
-                    blob.claimed_at = now()
-                    blob.checks = checks
-                    row.state, row.digest = UploadState.PUBLISHING.value, sidecar.digest
-                    location = session.scalar(
-                        select(BlobLocation).where(
-                            BlobLocation.digest == sidecar.digest,
-                            BlobLocation.store == self._store.name,
-                            BlobLocation.state == LocationState.PRESENT.value,
-                        )
-                    )
-                    return None if location is None else Locator(location.locator)
-            if time.monotonic() > deadline:
-                raise Busy("These bytes are just being deleted: send them again in a minute.")
-            time.sleep(0.05)
+
+        def require_state(session: Session) -> None:
+            row = session.scalar(select(Upload).where(Upload.id == upload.id).with_for_update())
+            if row is None:
+                raise NotFound("This upload was cancelled or has expired: begin a new one.")
+            if row.state != upload.state.value:
+                raise Conflict("Somebody else has sent the file of this upload: begin a new one.")
+
+        def begin_publishing(session: Session, blob: Blob) -> None:
+            blob.checks = checks
+            row = session.get_one(Upload, upload.id)
+            row.state, row.digest = UploadState.PUBLISHING.value, sidecar.digest
+
+        made = Made(digest=sidecar.digest, size=sidecar.size, media_type=sidecar.media_type)
+        return claim(self._database, self._store, made, first=require_state, also=begin_publishing)
 
     def _reopen(self, upload: UploadRecord) -> None:
         with self._database.write() as session:

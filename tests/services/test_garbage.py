@@ -16,7 +16,7 @@ from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, Role
 from repo_service.domain.resources import Visibility
 from repo_service.models import Blob, BlobLocation, Resource, Snapshot, Upload, Version
 from repo_service.models.base import now
-from repo_service.services import garbage, uploads
+from repo_service.services import garbage, keeping
 from repo_service.services.garbage import Collected
 from storage import Digest, Sidecar, StorageUnavailable
 from storage.checked import CheckedStaged, CheckedStore
@@ -174,7 +174,7 @@ def test_a_second_copy_left_over_goes(any_service: Service) -> None:
 @pytest.mark.parametrize("step", ["delete", "forget"])
 def test_a_crash_between_the_steps(any_service: Service, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """What is marked is nobody's; uploading it meanwhile waits and says so; a later run finishes."""
-    monkeypatch.setattr(uploads, "_DELETION_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(keeping, "_DELETION_WAIT_SECONDS", 0.2)
     teacher = any_service.member()
     _orphan(any_service, teacher)
 
