@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +23,7 @@ import structlog
 from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from repo_service.domain.errors import Conflict, NotFound
+from repo_service.domain.errors import Conflict, InvalidFile, NotFound
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import JobKind, JobState, LocationState, Noun, Visibility
 from repo_service.models import Blob, BlobLocation, Change, Job, Resource, Snapshot, Version
@@ -43,9 +43,10 @@ from repo_service.services.catalogue_format import (
     seconds,
     write_manifest,
 )
+from repo_service.services.catalogue_parsing import lines_of, read_manifest
 from repo_service.services.changes import Changes, latest
 from repo_service.services.copies import Copies
-from repo_service.services.jobs import Jobs, Report
+from repo_service.services.jobs import JobFailed, Jobs, Report
 from repo_service.services.keeping import Keeper, Made
 from repo_service.services.records import Author
 from repo_service.services.replication import NoGoodCopy, Replicator, SourceSilent
@@ -203,18 +204,22 @@ class Catalogue:
     def run(self, key: str, report: Report) -> None:
         """The job: publish, when there is something new.
 
-        Raises StorageUnavailable while the store, or IPFS where it is configured, does not answer.
+        Raises JobFailed when no mirror could read it, StorageUnavailable while the store, or IPFS where it is
+        configured, does not answer.
         """
         if not self._settings.read_only and self._may_be_new():
-            self.publish(progress=lambda done, total: report(done / max(1, total)))
+            try:
+                self.publish(progress=lambda done, total: report(done / max(1, total)))
+            except InvalidFile as error:
+                raise JobFailed(error.detail) from error
 
     # Publishing
 
     def publish(self, *, progress: Progress = lambda done, total: None) -> SnapshotRecord | None:
         """Publish the public catalogue as it is now; None when it is the same as in the newest snapshot.
 
-        Raises Conflict on a mirror, and when somebody else publishes at the same time; Busy and the stores'
-        errors.
+        Raises Conflict on a mirror, and when somebody else publishes at the same time; InvalidFile when no
+        mirror could read what was made, which is not published then; Busy and the stores' errors.
         """
         if self._settings.read_only:
             raise Conflict("This is a read-only mirror: the catalogue is published at its home.")
@@ -227,17 +232,23 @@ class Catalogue:
                 return None
             if previous is None and not rendered.resources:
                 return None
+            manifest = Manifest(
+                service_name=self._settings.service_name,
+                service_url=self._settings.base_url,
+                software=self._settings.software,
+                generated_at=moment,
+                change_seq=rendered.change_seq,
+                resources=rendered.resources,
+                catalogue=NamedFile(digest=rendered.digest, size=rendered.size, cid=None),
+                inflated=rendered.inflated,
+                previous=None,
+            )
+            _require_readable(file, manifest)
             made = Made(digest=rendered.digest, size=rendered.size, media_type=CATALOGUE_TYPE)
             self._keeper.keep(file, made)
-        manifest = Manifest(
-            service_name=self._settings.service_name,
-            service_url=self._settings.base_url,
-            software=self._settings.software,
-            generated_at=moment,
-            change_seq=rendered.change_seq,
-            resources=rendered.resources,
+        manifest = replace(
+            manifest,
             catalogue=self._brought(rendered.digest, rendered.size),
-            inflated=rendered.inflated,
             previous=None
             if previous is None
             else self._brought(previous.manifest.digest, previous.manifest.size),
@@ -454,6 +465,19 @@ def let_go(session: Session, *, keep: int) -> None:
     ids = session.scalars(select(Snapshot.id).order_by(Snapshot.id.desc()).offset(keep)).all()
     session.execute(update(Snapshot).where(Snapshot.previous_id.in_(ids)).values(previous_id=None))
     session.execute(delete(Snapshot).where(Snapshot.id.in_(ids)))
+
+
+def _require_readable(file: BinaryIO, manifest: Manifest) -> None:
+    """Read a catalogue that was just made as a mirror would. Raises InvalidFile."""
+    file.seek(0)
+    try:
+        for _ in lines_of(file, read_manifest(write_manifest(manifest))):
+            pass
+    except InvalidFile as error:
+        raise InvalidFile(
+            f"The catalogue is not published, for no mirror could read what was made: {error.detail}",
+            reason=error.reason,
+        ) from error
 
 
 def _files_of(snapshot: Snapshot) -> dict[str, tuple[str, str]]:

@@ -46,12 +46,12 @@ from repo_service.services.records import Author
 
 MAX_MANIFEST: Final = 64 * 1024
 """Bytes of a manifest."""
-MAX_LINE: Final = 16 * 1024 * 1024
-"""Bytes of a line: 500 versions, each with the longest change note."""
+MAX_LINE: Final = 24 * 1024 * 1024
+"""Bytes of a line: 500 versions, each with the longest name and change note, all of it escaped."""
 MAX_FILES: Final = 500
 
-_MAX_RATIO: Final = 500
-"""No catalogue inflates to more than so many times its size: each file has a digest, which is random."""
+_MAX_RATIO: Final = 1032
+"""No deflated data inflates to more than so many times its size: 258 bytes for each two bits."""
 _SLACK: Final = 1024 * 1024
 _BLOCK: Final = 256 * 1024
 _MAX_COUNT: Final = 2**53
@@ -149,7 +149,7 @@ def read_manifest(data: bytes) -> Manifest:
     except ValidationError as error:
         raise _no_manifest(f"This manifest is not as it should be: {_first(error)}") from error
     if found.catalogue.inflated_size > found.catalogue.size * _MAX_RATIO + _SLACK:
-        raise _no_manifest("This manifest speaks of a file that inflates to far more than a catalogue does.")
+        raise _no_manifest("This manifest speaks of a file that inflates to far more than any file does.")
     return Manifest(
         service_name=plain_line(found.service.name) or found.service.url,
         service_url=found.service.url.rstrip("/"),

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, select, update
 
-from repo_service.domain.errors import Conflict, NotFound
+from repo_service.domain.errors import Conflict, InvalidFile, NotFound
 from repo_service.domain.identity import Role
 from repo_service.domain.resources import JobKind, JobState, LocationState
 from repo_service.jobs.worker import handlers_of
@@ -351,6 +351,27 @@ class TestSchedule:
             for job in session.scalars(select(Job).where(Job.kind == JobKind.SNAPSHOT.value)):
                 assert job.finished_at is not None
                 job.finished_at -= time
+
+
+def test_what_no_mirror_could_read_is_not_published(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = service.member()
+    publish(service, teacher, b"One\n")
+    before = snapshot(service)
+    publish(service, teacher, b"Two\n")
+    monkeypatch.setattr("repo_service.services.catalogue_parsing.MAX_LINE", 100)
+    with pytest.raises(InvalidFile, match="no mirror could read"):
+        service.services.catalogue.publish()
+    assert service.services.catalogue.enqueue_due()
+    service.work()
+    [job] = jobs(service)
+    assert job.state == JobState.FAILED.value
+    assert "A line of the catalogue is too long." in (job.reason or "")
+    assert service.services.catalogue.snapshots() == [before]
+    with service.services.database.read() as session:
+        made = session.scalars(select(Blob.digest).where(Blob.media_type == "application/gzip")).all()
+    assert made == [before.catalogue.digest]
 
 
 class TestKeeping:

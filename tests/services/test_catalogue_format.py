@@ -314,6 +314,21 @@ class TestLines:
         assert [line + b"\n" for line in found] == lines
         assert gzip.decompress(data) == b"".join(lines)
 
+    @pytest.mark.parametrize(
+        ("name", "note"), [("a", "😀" * 5000), ("😀" * 255, "\x01" * 5000)], ids=["densest", "longest"]
+    )
+    def test_the_most_that_one_resource_can_say_is_read_again(self, name: str, note: str) -> None:
+        """500 versions of one file."""
+        file = replace(FILE, file_name=name, change_note=note)
+        line = line_of(
+            replace(ENTRY, files=tuple(replace(file, number=number) for number in range(1, 501))),
+            base_url=BASE,
+        )
+        data = compressed(line)
+        manifest = read_manifest(write_manifest(told(data, resources=1, inflated=len(line))))
+        [found] = lines_of(io.BytesIO(data), manifest)
+        assert len(read(found).files) == 500
+
     def test_none_at_all_is_a_catalogue_too(self) -> None:
         data = compressed()
         assert list(lines_of(io.BytesIO(data), told(data, resources=0, inflated=0))) == []
