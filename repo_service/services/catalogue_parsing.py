@@ -80,8 +80,8 @@ def _of_our_time(moment: datetime) -> datetime:
 
 
 _Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-_Cid = Annotated[str, StringConstraints(pattern=r"^baf[a-z2-7]{56}$")]
-"""CIDv1 in base 32 of a SHA-256: the only form that is written."""
+_Cid = Annotated[str, StringConstraints(pattern=r"^baf(?:ybei|krei)[a-z2-7]{51}[aeimquy4]$")]
+"""CIDv1 in base 32 of a SHA-256: the only form that is written, and that the IPFS store takes."""
 _Count = Annotated[int, Field(ge=0, le=_MAX_COUNT)]
 _Moment = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
 _Text = Annotated[str, StringConstraints(max_length=NAME_LENGTH)]

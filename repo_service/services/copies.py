@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.resources import JobKind, LocationState
@@ -22,6 +22,7 @@ from storage import (
     BlobStore,
     Copy,
     Fault,
+    InvalidLocator,
     Locator,
     StorageError,
     StorageRefused,
@@ -101,6 +102,27 @@ class Copies:
         with self._database.write() as session:
             self._note(session, digest, copy, state)
 
+    def is_anothers(self, digest: str, copy: Copy) -> bool:
+        """Whether another blob is said to be there."""
+        return self._has_row(
+            copy, BlobLocation.digest != digest, BlobLocation.state == LocationState.PRESENT.value
+        )
+
+    def delete(self, digest: str, copy: Copy) -> None:
+        """Delete the bytes of a copy, but none of another blob. The row is the caller's.
+
+        What a row calls remote never came, and a catalogue may have lied about what its CID stands for. What
+        is no locator of the store names no bytes there. Raises the store's other errors.
+        """
+        if self.is_anothers(digest, copy) or self._has_row(
+            copy, BlobLocation.digest == digest, BlobLocation.state == LocationState.REMOTE.value
+        ):
+            return
+        try:
+            copy.store.delete(copy.locator)
+        except InvalidLocator:
+            log.warning("no locator of its store", digest=digest, store=copy.store.name, locator=copy.locator)
+
     def discard(self, store: BlobStore, locator: Locator) -> None:
         """Delete bytes that no row names. Should one have come to name them meanwhile, it says that they are
         missing then, and they are brought again. Raises the store's errors."""
@@ -131,6 +153,12 @@ class Copies:
                 Holding(store=store, state=LocationState(state), copies=copies, bytes=int(size))
                 for store, state, copies, size in session.execute(query)
             ]
+
+    def _has_row(self, copy: Copy, *such: ColumnElement[bool]) -> bool:
+        """Whether a row names that place, and is ``such`` a one."""
+        here = BlobLocation.store == copy.store.name, BlobLocation.locator == copy.locator
+        with self._database.read() as session:
+            return session.scalar(select(BlobLocation.id).where(*here, *such).limit(1)) is not None
 
     def _read_back(
         self, digest: str, copy: Copy, progress: Callable[[int], object]

@@ -20,7 +20,7 @@ from repo_service.services.stores import Stores
 from repo_service.services.trail import audit, record_change
 from repo_service.services.uploads import Uploads
 from repo_service.services.wanted import held
-from storage import BlobNotFound, BlobStore, Locator, StorageError, StoredBlob
+from storage import BlobNotFound, BlobStore, Copy, Locator, StorageError, StoredBlob
 
 _BATCH = 200
 _MARK_LASTS = timedelta(minutes=10)
@@ -123,8 +123,8 @@ class GarbageCollector:
             if name not in self._stores:
                 log.warning("copy left in a store that is not configured", digest=orphan.digest, store=name)
             elif self._stores.is_primary(store := self._stores[name]):
-                store.delete(Locator(locator))
-            elif not self._deleted_from(store, Locator(locator)):
+                self._copies.delete(orphan.digest, Copy(store, Locator(locator)))
+            elif not self._deleted_from(orphan.digest, Copy(store, Locator(locator))):
                 kept.append(name)
         with self._database.write() as session:
             if kept:
@@ -134,16 +134,17 @@ class GarbageCollector:
             audit(session, _SYSTEM, "delete", Noun.BLOB, orphan.digest, size=orphan.size)
         return True
 
-    def _deleted_from(self, replica: BlobStore, locator: Locator) -> bool:
-        if self._stores.is_silent(replica.name):
+    def _deleted_from(self, digest: str, copy: Copy) -> bool:
+        replica = copy.store.name
+        if self._stores.is_silent(replica):
             return False
         try:
-            replica.delete(locator)
+            self._copies.delete(digest, copy)
         except StorageError as error:
-            self._stores.note_silent(replica.name)
-            log.warning("copy not deleted", store=replica.name, error=str(error))
+            self._stores.note_silent(replica)
+            log.warning("copy not deleted", store=replica, error=str(error))
             return False
-        self._stores.note_answered(replica.name)
+        self._stores.note_answered(replica)
         return True
 
     def _mark_orphans(self, before: datetime, *, after: str) -> list[_Orphan]:

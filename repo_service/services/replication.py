@@ -345,7 +345,8 @@ class Replicator:
                     )
                 ).one()
                 if place.locator == locator or place.state != LocationState.PRESENT.value:
-                    superfluous = None if place.locator == locator else Locator(place.locator)
+                    if place.locator != locator and place.state != LocationState.REMOTE.value:
+                        superfluous = Locator(place.locator)
                     place.locator, place.state, place.verified_at = (
                         locator,
                         LocationState.PRESENT.value,
@@ -354,7 +355,7 @@ class Replicator:
                 else:  # somebody was faster
                     superfluous = locator
         with suppress(StorageError):  # bytes that no row names: the garbage collector finds them
-            if superfluous is not None:
+            if superfluous is not None and not self._copies.is_anothers(digest, Copy(target, superfluous)):
                 self._copies.discard(target, superfluous)
         if superfluous != locator:
             self._look_once_more(digest, Copy(target, locator))
@@ -369,7 +370,7 @@ class Replicator:
 
     def _take_away(self, digest: str, copy: Copy) -> None:
         """Unlink a copy from a public store. That is no recall: who has read it keeps it."""
-        copy.store.delete(copy.locator)
+        self._copies.delete(digest, copy)
         with self._database.write() as session:
             blob = session.scalar(select(Blob).where(Blob.digest == digest).with_for_update())
             unwanted = session.scalar(select(unwanted_in(copy.store)).where(Blob.digest == digest))

@@ -170,6 +170,8 @@ class TestHostileLines:
             (encoding(sha256="ab" * 31), "sha256"),
             (encoding(identifier="../../etc/passwd"), "identifier"),
             (encoding(identifier="Qm" + "a" * 44), "identifier"),
+            (encoding(identifier="baf" + "a" * 56), "identifier"),
+            (encoding(identifier="bafkrei" + "a" * 51 + "b"), "identifier"),
             (encoding(contentSize="-1"), "contentSize"),
             (encoding(contentSize=12), "contentSize"),
             (encoding(contentSize="9" * 400), "contentSize"),

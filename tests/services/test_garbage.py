@@ -395,6 +395,22 @@ def test_a_store_that_does_not_answer_loses_nothing(
     assert count(any_service.services, "blobs") == 1
 
 
+def test_what_is_no_locator_keeps_nothing_else_from_going(any_service: Service) -> None:
+    teacher = any_service.member()
+    for data in (b"one", b"another"):
+        begun = json_of(teacher.post("/api/v1/uploads", json={"file_name": "a.txt", "size": len(data)}), 201)
+        json_of(teacher.put(path_of(begun["url"]), data=data))
+        assert teacher.delete(path_of(begun["url"])).status_code == 204
+        _age(any_service, sha256(data))
+    first = min(sha256(b"one"), sha256(b"another"))
+    with any_service.services.database.write() as session:
+        session.execute(
+            update(BlobLocation).where(BlobLocation.digest == first).values(locator="of another store")
+        )
+    assert _collect(any_service).blobs == 2
+    assert count(any_service.services, "blob_locations") == count(any_service.services, "blobs") == 0
+
+
 # Several stores
 
 

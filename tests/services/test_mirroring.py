@@ -561,6 +561,28 @@ class TestHostileLines:
         mirror.work()
         assert mirror.client().get(f"/files/{line(1)['identifier']}/1/notes.txt").data == b"Some file\n"
 
+    def test_what_goes_takes_nothing_of_another(
+        self, network: Network, make_mirror: MakeMirror, make_service: MakeService
+    ) -> None:
+        """A file that never came had the CID of another one; neither the collector nor replication goes by
+        it."""
+        network.put(b"Some file\n")
+        lie = line(2, encoding=[file(b"Other file\n", identifier=cid_of(b"Some file\n"))])
+        path = f"/files/{line(1)['identifier']}/1/notes.txt"
+        for mirror in (make_mirror(), make_service(read_only=True, replica_urls=(network.url("third"),))):
+            restore(mirror, put(network, [line(1), lie]), lazy=True)
+            mirror.services.fetching.fetch(sha256(b"Some file\n"), patience=PATIENCE)
+            mirror.work()
+            restore(mirror, put(network, [line(1)], generated_at="2026-03-02T12:00:00Z"), lazy=True)
+            mirror.work()
+            mirror.services.garbage.collect(grace=timedelta(0))
+            assert states(mirror.services, sha256(b"Other file\n")) == {}
+            assert mirror.services.garbage.collect(grace=timedelta(0)).strays == 0
+            for store in mirror.services.stores:
+                held = {stored.sidecar.digest for stored in store.iter() if stored.sidecar is not None}
+                assert sha256(b"Some file\n") in held, store.name
+            assert mirror.client().get(path).data == b"Some file\n"
+
     def test_a_version_keeps_its_bytes(self, network: Network, mirror: Service) -> None:
         network.put(b"Some file\n")
         network.put(b"Other file\n")

@@ -647,6 +647,25 @@ def test_a_row_that_comes_while_the_stray_goes(replicated: Service, monkeypatch:
     assert there(replicated.services, digest, "second") == DRAFT_BYTES
 
 
+def test_a_repair_takes_nothing_of_another(replicated: Service) -> None:
+    """A row may name the place of other bytes, when a catalogue lied to a mirror about a CID."""
+    teacher = replicated.member()
+    share(teacher)
+    share(teacher, b"other bytes")
+    replicated.work()
+    services, digest, other = replicated.services, sha256(DRAFT_BYTES), sha256(b"other bytes")
+    wrong = {
+        "locator": locator(services, other, "second"),
+        "state": LocationState.CORRUPT.value,
+    }
+    with services.database.write() as session:
+        place = update(BlobLocation).where(BlobLocation.digest == digest, BlobLocation.store == "second")
+        session.execute(place.values(**wrong))
+    services.replicator.see_to(digest)
+    assert there(services, digest, "second") == DRAFT_BYTES
+    assert there(services, other, "second") == b"other bytes"
+
+
 def test_an_upload_of_the_same_bytes_repairs_faster(
     replicated: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
