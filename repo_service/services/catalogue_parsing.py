@@ -238,7 +238,7 @@ class _LineIn(_Camel):
     id: _Url
     identifier: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     name: _Name
-    description: Annotated[str, StringConstraints(max_length=2 * HTML_LIMIT)] = ""
+    description: Annotated[str, StringConstraints(max_length=HTML_LIMIT)] = ""
     license: _Reference | None = None
     in_language: _Words = ()
     about: _References = ()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repo_service.inspection.text import clean_html, clean_line, html_to_text, text_to_html
+from repo_service.inspection.text import HTML_LIMIT, clean_html, clean_line, html_to_text, text_to_html
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,54 @@ def test_floods_of_markup_are_answered_in_time(html: str) -> None:
     assert len(clean_html(html)) < 1_000_000
     assert len(html_to_text(html)) <= 70_000
     assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "&" * 27_000,
+        "<" * 30_000,
+        "'\"&\xa0\n" * 12_000,
+        "<a>x" * 8000,
+        '<a href="https://x.example/">x</a>' * 1900,
+        "<br>" * 12_000,
+        "".join(f"<b id={n}><p>x" for n in range(300)),
+        "<table><p>a<tr><td><a><table><a>" * 100,
+        "<pre>\n\n\na</pre>",
+        "<p>a<div><b>c</p>d",
+        "<a><table><td><a>b",
+    ],
+)
+def test_clean_html_stays_what_it_is(html: str) -> None:
+    """Here and wherever it is taken over."""
+    clean = clean_html(html)
+    assert clean
+    assert len(clean) <= HTML_LIMIT
+    assert clean_html(clean) == clean
+
+
+_MARKUP = (
+    "<p>",
+    "</p>",
+    "<b>",
+    "</b>",
+    "<a>",
+    "<table>",
+    "<tr>",
+    "<td>",
+    "<li>",
+    "<pre>",
+    "\n",
+    "&",
+    "x",
+    "<",
+)
+
+
+@given(st.lists(st.sampled_from(_MARKUP)).map("".join) | st.text())
+def test_whatever_it_is_made_of(html: str) -> None:
+    clean = clean_html(html)
+    assert clean_html(clean) == clean
 
 
 @given(st.text())

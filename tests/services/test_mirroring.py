@@ -199,6 +199,14 @@ class TestTakingOver:
             download.headers["Repr-Digest"] == f"sha-256=:{__import__('base64').b64encode(digest).decode()}:"
         )
 
+    @pytest.mark.parametrize("summary", ["&" * 27_000, "<" * 13_000, "<a>" * 4000, "x" * 50_000])
+    def test_a_long_summary_comes_whole(self, hq: Service, mirror: Service, summary: str) -> None:
+        home = publish(hq, hq.member(), summary=summary)
+        result = restore(mirror, snapshot(hq).manifest.cid)
+        assert (result.added, result.rejected) == (1, 0)
+        here = json_of(mirror.client().get(f"/api/v1/resources/{home['id']}"))
+        assert here["summary"] == home["summary"]
+
     def test_the_page_shows_the_home(self, hq: Service, mirror: Service) -> None:
         home = publish(hq, hq.member())
         restore(mirror, snapshot(hq).manifest.cid)
