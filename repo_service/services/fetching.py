@@ -10,8 +10,9 @@ from typing import Final
 from sqlalchemy import Exists, Select, delete, exists, func, select
 
 from repo_service.domain.errors import Conflict, InvalidFile
-from repo_service.domain.resources import JobKind, LocationState
-from repo_service.models import Blob, BlobLocation, Version
+from repo_service.domain.resources import JobKind, JobState, LocationState
+from repo_service.models import Blob, BlobLocation, Job, Version
+from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.catalogue_parsing import damaged
 from repo_service.services.copies import BLOCK_SIZE, Copies
@@ -34,6 +35,8 @@ PATIENCE: Final = timedelta(minutes=2)
 """How long nothing may come of what is fetched."""
 
 _PAGE: Final = 200
+_REST: Final = timedelta(minutes=15)
+"""How long a job that failed is not begun anew, however often somebody asks: as long as one waits at most."""
 
 Progress = Callable[[int], object]
 """Told how many bytes have come since it was told last."""
@@ -156,11 +159,22 @@ class Fetching:
             after = page[-1]
 
     def fetch_later(self, digest: str, *, hint: bool) -> bool:
-        """Have a file fetched by a job; False when it is none that could be."""
+        """Have a file fetched by a job; False when it is none that could be.
+
+        ``hint``: now, and not when the worker comes to it. Anybody may ask for that, so a job that waits for
+        its next try is left to wait, and one that failed rests first.
+        """
+        rests = select(Job.id).where(
+            Job.kind == JobKind.FETCH.value,
+            Job.key == digest,
+            Job.state == JobState.FAILED.value,
+            Job.finished_at > now() - _REST,
+        )
         with self._database.write() as session:
             if session.scalar(self._lacking().where(Blob.digest == digest)) is None:
                 return False
-            self._jobs.enqueue(session, JobKind.FETCH, digest, again=hint, hint=hint)
+            if not hint or session.scalar(rests) is None:
+                self._jobs.enqueue(session, JobKind.FETCH, digest, hint=hint)
         return True
 
     def run(self, digest: str, report: Report) -> None:

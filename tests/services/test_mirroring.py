@@ -24,7 +24,7 @@ from repo_service.services.catalogue import SnapshotRecord
 from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
 from repo_service.services.fetching import NotAsPromised
 from repo_service.services.mirroring import TakenOver
-from storage import StorageUnavailable
+from storage import StorageFull, StorageUnavailable
 from tests.contract.support import path_of, problem_of, publish, rows, sha256
 from tests.services.test_catalogue import bytes_of, snapshot
 from tests.support.copies import states
@@ -664,8 +664,49 @@ class TestLazily:
             assert job.state == JobState.QUEUED.value
             assert "No reachable node" in (job.reason or "")
         network.up = True
+        self.let_pass(lazy, timedelta(minutes=15))
         lazy.work()
         assert lazy.client().get(self.PATH).data == b"Some file\n"
+
+    def test_asking_again_and_again_begins_nothing_anew(self, lazy: Service, network: Network) -> None:
+        network.up = False
+        for _ in range(5):
+            problem_of(lazy.client().get(self.PATH), "not-fetched")
+            lazy.work()
+        assert network.fetched.count(cid_of(b"Some file\n")) == 1
+        self.let_pass(lazy, timedelta(minutes=1))
+        lazy.work()
+        assert network.fetched.count(cid_of(b"Some file\n")) == 2
+
+    def test_what_failed_rests(self, lazy: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        tried: list[str] = []
+
+        def full(cid: str, **_: object) -> None:
+            tried.append(cid)
+            raise StorageFull("no room")
+
+        monkeypatch.setattr(lazy.services.stores["ipfs"], "fetch", full)
+        for _ in range(lazy.settings.job_attempts):
+            lazy.client().get(self.PATH)
+            lazy.work()
+            self.let_pass(lazy, timedelta(minutes=6))
+        until_failed = len(tried)
+        for _ in range(3):
+            problem_of(lazy.client().get(self.PATH), "not-fetched")
+            lazy.work()
+        assert len(tried) == until_failed == lazy.settings.job_attempts
+        self.let_pass(lazy, timedelta(minutes=10))
+        lazy.client().get(self.PATH)
+        lazy.work()
+        assert len(tried) == until_failed + 1
+
+    @staticmethod
+    def let_pass(service: Service, time: timedelta) -> None:
+        """For the jobs."""
+        with service.services.database.write() as session:
+            for job in session.scalars(select(Job)):
+                job.next_try_at -= time
+                job.finished_at = None if job.finished_at is None else job.finished_at - time
 
     def test_no_other_job_bothers_about_it(self, lazy: Service) -> None:
         services = lazy.services
