@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from repo_service.cli import main
+from repo_service.services.catalogue_format import MANIFEST_NAME
 from tests.contract.support import publish, sha256
-from tests.services.test_mirroring import file, line, put
+from tests.services.test_mirroring import file, line, put, web
 from tests.support.fake_ipfs import Network, cid_of
 from tests.support.service import MakeService, Service
 
@@ -81,6 +82,13 @@ def test_restoring_and_again(repo: Repo, network: Network) -> None:
     assert "1 values are in no vocabulary" in told.stderr
     assert "0 new, 0 changed, 0 withdrawn, 2 as before" in repo("restore", cid).output
     assert cid in repo("list").output
+
+
+def test_a_download_leaves_room_free(repo: Repo, network: Network, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).write_bytes(network.content[put(network, [])])
+    with web(tmp_path) as url:
+        told = repo("restore", f"{url}/{MANIFEST_NAME}", status=1, MIN_FREE_SPACE="1000000GiB")
+    assert "too little room" in told.output
 
 
 def test_lazily(repo: Repo, network: Network) -> None:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from repo_service.cli.common import opened, tells_errors
 from repo_service.services.container import Services
+from repo_service.settings import Settings
 
 _GIVE_UP_AFTER = 5
 """Files in a row that nobody gives: the rest is left to the worker then."""
@@ -61,7 +62,7 @@ def restore(reference: str, lazy: bool, patience: float) -> None:
     """
     limit = timedelta(seconds=patience)
     with opened(makes=True) as services:
-        source = services.mirror.source(reference, patience=limit)
+        source = services.mirror.source(reference, patience=limit, min_free=Settings().min_free_space)
         try:
             offered = services.mirror.look(source)
             home = offered.manifest

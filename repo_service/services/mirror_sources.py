@@ -6,10 +6,12 @@ what it should be before its SHA-256 says so.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,7 +20,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from repo_service.domain.errors import InvalidFile, NotFound
+from repo_service.domain.errors import InvalidFile, NotFound, StorageFull
 from repo_service.services.catalogue_format import CATALOGUE_NAME, CATALOGUE_TYPE, MANIFEST_TYPE, Manifest
 from repo_service.services.catalogue_parsing import MAX_MANIFEST, Readable, damaged
 from repo_service.services.copies import BLOCK_SIZE
@@ -28,6 +30,9 @@ from storage import StorageUnavailable, StoredBlob
 
 _LEAST_SPEED: Final = 64 * 1024
 """Bytes a second: what comes slower than that on the whole is given up."""
+_LOOK_EVERY: Final = 4 * 1024 * 1024
+"""How many bytes are written until somebody looks again how much room there is."""
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WEB_TIMEOUT: Final = httpx.Timeout(30, connect=10)
 
 
@@ -38,7 +43,7 @@ class Source(Protocol):
         """The manifest. Raises NotFound, InvalidFile when it is longer than any, and the store's errors."""
 
     def catalogue(self, manifest: Manifest, progress: Progress) -> AbstractContextManager[Readable]:
-        """The file of the catalogue. Raises as ``manifest``."""
+        """The file of the catalogue. Raises as ``manifest``, and StorageFull."""
 
     def keep(self, manifest: Made, catalogue: Made) -> None:
         """Have both here as blobs. They were read, and their SHA-256 were right."""
@@ -117,13 +122,17 @@ class FolderSource:
 
 
 class WebSource:
-    """A catalogue on the web, by the address of its manifest. ``folder`` is for what was downloaded."""
+    """A catalogue on the web, by the address of its manifest.
 
-    def __init__(self, keeper: Keeper, url: str, folder: Path, *, patience: timedelta) -> None:
+    ``folder`` is for what was downloaded, and keeps ``min_free`` bytes free.
+    """
+
+    def __init__(self, keeper: Keeper, url: str, folder: Path, *, patience: timedelta, min_free: int) -> None:
         self._keeper = keeper
         self._url = url
         self._folder = folder
         self._patience = patience.total_seconds()
+        self._min_free = min_free
         self._files: dict[str, BinaryIO] = {}
 
     @contextmanager
@@ -148,15 +157,19 @@ class WebSource:
             self._files[url] = file
             try:
                 self._download(url, limit, file, progress)
-            except BaseException:
+            except BaseException as error:
                 del self._files[url]
-                file.close()
+                with suppress(OSError):  # what did not fit is still to be written
+                    file.close()
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    raise self._full() from error
                 raise
         self._files[url].seek(0)
         return self._files[url]
 
     def _download(self, url: str, limit: int, file: BinaryIO, progress: Progress) -> None:
         deadline = time.monotonic() + self._patience + limit / _LEAST_SPEED
+        look_at = 0
         try:
             with httpx.stream("GET", url, timeout=_WEB_TIMEOUT, follow_redirects=True) as response:
                 if not response.is_success:
@@ -167,10 +180,18 @@ class WebSource:
                         raise damaged(f"{url} is longer than it should be.")
                     if time.monotonic() > deadline:
                         raise StorageUnavailable(f"{url} comes too slowly")
+                    if file.tell() >= look_at:
+                        look_at = file.tell() + _LOOK_EVERY
+                        if shutil.disk_usage(self._folder).free < self._min_free + _LOOK_EVERY:
+                            raise self._full()
                     file.write(block)
                     progress(len(block))
+            file.flush()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise StorageUnavailable(f"{url} does not answer: {error}") from error
+
+    def _full(self) -> StorageFull:
+        return StorageFull(f"The catalogue does not fit into {self._folder}: there is too little room.")
 
 
 def read_all(source: AbstractContextManager[Readable], limit: int) -> bytes:

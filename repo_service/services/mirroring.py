@@ -179,9 +179,10 @@ class Mirror:
             self._home = newest.id, until, found
         return found
 
-    def source(self, reference: str, *, patience: timedelta = PATIENCE) -> Source:
+    def source(self, reference: str, *, patience: timedelta = PATIENCE, min_free: int = 0) -> Source:
         """The catalogue whose manifest is there: a CID, an address, or a path.
 
+        What comes from the web leaves ``min_free`` bytes free in our folder.
         Raises Conflict when this is no place to take a catalogue over.
         """
         self._require_empty()
@@ -189,7 +190,9 @@ class Mirror:
         if cid is not None:
             return IpfsSource(self._fetching.fetcher(patience), self._keeper, cid[1])
         if reference.startswith(("http://", "https://")):
-            return WebSource(self._keeper, reference, self._settings.folder, patience=patience)
+            return WebSource(
+                self._keeper, reference, self._settings.folder, patience=patience, min_free=min_free
+            )
         return FolderSource(self._keeper, Path(reference))
 
     def look(self, source: Source) -> Offered:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import resource
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -12,19 +14,21 @@ from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from repo_service.domain.errors import Conflict, InvalidFile, NotFound
+import storage
+from repo_service.domain.errors import Conflict, InvalidFile, NotFound, StorageFull
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.models import Account, Blob, Job
 from repo_service.services.catalogue import SnapshotRecord
 from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
 from repo_service.services.fetching import NotAsPromised
 from repo_service.services.mirroring import TakenOver
-from storage import StorageFull, StorageUnavailable
+from storage import StorageUnavailable
 from tests.contract.support import path_of, problem_of, publish, rows, sha256
 from tests.services.test_catalogue import bytes_of, snapshot
 from tests.support.copies import states
@@ -396,6 +400,39 @@ class TestFromElsewhere:
         assert time.monotonic() - began < 10
         assert public(mirror) == {}
 
+    def test_a_web_server_that_sends_more_than_there_is_room_for(
+        self, hq: Service, mirror: Service, tmp_path: Path
+    ) -> None:
+        folder = without_end(hq, tmp_path)
+        with web(folder, endless=CATALOGUE_NAME) as url:
+            source = mirror.services.mirror.source(f"{url}/manifest.json")
+            offered = mirror.services.mirror.look(source)
+            soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (16 * 1024 * 1024, hard))
+            try:
+                with pytest.raises(StorageFull, match="too little room"):
+                    mirror.services.mirror.bring(source, offered)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+                source.discard()
+
+    def test_room_is_left_free(
+        self, hq: Service, mirror: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What else is written meanwhile counts, too."""
+        folder = without_end(hq, tmp_path)
+        free = shutil.disk_usage(tmp_path).free
+        left = iter(range(free, 0, -20 * 1024 * 1024))
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=next(left)))
+        came: list[int] = []
+        with web(folder, endless=CATALOGUE_NAME) as url:
+            source = mirror.services.mirror.source(f"{url}/manifest.json", min_free=free - 50 * 1024 * 1024)
+            offered = mirror.services.mirror.look(source)
+            with pytest.raises(StorageFull, match="too little room"):
+                mirror.services.mirror.bring(source, offered, came.append)
+            source.discard()
+        assert 0 < sum(came) < 50 * 1024 * 1024
+
 
 class TestRefusals:
     def test_only_a_read_only_service_takes_over(self, make_service: MakeService, network: Network) -> None:
@@ -683,7 +720,7 @@ class TestLazily:
 
         def full(cid: str, **_: object) -> None:
             tried.append(cid)
-            raise StorageFull("no room")
+            raise storage.StorageFull("no room")
 
         monkeypatch.setattr(lazy.services.stores["ipfs"], "fetch", full)
         for _ in range(lazy.settings.job_attempts):
@@ -817,6 +854,16 @@ def saved(service: Service, record: SnapshotRecord, folder: Path) -> Path:
     """The files of a snapshot, in a folder."""
     for name in (MANIFEST_NAME, CATALOGUE_NAME):
         (folder / name).write_bytes(bytes_of(service.services, record, name))
+    return folder
+
+
+def without_end(service: Service, folder: Path) -> Path:
+    """A folder with a snapshot whose manifest tells of a very big catalogue."""
+    publish(service, service.member())
+    saved(service, snapshot(service), folder)
+    manifest = json.loads((folder / MANIFEST_NAME).read_bytes())
+    manifest["catalogue"]["size"] = 2**50
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
     return folder
 
 
