@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import Conflict, InvalidFile, NotFound
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import JobKind, JobState, LocationState, Noun, Visibility
-from repo_service.models import Blob, BlobLocation, Change, Job, Resource, Snapshot, Version
+from repo_service.models import AuditEntry, Blob, BlobLocation, Change, Job, Resource, Snapshot, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.catalogue_format import (
@@ -296,8 +296,9 @@ class Catalogue:
             public = [row.id for row in rows if row.visibility == Visibility.PUBLIC.value]
             found = session.scalars(select(Resource).where(Resource.id.in_(public)))
             by_id = {resource.id: resource for resource in found}
+            described = _described(session, public)
             for resource_id, files in groupby(self._files(session, public), key=lambda row: row.resource_id):
-                yield self._entry(by_id[resource_id], files)
+                yield self._entry(by_id[resource_id], files, described.get(resource_id))
             session.expunge_all()
 
     def _files(self, session: Session, ids: Iterable[UUID]) -> Iterable[Row[*tuple[Any, ...]]]:
@@ -328,8 +329,12 @@ class Catalogue:
             execution_options={"yield_per": _BATCH},
         )
 
-    def _entry(self, resource: Resource, rows: Iterable[Row[*tuple[Any, ...]]]) -> CatalogueEntry:
+    def _entry(
+        self, resource: Resource, rows: Iterable[Row[*tuple[Any, ...]]], described: datetime | None
+    ) -> CatalogueEntry:
+        """``described``: when its description was changed last."""
         files = [self._file(list(copies)) for _, copies in groupby(rows, key=lambda row: row.number)]
+        released = max(file.released_at for file in files)
         return CatalogueEntry(
             id=resource.id,
             url=resource.origin or f"{self._settings.base_url}/resources/{resource.id}",
@@ -344,7 +349,8 @@ class Catalogue:
             keywords=tuple(resource.keywords),
             created_at=resource.created_at,
             released_at=resource.released_at or resource.created_at,
-            updated_at=resource.updated_at,
+            # Not the row's: that one tells of drafts, too.
+            updated_at=released if described is None else max(released, described),
             files=tuple(files),
         )
 
@@ -454,6 +460,20 @@ class Catalogue:
             if name in locators:
                 return addressed.cid_of(Locator(locators[name]))
         return None
+
+
+def _described(session: Session, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When the descriptions of these resources were changed last, where they were."""
+    changed = session.execute(
+        select(AuditEntry.noun_id, func.max(AuditEntry.at))
+        .where(
+            AuditEntry.noun == Noun.RESOURCE.value,
+            AuditEntry.noun_id.in_([str(id_) for id_ in ids]),
+            AuditEntry.action == "describe",
+        )
+        .group_by(AuditEntry.noun_id)
+    )
+    return {UUID(noun_id): at for noun_id, at in changed}
 
 
 _PUBLIC = Resource.visibility == Visibility.PUBLIC.value

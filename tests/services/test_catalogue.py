@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,10 +18,10 @@ from repo_service.domain.errors import Conflict, InvalidFile, NotFound
 from repo_service.domain.identity import Role
 from repo_service.domain.resources import JobKind, JobState, LocationState
 from repo_service.jobs.worker import handlers_of
-from repo_service.models import Blob, BlobLocation, Job, Snapshot
+from repo_service.models import Blob, BlobLocation, Job, Resource, Snapshot, Version
 from repo_service.models.base import now
 from repo_service.services.catalogue import SnapshotRecord
-from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
+from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME, seconds
 from repo_service.services.container import Services
 from storage import StorageUnavailable
 from tests.contract.support import path_of, publish, sha256, share
@@ -167,6 +167,26 @@ def test_nothing_private_is_in_it(service: Service) -> None:
         "mrr_",
     ):
         assert secret.encode() not in everything, secret
+
+
+def test_what_happens_to_drafts_does_not_show(any_service: Service) -> None:
+    """Not even that anything did; only what is public changes an entry, and when it says that it changed."""
+    teacher = any_service.member()
+    resource = publish(any_service, teacher)
+    long_ago = seconds(now() - timedelta(hours=1))
+    with any_service.services.database.write() as session:
+        session.execute(update(Version).values(released_at=long_ago))
+        session.execute(update(Resource).values(released_at=long_ago, updated_at=long_ago))
+    [line] = lines(any_service.services, snapshot(any_service))
+    assert datetime.fromisoformat(line["dateModified"]) == long_ago
+    versions = f"/api/v1/resources/{resource['id']}/versions"
+    json_of(send_file(teacher, b"Draft\n", file_name="draft.txt", url=versions), 201)
+    any_service.work()
+    assert any_service.services.catalogue.publish() is None
+    began = seconds(now())
+    json_of(teacher.patch(resource["api_url"], json={"title": "Another title"}))
+    [line] = lines(any_service.services, snapshot(any_service))
+    assert datetime.fromisoformat(line["dateModified"]) >= began
 
 
 def test_the_same_catalogue_is_the_same_bytes(service: Service) -> None:
