@@ -12,7 +12,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -63,6 +63,9 @@ from storage import (
 _BATCH = 200
 _KEY = "catalogue"
 _SYSTEM = Identity(username="system")
+_COMMITTED_WITHIN = timedelta(minutes=5)
+"""Far longer than it takes from the moment that a row names until others see the row."""
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger(__name__)
 
@@ -480,11 +483,31 @@ _PUBLIC = Resource.visibility == Visibility.PUBLIC.value
 
 
 def let_go(session: Session, *, keep: int) -> None:
-    """Forget all snapshots but the newest ``keep``; blobs that nothing else holds are collected then."""
+    """Forget all snapshots but the newest ``keep``, and each before the newest that names what was withdrawn.
+
+    Blobs that nothing else holds are collected then, and those of the latter without any grace.
+    """
     session.flush()
-    ids = session.scalars(select(Snapshot.id).order_by(Snapshot.id.desc()).offset(keep)).all()
+    rows = session.scalars(select(Snapshot).order_by(Snapshot.id.desc())).all()
+    telling = [row for row in rows[1:] if _may_name_withdrawn(session, row)]
+    ids = {row.id for row in (*rows[keep:], *telling)}
+    digests = {digest for row in telling for digest, _ in _files_of(row).values()}
+    session.execute(update(Blob).where(Blob.digest.in_(digests)).values(claimed_at=_LONG_AGO))
     session.execute(update(Snapshot).where(Snapshot.previous_id.in_(ids)).values(previous_id=None))
     session.execute(delete(Snapshot).where(Snapshot.id.in_(ids)))
+
+
+def _may_name_withdrawn(session: Session, snapshot: Snapshot) -> bool:
+    """Whether something that is withdrawn now was public when the snapshot was made.
+
+    By the moments that are in their rows: what was made right after the withdrawal may pass for older.
+    """
+    found = select(Resource.id).where(
+        Resource.visibility == Visibility.WITHDRAWN.value,
+        Resource.released_at <= snapshot.created_at + _COMMITTED_WITHIN,
+        Resource.withdrawn_at >= snapshot.created_at - _COMMITTED_WITHIN,
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 def _require_readable(file: BinaryIO, manifest: Manifest) -> None:

@@ -414,6 +414,48 @@ class TestKeeping:
         with pytest.raises(NotFound):
             service.services.catalogue.open(made[0].manifest.digest, MANIFEST_NAME)
 
+    def test_those_that_name_what_was_withdrawn_go_with_the_next(
+        self, in_ipfs: Service, network: Network
+    ) -> None:
+        """From here at once, and from every store as soon as garbage is collected; what does not name it
+        stays."""
+        catalogue = in_ipfs.services.catalogue
+        teacher = in_ipfs.member()
+        publish(in_ipfs, teacher, b"Kept\n")
+        before = snapshot(in_ipfs)
+        with in_ipfs.services.database.write() as session:
+            session.execute(update(Snapshot).values(created_at=now() - timedelta(hours=1)))
+        resource = publish(in_ipfs, teacher, b"Withdrawn\n", title="Of a child")
+        telling = snapshot(in_ipfs)
+        in_ipfs.work()
+        teacher.post(resource["api_url"] + "/withdraw", json={"reason": "It names a child."})
+        publish(in_ipfs, teacher, b"Another\n")
+        newest = snapshot(in_ipfs)
+        in_ipfs.work()
+        assert [record.id for record in catalogue.snapshots()] == [newest.id, before.id]
+        with pytest.raises(NotFound):
+            catalogue.open(telling.manifest.digest, CATALOGUE_NAME)
+        in_ipfs.services.garbage.collect()
+        for file in (telling.manifest, telling.catalogue):
+            assert states(in_ipfs.services, file.digest) == {}
+            assert file.cid not in network.nodes["first"]
+        primary = in_ipfs.services.stores.primary
+        held = {stored.sidecar.digest for stored in primary.iter() if stored.sidecar is not None}
+        assert held.isdisjoint({telling.manifest.digest, telling.catalogue.digest})
+        for record in (newest, before):
+            lines(in_ipfs.services, record)
+            assert record.catalogue.cid in network.nodes["first"]
+
+    def test_a_withdrawal_that_was_undone_takes_none(self, service: Service) -> None:
+        teacher = service.member()
+        resource = publish(service, teacher)
+        first = snapshot(service)
+        teacher.post(resource["api_url"] + "/withdraw", json={"reason": "A mistake."})
+        json_of(teacher.post(resource["api_url"] + "/restore"))
+        publish(service, teacher, b"Another\n")
+        newest = snapshot(service)
+        assert service.services.catalogue.snapshots() == [newest, first]
+
     def test_two_at_once_make_no_fork(self, service: Service) -> None:
         publish(service, service.member())
         ready = threading.Barrier(2)

@@ -268,7 +268,8 @@ class TestTakingOver:
         assert [version["number"] for version in versions] == [2, 1]
         assert mirror.client().get(path_of(versions[0]["download_url"])).data == b"Second\n"
         assert problem_of(mirror.client().get(f"/api/v1/resources/{gone['id']}"), "gone")
-        assert len(mirror.services.catalogue.snapshots()) == 2
+        [record] = mirror.services.catalogue.snapshots()  # the older one names what is gone
+        assert record.resources == 3
 
     def test_what_comes_back_is_public_again_also_when_its_bytes_were_deleted(
         self, network: Network, mirror: Service
@@ -285,6 +286,11 @@ class TestTakingOver:
         mirror.work()
         [item] = public(mirror).values()
         assert mirror.client().get(path_of(item["versions"][0]["download_url"])).data == b"Some file\n"
+
+    def test_older_snapshots_stay_while_nothing_is_gone(self, network: Network, mirror: Service) -> None:
+        restore(mirror, put(network, [line(1)]), lazy=True)
+        restore(mirror, put(network, [line(1), line(2)], generated_at="2026-03-02T12:00:00Z"), lazy=True)
+        assert [record.resources for record in mirror.services.catalogue.snapshots()] == [2, 1]
 
     def test_very_many_are_gone_at_once(
         self, network: Network, mirror: Service, monkeypatch: pytest.MonkeyPatch
