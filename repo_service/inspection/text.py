@@ -98,7 +98,7 @@ def clean_html(text: str) -> str:
 
     It is no longer than HTML_LIMIT, and cleaned again it is the same: whoever takes it over loses nothing.
     Markup that does not come to that, or that an HTML parser answers with a flood of elements, is reduced to
-    its text.
+    its text, of which PARAGRAPH_LIMIT characters are kept.
     """
     text = _UNWANTED.sub("", text)[:HTML_LIMIT]
     last = text
