@@ -233,7 +233,7 @@ def _services(
                 clean_file_name=clean_file_name,
             ),
         ),
-        mover=Mover(database, stores, replicator),
+        mover=Mover(database, stores, copies, replicator),
         rebuilder=Rebuilder(database),
         replicator=replicator,
         resources=resources,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from repo_service.domain.resources import LocationState
@@ -36,7 +36,10 @@ class BlobLocation(Base):
     """One copy of a blob in one store; ``locator`` means something to that store only."""
 
     __tablename__ = "blob_locations"
-    __table_args__ = (UniqueConstraint("digest", "store"),)
+    __table_args__ = (
+        UniqueConstraint("digest", "store"),
+        Index(None, "store", "locator"),  # whose bytes those are that a store has
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     digest: Mapped[HexDigest] = mapped_column(ForeignKey("blobs.digest"))

@@ -12,9 +12,10 @@ from repo_service.domain.errors import Conflict, NotFound
 from repo_service.domain.resources import LocationState
 from repo_service.models import Blob, BlobLocation
 from repo_service.models.database import Database
+from repo_service.services.copies import Copies
 from repo_service.services.replication import NoGoodCopy, Replicator
 from repo_service.services.stores import Stores
-from storage import BlobNotFound, BlobStore, Capability, Locator
+from storage import BlobNotFound, BlobStore, Capability, Copy, Locator
 
 _BATCH = 200
 
@@ -30,9 +31,10 @@ class Extent:
 class Mover:
     """Copies every blob of one store to another. Broken off anywhere, it goes on where it was."""
 
-    def __init__(self, database: Database, stores: Stores, replicator: Replicator) -> None:
+    def __init__(self, database: Database, stores: Stores, copies: Copies, replicator: Replicator) -> None:
         self._database = database
         self._stores = stores
+        self._copies = copies
         self._replicator = replicator
 
     def extent(self, source: str, target: str) -> Extent:
@@ -83,7 +85,7 @@ class Mover:
         while batch := self._in_both(source, target, after):
             for place_id, digest, locator, kept, size in batch:
                 if _is_whole(to, kept, size):
-                    old.delete(locator)
+                    self._copies.delete(digest, Copy(old, locator))
                     with self._database.write() as session:
                         session.execute(select(Blob.digest).where(Blob.digest == digest).with_for_update())
                         session.execute(delete(BlobLocation).where(BlobLocation.id == place_id))

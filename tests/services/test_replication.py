@@ -666,6 +666,28 @@ def test_a_repair_takes_nothing_of_another(replicated: Service) -> None:
     assert there(services, other, "second") == b"other bytes"
 
 
+def test_moving_away_takes_nothing_of_another(replicated: Service) -> None:
+    """As a repair does not."""
+    teacher = replicated.member()
+    share(teacher)
+    share(teacher, b"other bytes")
+    replicated.work()
+    services, digest, other = replicated.services, sha256(DRAFT_BYTES), sha256(b"other bytes")
+    with services.database.write() as session:
+        place = update(BlobLocation).where(BlobLocation.digest == digest, BlobLocation.store == "second")
+        session.execute(
+            place.values(locator=locator(services, other, "second"), state=LocationState.REMOTE.value)
+        )
+        session.execute(
+            update(BlobLocation)
+            .where(BlobLocation.digest == other, BlobLocation.store == "first")
+            .values(state=LocationState.MISSING.value)
+        )
+    left = services.mover.empty("second", "first", progress=lambda: None)
+    assert left == 1
+    assert there(services, other, "second") == b"other bytes"
+
+
 def test_an_upload_of_the_same_bytes_repairs_faster(
     replicated: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
