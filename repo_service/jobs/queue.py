@@ -61,7 +61,7 @@ class Queue:
             workers=threads,
             worker_type="thread",
             initial_delay=0.05,
-            max_delay=0.5,
+            max_delay=0.2,  # somebody waits for most of what is hinted at
             backoff=1.3,
             graceful_signal="TERM",  # what supervisors and `repo run` send; huey means SIGINT by default
             shutdown_timeout=_SECONDS_TO_FINISH,
