@@ -65,6 +65,39 @@ def test_publishing_and_listing(
     assert record.manifest.digest in listed
 
 
+@pytest.mark.parametrize(
+    ("settings", "home"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"BASE_URL": "http://localhost:8080"}, "http://localhost:8080"),
+        ({"BASE_URL": "http://[::1]:8080"}, "http://[::1]:8080"),
+        ({"BASE_URL": "https://hq.example.org"}, None),
+        ({"BASE_URL": "http://10.0.0.7:8080"}, None),
+    ],
+)
+def test_a_home_that_nobody_can_reach_is_warned_of(
+    make_service: MakeService, tmp_path: Path, repo: Repo, settings: dict[str, str], home: str | None
+) -> None:
+    hq = make_service(data_dir=tmp_path / "hq")
+    publish(hq, hq.member())
+    own = {"DATA_DIR": str(tmp_path / "hq"), "STORE_URL": "", "READ_ONLY": "false"}
+    told = repo("publish", **own, **settings)
+    assert "1 resources are published" in told.stdout
+    if home is None:
+        assert "WARNING" not in told.stderr
+    else:
+        assert f"WARNING: the catalogue names {home}" in told.stderr
+        assert "REPO_BASE_URL" in told.stderr
+
+
+def test_a_mirror_goes_with_its_home(repo: Repo, network: Network) -> None:
+    repo("restore", put(network, []))
+    service = {"name": "Headquarters", "url": "https://new.example"}
+    cid = put(network, [], service=service, generated_at="2026-04-01T12:00:00Z")
+    assert "--moved-from https://hq.example" in repo("restore", cid, status=1).output
+    repo("restore", cid, "--moved-from", "https://hq.example")
+
+
 def test_a_mirror_publishes_nothing(repo: Repo, network: Network) -> None:
     repo("restore", put(network, []))
     assert "mirror" in repo("publish", status=1).output

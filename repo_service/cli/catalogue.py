@@ -8,7 +8,7 @@ from datetime import timedelta
 import click
 from tqdm import tqdm
 
-from repo_service.cli.common import opened, tells_errors
+from repo_service.cli.common import is_loopback, opened, tells_errors
 from repo_service.services.container import Services
 from repo_service.settings import Settings
 
@@ -27,6 +27,14 @@ def publish() -> None:
     """Publish a snapshot of all that is public, unless the newest one says the same."""
     with opened() as services, tqdm(unit="resource", disable=None) as bar:
         record = services.catalogue.publish(progress=_done_of(bar))
+    home = Settings().base_url
+    if is_loopback(home):
+        click.echo(
+            f"WARNING: the catalogue names {home} as its home, where nobody else can reach it, and mirrors "
+            "hold on to that. Set REPO_BASE_URL to the address of the service, for the service, too, and "
+            "publish again before anybody mirrors it.",
+            err=True,
+        )
     if record is None:
         click.echo("There is nothing new to publish.")
         return
@@ -48,6 +56,9 @@ def list_snapshots() -> None:
 @click.argument("reference", metavar="CID-URL-OR-PATH")
 @click.option("--lazy", is_flag=True, help="Fetch each file when somebody asks for it, and not before.")
 @click.option(
+    "--moved-from", metavar="OLD-URL", help="The address that the home had before, when it has another now."
+)
+@click.option(
     "--patience",
     type=click.FloatRange(min=1),
     default=120,
@@ -55,7 +66,7 @@ def list_snapshots() -> None:
     help="How many seconds nothing may come of what is fetched.",
 )
 @tells_errors
-def restore(reference: str, lazy: bool, patience: float) -> None:
+def restore(reference: str, lazy: bool, moved_from: str | None, patience: float) -> None:
     """Take over the catalogue whose manifest is there, and fetch its files, into this read-only mirror.
 
     Interrupted, it goes on when it is run again. With a newer manifest it brings the mirror up to date.
@@ -64,7 +75,7 @@ def restore(reference: str, lazy: bool, patience: float) -> None:
     with opened(makes=True) as services:
         source = services.mirror.source(reference, patience=limit, min_free=Settings().min_free_space)
         try:
-            offered = services.mirror.look(source)
+            offered = services.mirror.look(source, moved_from=moved_from)
             home = offered.manifest
             click.echo(
                 f"{home.resources} resources of {home.service_name} as of {home.generated_at.isoformat()}"

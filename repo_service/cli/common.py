@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import click
 from pydantic import ValidationError
@@ -88,6 +90,15 @@ def _no_repository(settings: Settings) -> click.ClickException:
         f"There is no repository with its data in {settings.data_dir}. Give this command the settings of the "
         "service (REPO_DATA_DIR, REPO_DATABASE_URL …); `repo run` or `repo migrate` makes a new one."
     )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether only this machine can reach that address."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def close(app: APIFlask) -> None:

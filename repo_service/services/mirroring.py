@@ -195,8 +195,8 @@ class Mirror:
             )
         return FolderSource(self._keeper, Path(reference))
 
-    def look(self, source: Source) -> Offered:
-        """Read the manifest.
+    def look(self, source: Source, *, moved_from: str | None = None) -> Offered:
+        """Read the manifest. ``moved_from``: the address that the home had before, if it has another now.
 
         Raises InvalidFile when it is none, NotFound, StorageUnavailable, and Conflict when this is the mirror
         of something else, or has a newer one.
@@ -204,9 +204,11 @@ class Mirror:
         data = read_all(source.manifest(), MAX_MANIFEST)
         manifest = read_manifest(data)
         present = self.home()
-        if present is not None and present.url != manifest.service_url:
+        moved = moved_from is not None and present is not None and present.url == moved_from.rstrip("/")
+        if present is not None and present.url != manifest.service_url and not moved:
             raise Conflict(
-                f"This is a mirror of {present.url}: restore {manifest.service_url} into an empty one."
+                f"This is a mirror of {present.url}: restore {manifest.service_url} into an empty one. "
+                f"If it is the same home under a new address, add --moved-from {present.url}"
             )
         if present is not None and present.generated_at > manifest.generated_at:
             raise Conflict(

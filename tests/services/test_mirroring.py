@@ -69,13 +69,15 @@ def mirror(make_mirror: MakeMirror) -> Service:
     return make_mirror()
 
 
-def restore(mirror: Service, reference: str | None, *, lazy: bool = False) -> TakenOver:
+def restore(
+    mirror: Service, reference: str | None, *, lazy: bool = False, moved_from: str | None = None
+) -> TakenOver:
     """What ``repo catalogue restore`` does."""
     assert reference is not None
     services = mirror.services
     source = services.mirror.source(reference, patience=PATIENCE)
     try:
-        offered = services.mirror.look(source)
+        offered = services.mirror.look(source, moved_from=moved_from)
         services.mirror.bring(source, offered)
         result = services.mirror.take_over(source, offered)
     finally:
@@ -471,6 +473,23 @@ class TestRefusals:
         other = {"name": "Other", "url": "https://other.example"}
         with pytest.raises(Conflict, match=r"hq\.example"):
             restore(mirror, put(network, [], service=other, generated_at="2026-04-01T12:00:00Z"))
+
+    def test_a_home_that_has_moved(self, network: Network, mirror: Service) -> None:
+        """Said by who knows both addresses: what is here stays, and names the new one from then on."""
+        new, old = "https://new.example", "https://hq.example/"
+        restore(mirror, put(network, [line(1)]), lazy=True)
+        moved = line(1, id=f"{new}/resources/00000000-0000-7000-8000-000000000001")
+        later = {"generated_at": "2026-04-01T12:00:00Z", "service": {"name": "Headquarters", "url": new}}
+        cid = put(network, [moved], **later)
+        with pytest.raises(Conflict, match=f"--moved-from {HQ}"):
+            restore(mirror, cid)
+        with pytest.raises(Conflict, match="--moved-from"):
+            restore(mirror, cid, moved_from="https://other.example")
+        result = restore(mirror, cid, lazy=True, moved_from=old)
+        assert (result.added, result.changed, result.withdrawn) == (0, 1, 0)
+        mirror.work()
+        assert [item["origin"] for item in public(mirror).values()] == [moved["id"]]
+        assert restore(mirror, cid, lazy=True).unchanged == 1  # which is its home now
 
     def test_not_an_older_one(self, network: Network, mirror: Service) -> None:
         restore(mirror, put(network, []))
