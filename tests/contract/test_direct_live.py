@@ -108,6 +108,7 @@ def test_the_lines_of_the_documentation(repository: Running, tmp_path: Path) -> 
         timeout=90,
     )
     assert done.stderr.splitlines() == ["1", "0"]
+    assert "exit" not in begin + send + use, "it would close the terminal"
     version = json.loads(done.stdout)["versions"][0]
     assert (version["file_name"], version["sha256"]) == ("course.mbz", sha256(file.read_bytes()))
 

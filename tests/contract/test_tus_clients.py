@@ -183,8 +183,10 @@ def test_what_is_refused_reaches_the_client(
     assert not repository.staged()
 
 
-def test_the_lines_that_people_are_told_to_paste(repository: Running, file: Path) -> None:
-    """Those of the page about uploads; sending is told to work after a break, too."""
+def _paste(
+    repository: Running, file: Path, *names: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Those blocks of the page about uploads, in one shell: ``begin``, ``broken``, ``send``, ``use``."""
     if shutil.which("curl") is None:
         missing("curl", "apt-get install curl")
     blocks = re.findall(r"^```sh\n(.*?)^```", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
@@ -192,21 +194,38 @@ def test_the_lines_that_people_are_told_to_paste(repository: Running, file: Path
     begin, send, use = (block for block in blocks if block is not variables)
     assert set(re.findall(r"([A-Z]+)=", variables)) == {"SERVICE", "TOKEN", "FILE"}
     broken = send.replace('"$FILE" |', '"$FILE" | head --bytes 100000 |')
-    done = subprocess.run(
-        ["bash", "-euc", "\n".join([begin, broken, send, use])],
+    lines = {"begin": begin, "broken": broken, "send": send, "use": use}
+    return subprocess.run(
+        ["bash", "-euc", "\n".join(lines[name] for name in names)],
         env={
             **os.environ,
             "SERVICE": f"http://127.0.0.1:{repository.port}",
             "TOKEN": repository.token,
             "FILE": str(file),
         },
-        check=True,
+        check=check,
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def test_the_lines_that_people_are_told_to_paste(repository: Running, file: Path) -> None:
+    """Those of the page about uploads; sending is told to work after a break, too."""
+    done = _paste(repository, file, "begin", "broken", "send", "use")
     version = json.loads(done.stdout)["versions"][0]
     assert (version["file_name"], version["sha256"]) == (file.name, _sha256(file))
+
+
+def test_the_lines_to_paste_come_to_an_end_without_a_resource_too(repository: Running, file: Path) -> None:
+    """Each says why there is none, or that there is nothing left to send."""
+    opened = _paste(repository, file, "begin", "broken", "use", check=False)
+    assert opened.returncode != 0
+    assert '"state":"open"' in opened.stderr.replace(" ", "")
+    assert "409" in _paste(repository, file, "begin", "send", "send", check=False).stderr
+    again = _paste(repository, file, "begin", "send", "use", "use", check=False)
+    assert again.returncode != 0
+    assert '"state":"used"' in again.stderr.replace(" ", "")
 
 
 def test_memory_is_bounded(repository: Running, tmp_path: Path, uploader: Uploader) -> None:
