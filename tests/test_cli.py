@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -310,6 +311,54 @@ def test_a_new_machine_is_filled_from_a_backup(
         assert service.services.search.search(Identity(), SearchQuery(text="photosynthesis")).total == found
     assert "as it should be" in repo("verify").output
     assert "not empty" in repo("restore", file, status=1).output
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "s3://b?endpoint_url=http://h&name=x file:///y?name=z",
+        *("Schule & Co.", "#1; 'a' \"b\"", "$HOME `id` $(id) \\ \\n !", "~", "Köln", "two\nlines", "100%"),
+    ],
+)
+def test_a_shell_reads_the_settings_of_a_backup(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("REPO_SITE_NAME", value)
+    repo("backup", folder / "catalogue.zip")
+    with zipfile.ZipFile(folder / "catalogue.zip") as archive:
+        archive.extract("settings.env", folder)
+    script = (
+        'set -eua; REPO_SITE_NAME=; . "$1"; exec "$2" -c "import os; print(os.environ[\'REPO_SITE_NAME\'])"'
+    )
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", folder / "settings.env", sys.executable],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == value + "\n"
+    assert done.stderr == ""
+
+
+def test_a_damaged_backup_leaves_nothing_behind(
+    repo: Repo, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a database nor a key, whichever byte it is."""
+    repo("account", "create", "anna")
+    file = folder / "catalogue.zip"
+    repo("backup", file)
+    whole = file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        header = archive.getinfo("tables/accounts.ndjson").header_offset
+    name, extra = struct.unpack_from("<HH", whole, header + 26)
+    content = header + 30 + name + extra
+    monkeypatch.setenv("REPO_DATA_DIR", str(folder / "new"))
+    for offset in range(content, content + 40):
+        file.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x55]) + whole[offset + 1 :])
+        assert "is damaged" in repo("restore", file, status=1).output
+    assert not (folder / "new").exists()
+    file.write_bytes(whole)
+    repo("restore", file)
 
 
 def test_what_is_no_backup_restores_nothing(

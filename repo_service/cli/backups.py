@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +22,10 @@ from repo_service.services.backup import (
     read_manifest,
 )
 from repo_service.settings import Settings
+
+_PLAIN = re.compile(r"[\w./:@%+,=-]*", re.ASCII)
+_ESCAPED = re.compile(r'["\\$`]')
+"""What keeps a meaning between double quotes, to a shell and to systemd."""
 
 
 @click.command()
@@ -68,6 +75,7 @@ def restore(file: Path) -> None:
                     f"The backup has schema {manifest.revision}, which this release does not know: "
                     "install the release that wrote it, or a newer one."
                 )
+            _require_whole(source)
             _restore_key(settings, read_beside(source, SECRET_KEY))
             app = create_app(settings, writes_index=True)
             services = services_of(app)
@@ -90,11 +98,27 @@ def restore(file: Path) -> None:
 
 
 def _beside(settings: Settings) -> dict[str, bytes]:
-    lines = [f"{name}={value}\n" for name, value in sorted(settings.given().items())]
+    lines = [f"{name}={_quoted(value)}\n" for name, value in sorted(settings.given().items())]
     beside = {SETTINGS: "".join(lines).encode()}
     if settings.secret_key is None:
         beside[SECRET_KEY] = settings.signing_key().encode()
     return beside
+
+
+def _quoted(value: str) -> str:
+    """As systemd's EnvironmentFile and a shell both read it."""
+    return value if _PLAIN.fullmatch(value) else '"' + _ESCAPED.sub(r"\\\g<0>", value) + '"'
+
+
+def _require_whole(source: BinaryIO) -> None:
+    """Read all of it once, before anything is made that a damaged one would leave behind."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            damaged = archive.testzip()
+    except (zlib.error, EOFError) as error:
+        raise BackupUnusable("The backup is damaged: not all of it can be read.") from error
+    if damaged is not None:
+        raise BackupUnusable(f"The backup is damaged: {damaged} cannot be read.")
 
 
 def _restore_key(settings: Settings, key: bytes | None) -> None:
