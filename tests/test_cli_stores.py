@@ -98,7 +98,7 @@ def test_stores_that_left_are_listed(filled: Repo, second: Path, monkeypatch: py
     """Their copies are still in the map."""
     filled("store", "replicate")
     monkeypatch.delenv("REPO_REPLICA_URLS")
-    assert "second  not configured any more: 3 copies" in filled("store", "list").output
+    assert "second  not in this command's settings: 3 copies" in filled("store", "list").output
     assert "as it should be" in filled("store", "verify").output
 
 
@@ -111,7 +111,7 @@ def test_verify_tells_and_repairs(filled: Repo, folder: Path, second: Path) -> N
     told = filled("store", "verify", status=1).output
     assert f"corrupt: {flipped} in file\n" in told
     assert f"missing: {gone} in second\n" in told
-    assert "2 copies are not as they should be" in told
+    assert "2 copies are not as they should be. Next: repo store verify --repair" in told
     told = filled("verify", "--repair").output
     assert f"corrupt: {flipped} in file, repaired\n" in told
     assert f"missing: {gone} in second, repaired\n" in told
@@ -126,7 +126,9 @@ def test_what_cannot_be_repaired_is_told(filled: Repo, folder: Path) -> None:
     path = _blobs(_first(folder))[gone]
     path.rename(folder / "kept")
     for _ in range(2):
-        assert f"missing: {gone} in file\n" in filled("store", "verify", "--repair", status=1).output
+        told = filled("store", "verify", "--repair", status=1).output
+        assert f"missing: {gone} in file\n" in told
+        assert "1 copy is not as it should be after the repair. Next: repo store replicate" in told
     (told,) = filled("store", "replicate", status=1).output.splitlines()[-2:-1]
     assert told.startswith(f"{gone}: No store has the right bytes")
     (folder / "kept").rename(path)
@@ -144,7 +146,9 @@ def test_a_store_that_does_not_answer(
     filled("store", "replicate")
     url = "s3://bucket?endpoint_url=http://127.0.0.1:1&region=us-east-1"
     monkeypatch.setenv("REPO_REPLICA_URLS", url)
-    assert "s3 does not answer: 3 copies were not read" in filled("store", "verify", status=1).output
+    told = filled("store", "verify", status=1).output
+    assert "Error: s3 does not answer: 3 copies were not read" in told
+    assert "should be" not in told
     filled("account", "create", "bea")
     more = folder / "more"
     more.mkdir()
@@ -286,7 +290,8 @@ def test_one_store_only(filled: Repo, folder: Path, second: Path) -> None:
     filled("store", "replicate")
     _lose_database(filled, folder)
     assert "file" not in filled("store", "rebuild", "--store", "second").output
-    assert "no store is called third" in filled("store", "rebuild", "--store", "third", status=1).output
+    told = filled("store", "rebuild", "--store", "third", status=1).output
+    assert "No store is called third. There are: file, second." in told
 
 
 def test_what_is_odd_in_a_store_is_told(filled: Repo, folder: Path) -> None:

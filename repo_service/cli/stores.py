@@ -39,7 +39,7 @@ def list_stores() -> None:
                     click.echo(f"    {holding.state}: {many}, {holding.bytes:,} bytes")
         for name in sorted({holding.store for holding in holdings if holding.store not in services.stores}):
             copies = sum(holding.copies for holding in holdings if holding.store == name)
-            click.echo(f"{name}  not configured any more: {_many(copies, 'copy', 'copies')}")
+            click.echo(f"{name}  not in this command's settings: {_many(copies, 'copy', 'copies')}")
 
 
 @store.command()
@@ -63,12 +63,12 @@ def verify(sample: int | None, repair: bool) -> None:
             f"{copy.state}: {copy.digest} in {copy.store}{'' if copy in left else ', repaired'}", err=True
         )
     unread = Counter(copy.store for copy in found if copy.state is None)
+    said = [_what_is_wrong(len(left), repaired=repair)] if left else []
     for name, count in unread.items():
-        click.echo(f"{name} does not answer: {_many(count, 'copy was', 'copies were')} not read.", err=True)
-    if left or unread:
-        raise click.ClickException(
-            f"{_many(len(left), 'copy is not as it', 'copies are not as they')} should be."
-        )
+        many = _many(count, "copy was", "copies were")
+        said.append(f"{name} does not answer: {many} not read. Run this again when it does.")
+    if said:
+        raise click.ClickException("\n".join(said))
     click.echo("Every copy read is as it should be.")
 
 
@@ -139,6 +139,9 @@ def rebuild(name: str | None) -> None:
     """Make the map of digests anew from the sidecars beside the blobs. What is in it already stays."""
     with opened() as services:
         odd = 0
+        if name is not None and name not in services.stores:
+            known = ", ".join(place.name for place in services.stores)
+            raise click.ClickException(f"No store is called {name}. There are: {known}.")
         for place in [services.stores[name]] if name is not None else services.stores:
             seen = new = 0
             with tqdm(unit="blob", desc=place.name, disable=None) as bar:
@@ -166,6 +169,13 @@ def _repair(services: Services, wrong: Iterable[Verified]) -> Iterator[Verified]
     for copy in wrong:
         if services.copies.state(copy.digest, copy.store) not in (LocationState.PRESENT, None):
             yield copy
+
+
+def _what_is_wrong(copies: int, *, repaired: bool) -> str:
+    many = _many(copies, "copy is not as it", "copies are not as they")
+    if repaired:
+        return f"{many} should be after the repair. Next: repo store replicate, which says why."
+    return f"{many} should be. Next: repo store verify --repair; the worker does the same by itself."
 
 
 def _what_next(services: Services, source: str, target: str, *, deleted: bool) -> str:
