@@ -102,6 +102,49 @@ def test_stores_that_left_are_listed(filled: Repo, second: Path, monkeypatch: py
     assert "as it should be" in filled("store", "verify").output
 
 
+def test_a_store_that_is_gone_for_good_is_forgotten(
+    filled: Repo, folder: Path, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows alone, and not those of a store in use; it is found again when it comes back."""
+    filled("store", "replicate")
+    assert "second is in use" in filled("store", "forget", "second", status=1).output
+    url = os.environ["REPO_REPLICA_URLS"]
+    monkeypatch.delenv("REPO_REPLICA_URLS")
+    assert "no copy in a store called third" in filled("store", "forget", "third", status=1).output
+    assert "second and its 3 copies are forgotten" in filled("store", "forget", "second").output
+    assert "second" not in filled("store", "list").output
+    assert len(_blobs(second)) == 3, "the bytes stay"
+    assert "as it should be" in filled("store", "verify").output
+    with closing(sqlite3.connect(folder / "var" / "repo.db")) as database:
+        query = "SELECT noun_id, details FROM audit WHERE action = 'forget store'"
+        assert database.execute(query).fetchall() == [("second", '{"copies": 3, "lost": 0}')]
+    monkeypatch.setenv("REPO_REPLICA_URLS", url)
+    assert "second: 3 blobs, 3 of them new in the map" in filled("store", "rebuild").output
+
+
+def test_a_store_with_the_only_copies_is_not_forgotten_by_mistake(
+    filled: Repo, folder: Path, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is lost comes back when somebody has it."""
+    filled("store", "replicate")
+    _blobs(_first(folder))[sha256(_CONTENTS[0])].unlink()
+    filled("store", "verify", status=1)
+    monkeypatch.delenv("REPO_REPLICA_URLS")
+    told = filled("store", "forget", "second", status=1).output
+    assert "Of 1 of its 3 blobs no configured store has a present copy: --lost" in told
+    assert "second" in filled("store", "list").output
+    filled("store", "forget", "second", "--lost")
+    # All of the primary, as in a shell without the settings of the service, and then the files again.
+    monkeypatch.setenv("REPO_STORE_URL", f"{second.as_uri()}2?name=other")
+    assert "Of 3 of its 3 blobs" in filled("store", "forget", "file", status=1).output
+    filled("store", "forget", "file", "--lost")
+    filled("account", "create", "bea")
+    filled("import", folder / "files", "--owner", "bea")
+    assert "other  primary" in filled("store", "list").output
+    assert "as it should be" in filled("store", "verify").output
+    assert len(_blobs(folder / "second2")) == 3
+
+
 def test_verify_tells_and_repairs(filled: Repo, folder: Path, second: Path) -> None:
     """Exit status 1 until everything is right; repaired is right."""
     filled("store", "replicate")

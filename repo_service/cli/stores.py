@@ -11,7 +11,7 @@ from datetime import timedelta
 import click
 from tqdm import tqdm
 
-from repo_service.cli.common import opened, tells_errors
+from repo_service.cli.common import OPERATOR, opened, tells_errors
 from repo_service.domain.resources import JobKind, LocationState
 from repo_service.services.container import Services
 from repo_service.services.verification import Verified
@@ -40,6 +40,22 @@ def list_stores() -> None:
         for name in sorted({holding.store for holding in holdings if holding.store not in services.stores}):
             copies = sum(holding.copies for holding in holdings if holding.store == name)
             click.echo(f"{name}  not in this command's settings: {_many(copies, 'copy', 'copies')}")
+
+
+@store.command()
+@click.argument("name")
+@click.option(
+    "--lost", is_flag=True, help="Also when there are blobs of which no other present copy is known."
+)
+@tells_errors
+def forget(name: str, lost: bool) -> None:
+    """Take the store NAME, which is gone for good and not in the settings any more, out of the list.
+
+    Only what is known of it is deleted. Should it come back, repo store rebuild finds its copies again.
+    """
+    with opened() as services:
+        copies = services.copies.forget(OPERATOR, name, lost=lost)
+    click.echo(f"{name} and its {_many(copies, 'copy', 'copies')} are forgotten.")
 
 
 @store.command()

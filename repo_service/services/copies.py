@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
-from repo_service.domain.resources import JobKind, LocationState
+from repo_service.domain.errors import Conflict, NotFound
+from repo_service.domain.identity import Identity
+from repo_service.domain.resources import JobKind, LocationState, Noun
 from repo_service.models import Blob, BlobLocation
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.jobs import Jobs
 from repo_service.services.stores import Stores
+from repo_service.services.trail import audit
 from storage import (
     BlobCopies,
     BlobNotFound,
@@ -153,6 +156,35 @@ class Copies:
                 Holding(store=store, state=LocationState(state), copies=copies, bytes=int(size))
                 for store, state, copies, size in session.execute(query)
             ]
+
+    def forget(self, identity: Identity, store: str, *, lost: bool = False) -> int:
+        """Take a store that is not configured out of the map; its bytes stay. Returns how many copies it had.
+
+        Raises Conflict when it is configured, and unless ``lost`` when no configured store has some of its
+        blobs; NotFound when the map has nothing of it.
+        """
+        if store in self._stores:
+            raise Conflict(f"{store} is in use: take it out of the settings first, and restart.")
+        elsewhere = aliased(BlobLocation)
+        present = exists().where(
+            elsewhere.digest == BlobLocation.digest,
+            elsewhere.store.in_([place.name for place in self._stores]),
+            elsewhere.state == LocationState.PRESENT.value,
+        )
+        here = BlobLocation.store == store
+        with self._database.write() as session:
+            copies = session.scalar(select(func.count()).select_from(BlobLocation).where(here)) or 0
+            if not copies:
+                raise NotFound(f"There is no copy in a store called {store}.")
+            alone = session.scalar(select(func.count()).select_from(BlobLocation).where(here, ~present)) or 0
+            if alone and not lost:
+                raise Conflict(
+                    f"Of {alone} of its {copies} blobs no configured store has a present copy: --lost "
+                    "forgets it all the same."
+                )
+            session.execute(delete(BlobLocation).where(here))
+            audit(session, identity, "forget store", Noun.BLOB, store, copies=copies, lost=alone)
+        return copies
 
     def _has_row(self, copy: Copy, *such: ColumnElement[bool]) -> bool:
         """Whether a row names that place, and is ``such`` a one."""
