@@ -41,6 +41,7 @@ from storage.errors import (
     StorageFull,
     StorageRefused,
     StorageUnavailable,
+    StoredDamaged,
 )
 from storage.fallback import BlobCopies, Copy, Fault, Watcher
 from storage.registry import open_store
@@ -82,6 +83,7 @@ __all__ = [
     "StorageRefused",
     "StorageUnavailable",
     "StoredBlob",
+    "StoredDamaged",
     "UploadedPart",
     "Watcher",
     "appendable_staging",

@@ -25,6 +25,17 @@ class StorageUnavailable(StorageError):
     """The store does not answer, or refuses for a reason that may pass: try again later."""
 
 
+class StoredDamaged(StorageUnavailable):
+    """What the store, which is well, has of the same content is damaged, and has to go first.
+
+    ``removed``: how many pieces went. When some did, the next attempt comes further.
+    """
+
+    def __init__(self, message: str, *, removed: int) -> None:
+        super().__init__(message)
+        self.removed = removed
+
+
 class StorageRefused(StorageError):
     """The store answers and says no (credentials, policy, missing bucket): an operator must act."""
 

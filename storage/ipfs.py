@@ -52,6 +52,7 @@ from storage.errors import (
     StorageFull,
     StorageRefused,
     StorageUnavailable,
+    StoredDamaged,
 )
 from storage.kubo import (
     NODE_ERRORS,
@@ -259,7 +260,7 @@ class IpfsDriver:
         self._node.unpin(inline(upload))
 
     def expect_right(self, locator: Locator, sidecar: Sidecar) -> None:
-        """Raises StorageUnavailable when bytes that were here before have decayed.
+        """Raises StoredDamaged when bytes that were here before have decayed.
 
         A node that has a block does not write it again, also when it is spoilt: what is spoilt is removed,
         and the next time that the same content is published it is whole.
@@ -272,7 +273,9 @@ class IpfsDriver:
             right = False
         if not right:
             dropped = self._drop_damaged(locator)
-            raise StorageUnavailable(f"{dropped} damaged blocks of this content were removed: try again")
+            raise StoredDamaged(
+                f"{dropped} damaged blocks of this content were removed: try again", removed=dropped
+            )
 
     def link(self, locator: Locator, sidecar: Sidecar, upload: str) -> None:
         """Enter content that is in the node into the catalogue."""
@@ -296,8 +299,18 @@ class IpfsDriver:
         raise StorageUnavailable("the same content is deleted all the time")
 
     def _drop_damaged(self, locator: Locator) -> int:
+        """How many blocks went. Raises StoredDamaged when the node keeps one."""
         self._node.unpin(locator)  # or no block could be removed; the catalogue protects it meanwhile
-        return self._node.drop_damaged(locator)
+        dropped = self._node.drop_damaged(locator)
+        if dropped.stays is not None:
+            # Another pin has it, too; or a block of other content is damaged, above which the node cannot see
+            # any more what is pinned. That content is repaired by itself, and then this one.
+            raise StoredDamaged(
+                f"{dropped.blocks} damaged blocks of this content were removed, another one cannot be yet: "
+                f"{dropped.stays}",
+                removed=dropped.blocks,
+            )
+        return dropped.blocks
 
     def _change(self, folder: str, change: Callable[[], None]) -> None:
         """Change the catalogue alone and durably, and again when garbage was collected meanwhile."""

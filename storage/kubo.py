@@ -33,6 +33,11 @@ from urllib.parse import urlencode, urlsplit
 _MAX_ANSWER = 1024 * 1024
 _RAW = "bafkrei"
 """Begins the CID of a block that is all content, and links to no others."""
+_SPOILT = "different hash than requested"
+"""What a node with ``Datastore.HashOnRead`` says of a block that is not what its CID says."""
+_SHA256 = b"\x12\x20"
+"""Begins a multihash that is a SHA-256."""
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 _DAG = {
     "cid-version": "1",
@@ -107,6 +112,14 @@ class Room:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many damaged blocks were removed, and why the node keeps another one, when it does."""
+
+    blocks: int
+    stays: str | None
+
+
 class Progress(Protocol):
     """Is told now and then how many bytes have come so far."""
 
@@ -163,23 +176,45 @@ class Kubo:
         with self._call("cat", *paths, options=options, seconds=self._seconds(brief)) as call:
             return call.response().read(limit)
 
-    def drop_damaged(self, cid: str) -> int:
-        """Remove those blocks of unpinned content that are not what their CIDs say; returns how many.
+    def drop_damaged(self, cid: str) -> Dropped:
+        """Remove those blocks of unpinned content that are not what their CIDs say.
 
-        Blocks of other pinned content cannot be removed. Below a damaged block nothing is looked at.
+        Below a damaged block nothing is looked at: it names its children no more.
         """
         dropped = 0
+        stays: str | None = None
         unseen = [cid]
         while unseen:
             cid = unseen.pop()
             with suppress(Refused):  # lost, which is as good
-                if not _is_block_of(cid, self._client.block.get(cid)):
-                    with self._call("block/rm", cid, seconds=self.patience.long) as call:
-                        dropped += not any(answer.get("Error") for answer in call.answers())
+                if self._is_damaged(cid):
+                    complaint = self._remove_block(cid)
+                    dropped += complaint is None
+                    stays = complaint or stays
                 elif not cid.startswith(_RAW):
-                    with self._call("refs", cid, options={"offline": "true"}) as call:
-                        unseen += [str(answer["Ref"]) for answer in call.answers() if answer.get("Ref")]
-        return dropped
+                    unseen += self._children(cid)
+        return Dropped(dropped, stays)
+
+    def _is_damaged(self, cid: str) -> bool:
+        """Whether the block is not what its CID says. Raises Refused when it is not here."""
+        try:
+            return not _is_block_of(cid, self._client.block.get(cid))
+        except Refused as error:
+            if _SPOILT in str(error):
+                return True
+            raise
+
+    def _children(self, cid: str) -> list[str]:
+        """What a block links to, as it says itself: ``refs`` reads the children, and ends at a bad one."""
+        with _understood():
+            links = self._client.dag.get(cid).as_json().get("Links") or []
+            return [str(link["Hash"]["/"]) for link in links]
+
+    def _remove_block(self, cid: str) -> str | None:
+        """What the node says when it does not remove it."""
+        with self._call("block/rm", cid, seconds=self.patience.long) as call:
+            complaints = [str(answer["Error"]) for answer in call.answers() if answer.get("Error")]
+        return complaints[0] if complaints else None
 
     def fetch(self, cid: str, pin_name: str, *, seconds: float, progress: Progress | None) -> None:
         """Bring all of the content from other nodes and pin it under that name. Raises TimeoutError."""
@@ -549,9 +584,19 @@ def inline(text: str) -> str:
 
 
 def _is_block_of(cid: str, block: bytes) -> bool:
-    """Whether the CID, a CIDv1 in base32 with SHA-256, is that of the block."""
-    digest = base64.b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))[4:]
-    return hashlib.sha256(block).digest() == digest
+    """Whether the CID is that of the block. One of another hash than SHA-256 is taken at its word."""
+    multihash = _multihash(cid)
+    return not multihash.startswith(_SHA256) or hashlib.sha256(block).digest() == multihash[2:]
+
+
+def _multihash(cid: str) -> bytes:
+    """The hash that a CID carries, after which hash it is. Trees of others may have CIDv0, too."""
+    if cid.startswith("Qm"):
+        number = 0
+        for character in cid:
+            number = number * len(_BASE58) + _BASE58.index(character)
+        return number.to_bytes(34, "big")
+    return base64.b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))[2:]
 
 
 def _host_and_port(host: str) -> tuple[str, int]:

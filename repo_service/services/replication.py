@@ -41,10 +41,14 @@ from storage import (
     StorageFull,
     StorageRefused,
     StorageUnavailable,
+    StoredDamaged,
 )
 from storage.checks import Checks
 
 _BATCH = 200
+_LEVELS = 4
+"""How often content that is damaged in its store is brought at most. Each time shows damage one level
+further down: an IPFS tree of a file up to 7 GiB has three."""
 _SILENT = "the store does not answer"
 _GIVEN_UP_FOR = timedelta(days=1)
 """How long a blob that no store has right is left alone: it is read to its end each time."""
@@ -140,7 +144,7 @@ class Replicator:
                     self._take_away(digest, blob.places[store.name].copy)
             except NoGoodCopy:
                 lost = True
-            except (SourceSilent, StorageFull, StorageRefused) as error:
+            except (SourceSilent, StorageFull, StorageRefused, StoredDamaged) as error:
                 waits.append(f"{store.name}: {_reason(error)}")
             except StorageUnavailable as error:
                 self._stores.note_silent(store.name)
@@ -262,14 +266,21 @@ class Replicator:
             state = self._copies.verify(blob.digest, place.copy, progress=progress)
             if state is LocationState.PRESENT:
                 return
-        try:
-            locator, checks = self._copy(blob, target, progress, first=first)
-        except StorageUnavailable:
-            if place is None:
-                raise
-            # It has just been read from. A store that first has to remove what is damaged can take it now.
-            locator, checks = self._copy(blob, target, progress, first=first)
+        locator, checks = self._copy_over_damage(blob, target, progress, first=first)
         self._keep(blob.digest, target, locator, checks)
+
+    def _copy_over_damage(
+        self, blob: _Blob, target: BlobStore, progress: Progress, *, first: str | None
+    ) -> tuple[Locator, bytes]:
+        """As ``_copy``, and again as long as the store removes damaged pieces of what it has."""
+        left = _LEVELS
+        while True:
+            try:
+                return self._copy(blob, target, progress, first=first)
+            except StoredDamaged as damaged:
+                left -= 1
+                if not (left and damaged.removed):
+                    raise
 
     def _copy(
         self, blob: _Blob, target: BlobStore, progress: Progress, *, first: str | None
@@ -444,7 +455,7 @@ def _reason(error: Exception) -> str:
             return "the store has no room left"
         case StorageRefused():
             return "the store refuses: an operator must look"
-        case SourceSilent():
+        case SourceSilent() | StoredDamaged():
             return str(error)
         case _:
             return _SILENT

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from repo_service.domain.resources import LocationState
 from repo_service.models import BlobLocation
 from repo_service.models.base import now
-from storage import StorageUnavailable
+from storage import CHUNK_SIZE, StorageUnavailable
 from tests.contract.support import DRAFT_BYTES, path_of, problem_of, publish, sha256, share
 from tests.support.copies import flip, locator, lose, states, there
-from tests.support.ipfs import Node
+from tests.support.ipfs import Node, running_node
 from tests.support.running import running, wait_for
 from tests.support.service import MakeService, Service, json_of
 from tests.support.weed import Weed, running_weed
@@ -181,16 +183,111 @@ def test_a_damaged_copy_in_ipfs_is_put_right(lonely_node: Node, make_service: Ma
     publish(service, service.member())
     service.work()
     digest = sha256(DRAFT_BYTES)
-    name = lonely_node.run(
-        "cid", "format", "-b=base32upper", "-f=%M", locator(service.services, digest, "ipfs")
-    )
-    name = name.removeprefix("B")
-    block = lonely_node.folder / "blocks" / name[-3:-1] / f"{name}.data"
+    block = lonely_node.block_file(locator(service.services, digest, "ipfs"))
     block.write_bytes(DRAFT_BYTES.upper())
     assert [found.store for found in service.services.verifier.verify()] == ["ipfs"]
     service.work()
     assert states(service.services, digest) == {"file": "present", "ipfs": "present"}
     assert there(service.services, digest, "ipfs") == DRAFT_BYTES
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["hash-on-read", "plain"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """As docs/ipfs.md says it should be set up, and as Kubo is by itself. Tests take a root of their own."""
+    folder = tmp_path_factory.mktemp("kubo")
+    with running_node(folder, Datastore__HashOnRead=request.param) as node:
+        yield node
+
+
+class TestDamageInIpfs:
+    """Two bytes of some blocks of the node are others; the primary is good, and one repair is enough."""
+
+    @pytest.fixture
+    def root(self) -> str:
+        return f"/test/{secrets.token_hex(8)}"
+
+    @pytest.fixture
+    def service(self, node: Node, make_service: MakeService, root: str) -> Service:
+        return make_service(replica_urls=(node.store_url(root),))
+
+    @pytest.mark.parametrize("places", [("3",), ("0", "3", "6"), ("",)], ids=["leaf", "leaves", "root"])
+    def test_of_one_level(self, node: Node, service: Service, root: str, places: tuple[str, ...]) -> None:
+        self._is_repaired(node, service, root, 7, places)
+
+    @pytest.mark.parametrize(
+        "places",
+        [("0/5",), ("0",), ("1",), ("1", "0/173", "1/0"), ("",)],
+        ids=["leaf", "inner", "last inner", "all levels", "root"],
+    )
+    def test_of_two_levels(self, node: Node, service: Service, root: str, places: tuple[str, ...]) -> None:
+        self._is_repaired(node, service, root, 176, places)
+
+    def test_each_below_another_damaged_one(self, node: Node, service: Service, root: str) -> None:
+        """What is damaged below a block that is damaged itself is seen only when that was replaced."""
+        self._is_repaired(node, service, root, 176, ("", "0", "0/3"))
+
+    def test_of_two_files(self, node: Node, service: Service, root: str) -> None:
+        """While an inner node of one is damaged, the node keeps all blocks of the other."""
+        teacher = service.member()
+        files = [secrets.token_bytes(count * CHUNK_SIZE) for count in (3, 176)]
+        for data in files:
+            self._publish(service, teacher, data)
+        cids = [locator(service.services, sha256(data), "ipfs") for data in files]
+        _damage(node, _block_at(node, cids[0], "1"))
+        _damage(node, _block_at(node, cids[1], "0"))
+        assert len(list(service.services.verifier.verify())) == 2
+        for _ in range(2):
+            for data in files:
+                service.services.replicator.see_to(sha256(data))
+        for data, cid in zip(files, cids, strict=True):
+            self._is_right(node, service, root, data, cid)
+
+    def _is_repaired(
+        self, node: Node, service: Service, root: str, chunks: int, places: tuple[str, ...]
+    ) -> None:
+        data = secrets.token_bytes(chunks * CHUNK_SIZE - 1)
+        self._publish(service, service.member(), data)
+        digest = sha256(data)
+        cid = locator(service.services, digest, "ipfs")
+        for block in [_block_at(node, cid, place) for place in places]:
+            _damage(node, block)
+        assert [copy.store for copy in service.services.verifier.verify()] == ["ipfs"]
+        service.services.replicator.see_to(digest)
+        self._is_right(node, service, root, data, cid)
+        assert states(service.services, digest) == {"file": "present", "ipfs": "present"}
+
+    @staticmethod
+    def _publish(service: Service, client: FlaskClient, data: bytes) -> None:
+        given = {"file_name": "data.bin", "size": len(data)}
+        begun = json_of(client.post("/api/v1/uploads", json=given), 201)
+        json_of(client.put(path_of(begun["url"]), data=data))
+        described = {"upload": begun["id"], "licence": "CC-BY-4.0", "release": True}
+        json_of(client.post("/api/v1/resources", json=described), 201)
+        service.work()
+
+    @staticmethod
+    def _is_right(node: Node, service: Service, root: str, data: bytes, cid: str) -> None:
+        assert there(service.services, sha256(data), "ipfs") == data
+        assert f"{cid} recursive moodle-resources {root} blob" in node.run("pin", "ls", "--names", cid)
+        path = f"{root}/blobs/{cid[-3]}/{cid[-2]}/{cid}"
+        assert node.run("files", "stat", "--hash", path) == cid
+        assert node.run("pin", "verify", "--quiet") == ""
+
+
+def _block_at(node: Node, cid: str, place: str) -> str:
+    """The block that ``place`` leads to: ``0/3`` is the fourth child of the first."""
+    for number in place.split("/") if place else []:
+        cid = node.run("refs", cid).split()[int(number)]
+    return cid
+
+
+def _damage(node: Node, cid: str) -> None:
+    """Overwrite two bytes in the middle of a block."""
+    file = node.block_file(cid)
+    data = bytearray(file.read_bytes())
+    for at in (len(data) // 2, len(data) // 2 + 1):
+        data[at] ^= 0xFF
+    file.write_bytes(data)
 
 
 # Downloads that somebody else gives out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import time
 from collections.abc import Iterator
@@ -182,15 +181,8 @@ class TestDamage:
     def store(self, node: Node, root: str) -> BlobStore:
         return open_store(node.store_url(root))
 
-    @staticmethod
-    def file_of(node: Node, cid: str) -> Path:
-        """The block on the node's disk."""
-        multihash = base64.b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))[2:]
-        name = base64.b32encode(multihash).decode().rstrip("=")
-        return node.folder / "blocks" / name[-3:-1] / f"{name}.data"
-
     def lose(self, node: Node, cid: str) -> None:
-        self.file_of(node, cid).unlink()
+        node.block_file(cid).unlink()
 
     def test_a_lost_root_is_noticed_at_once(self, node: Node, store: BlobStore) -> None:
         kept, locator = publish(store, content(10, seed=1)), publish(store, content(2 * CHUNK))
@@ -221,7 +213,7 @@ class TestDamage:
     def test_a_spoilt_root_is_noticed(self, node: Node, store: BlobStore, spoiled: bytes) -> None:
         data = content(4 * CHUNK, seed=3)
         locator = publish(store, data)
-        self.file_of(node, locator).write_bytes(spoiled)
+        node.block_file(locator).write_bytes(spoiled)
         for look in (store.open, store.stat, store.sidecar):
             with pytest.raises(BlobDamaged):
                 look(locator)
@@ -235,7 +227,7 @@ class TestDamage:
         locator = publish(store, data)
         leaves = node.run("ls", "--size=false", locator).split()
         for leaf in (leaves[0], leaves[7]):
-            file = self.file_of(node, leaf)
+            file = node.block_file(leaf)
             right = file.read_bytes()
             file.write_bytes(right[:1000] + bytes([right[1000] ^ 1]) + right[1001:])
         assert read_back(store, locator) != data
@@ -280,7 +272,7 @@ def test_a_node_that_checks_what_it_reads_finds_every_flipped_byte(tmp_path: Pat
         with running_node(tmp_path / f"kubo-{checks}", Datastore__HashOnRead=checks) as node:
             store = open_store(node.store_url())
             locator = publish(store, data)
-            leaf = TestDamage.file_of(node, node.run("ls", "--size=false", locator).split()[1])
+            leaf = node.block_file(node.run("ls", "--size=false", locator).split()[1])
             right = leaf.read_bytes()
             leaf.write_bytes(right[:1000] + bytes([right[1000] ^ 1]) + right[1001:])
             if checks:
@@ -332,11 +324,26 @@ class TestFetch:
         locator = publish(stores[0], data)
         addressed(stores[1]).fetch(locator, media_type="a/b", time_limit=SOON)
         leaves = two_nodes[1].run("ls", "--size=false", locator).split()
-        TestDamage.file_of(two_nodes[1], leaves[0]).write_bytes(bytes(CHUNK))
-        TestDamage.file_of(two_nodes[1], leaves[1]).unlink()
+        two_nodes[1].block_file(leaves[0]).write_bytes(bytes(CHUNK))
+        two_nodes[1].block_file(leaves[1]).unlink()
         addressed(stores[1]).fetch(locator, media_type="a/b", time_limit=SOON)
         assert read_back(stores[1], locator) == data
         self._nothing_is_left(two_nodes[1], stores[1])
+
+    def test_what_others_have_cut_and_named_otherwise_is_brought_again_too(
+        self, two_nodes: tuple[Node, Node], stores: tuple[BlobStore, BlobStore]
+    ) -> None:
+        """A tree of CIDv0, under the CIDv1 of its root."""
+        data = secrets.token_bytes(3 * CHUNK)
+        old = two_nodes[0].run("add", "-Q", "--cid-version=0", data=data)
+        cid = two_nodes[0].run("cid", "format", "-v=1", "-b=base32", old)
+        addressed(stores[1]).fetch(cid, media_type="a/b", time_limit=SOON)
+        leaf = two_nodes[1].run("ls", "--size=false", cid).split()[1]
+        assert leaf.startswith("Qm")
+        leaf = two_nodes[1].run("cid", "format", "-v=1", "-b=base32", leaf)
+        two_nodes[1].block_file(leaf).write_bytes(bytes(CHUNK))
+        addressed(stores[1]).fetch(cid, media_type="a/b", time_limit=SOON)
+        assert read_back(stores[1], Locator(cid)) == data
 
     def test_what_nobody_has_is_given_up_in_time(
         self, two_nodes: tuple[Node, Node], stores: tuple[BlobStore, BlobStore]

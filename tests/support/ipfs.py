@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -133,6 +134,12 @@ class Node:
     def blocks(self) -> set[str]:
         """Every block that it has, as a CID of raw bytes."""
         return set(self.run("refs", "local").split())
+
+    def block_file(self, cid: str) -> Path:
+        """Where a block, by a CIDv1 in base32, is on its disk."""
+        multihash = base64.b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))[2:]
+        name = base64.b32encode(multihash).decode().rstrip("=")
+        return self.folder / "blocks" / name[-3:-1] / f"{name}.data"
 
     def collect_garbage(self) -> None:
         self.run("repo", "gc", "--quiet")
