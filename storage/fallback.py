@@ -195,9 +195,7 @@ class FallbackReader:
         assert copy is not None
         opened = self._reader is None
         try:
-            if self._reader is None:
-                self._reader = copy.store.open(copy.locator, offset=self._at, length=self._stop - self._at)
-            block = self._reader.read(wanted) if self._checks is None else _whole(self._reader, wanted)
+            block = self._read(copy, wanted)
         except InvalidRange:  # it ends before this place
             block = b""
         except StorageError as error:
@@ -208,6 +206,22 @@ class FallbackReader:
         elif opened:
             self._copies.answered(copy)
         return block
+
+    def _read(self, copy: Copy, wanted: int) -> bytes:
+        """Up to ``wanted`` bytes; where there are checksums, fewer only at the end or near damage."""
+        try:
+            if self._reader is None:
+                self._reader = copy.store.open(copy.locator, offset=self._at, length=self._stop - self._at)
+            return self._reader.read(wanted) if self._checks is None else _whole(self._reader, wanted)
+        except BlobDamaged:
+            if self._checks is None:
+                raise
+            # It does not say where, and what came before is gone. The chunk here may be right, and only here:
+            # it is asked for by itself. What is damaged is met again when it is the next.
+            self.close()
+            wanted = min(CHUNK, wanted)
+            with copy.store.open(copy.locator, offset=self._at, length=wanted) as alone:
+                return _whole(alone, wanted)
 
     def _right_part(self, block: bytes, wanted: int) -> bytes:
         """The chunks of ``block`` up to the first wrong one."""

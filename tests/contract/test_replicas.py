@@ -242,6 +242,22 @@ class TestDamageInIpfs:
         for data, cid in zip(files, cids, strict=True):
             self._is_right(node, service, root, data, cid)
 
+    @pytest.mark.parametrize(("first", "second"), [(2, 3), (3, 2)])
+    def test_while_the_primary_is_damaged_elsewhere(
+        self, node: Node, service: Service, root: str, first: int, second: int
+    ) -> None:
+        """Every byte is somewhere: both are made whole from each other."""
+        data = secrets.token_bytes(7 * CHUNK_SIZE)
+        digest = sha256(data)
+        self._publish(service, service.member(), data)
+        cid = locator(service.services, digest, "ipfs")
+        _damage(node, _block_at(node, cid, str(second)))
+        flip(service.services, digest, "file", at=first * CHUNK_SIZE + 5)
+        assert {copy.store for copy in service.services.verifier.verify()} == {"file", "ipfs"}
+        service.services.replicator.see_to(digest)
+        assert there(service.services, digest, "file") == data
+        self._is_right(node, service, root, data, cid)
+
     def _is_repaired(
         self, node: Node, service: Service, root: str, chunks: int, places: tuple[str, ...]
     ) -> None:

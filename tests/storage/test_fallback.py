@@ -189,6 +189,62 @@ def test_two_damaged_copies_make_one_right_file() -> None:
     assert _read(copies, 0, None, CHUNK_SIZE) == DATA
 
 
+class _Refusing(_Breaking):
+    """Fails a whole read that touches a damaged chunk, as a store does that checks what it reads."""
+
+    def __init__(self, reader: BlobReader, start: int, damaged: int) -> None:
+        super().__init__(reader, SIZE, None)
+        self._at = start
+        self._damaged = damaged * CHUNK_SIZE
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._at <= self._damaged < self._at + size:
+            raise BlobDamaged("somewhere in there")
+        data = super().read(size)
+        self._at += len(data)
+        return data
+
+
+class _RefusingStore(Tampering):
+    def __init__(self, store: BlobStore, damaged: int) -> None:
+        super().__init__(store, lambda reader: reader)
+        self._damaged = damaged
+
+    def open(self, locator: Locator, *, offset: int = 0, length: int | None = None) -> BlobReader:
+        reader = super().open(locator, offset=offset, length=length)
+        return _Refusing(reader, offset, self._damaged)
+
+
+def _refusing(name: str, chunk: int) -> Copy:
+    copy = _copy(name)
+    store: Any = _RefusingStore(copy.store, chunk)
+    return Copy(store, copy.locator)
+
+
+def _wrong(name: str, chunk: int) -> Copy:
+    return _copy(name, _flipped(chunk * CHUNK_SIZE + 5))
+
+
+@pytest.mark.parametrize("step", [1000, CHUNK_SIZE, MIB, -1])
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (1, 2), (2, 1), (0, 3), (3, 2)])
+@pytest.mark.parametrize(
+    "makes",
+    [
+        (_refusing, _wrong),
+        (_wrong, _refusing),
+        (_refusing, _refusing),
+    ],
+)
+def test_one_that_breaks_off_still_gives_its_right_chunks(
+    makes: tuple[Callable[[str, int], Copy], ...], one: int, other: int, step: int
+) -> None:
+    """However much is asked for at once: each chunk is right in one of both."""
+    watched = Watched()
+    copies = [make(name, chunk) for make, name, chunk in zip(makes, "ab", (one, other), strict=True)]
+    assert _read(_copies(*copies, checks=_checks(DATA), watched=watched), 0, None, step) == DATA
+    assert set(watched.failures) <= {("a", Fault.CORRUPT), ("b", Fault.CORRUPT)}
+
+
 @pytest.mark.parametrize("checked", [True, False])
 @pytest.mark.parametrize(
     ("make", "fault"),
