@@ -451,6 +451,8 @@ class _Runner:
             yield
         except Exception as error:
             raised = self._translated(error)
+            if isinstance(raised, StorageError):
+                raised.store = self._store
             tally.outcome = type(raised).__name__
             if raised is error:
                 raise

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 
 class StorageError(Exception):
-    """Base of every error that a store raises."""
+    """Base of every error that a store raises. ``store`` is its name, where it was one."""
+
+    store: str | None = None
 
 
 class BlobNotFound(StorageError):

@@ -60,10 +60,12 @@ from storage.kubo import (
     Entry,
     Found,
     Kubo,
+    NotGiven,
     Progress,
     Refused,
     StatusError,
     inline,
+    is_away,
 )
 from storage.sidecar import MAX_SIDECAR_SIZE, decode_sidecar, encode_sidecar
 
@@ -120,7 +122,7 @@ class IpfsDriver:
         if isinstance(error, StatusError):
             return StorageRefused(f"this is no RPC of an IPFS node, or it is not open to us: {error}")
         if isinstance(error, NODE_ERRORS):
-            return StorageUnavailable(f"the IPFS node does not answer as it should: {error}")
+            return StorageUnavailable(self._trouble(error))
         return None
 
     def stage(self, expected_size: int | None) -> _IpfsStaged:
@@ -333,6 +335,17 @@ class IpfsDriver:
         if not _LOCATOR.fullmatch(locator):
             raise InvalidLocator("not a locator of the IPFS store")
         return f"{self._blobs}/{locator[-3]}/{locator[-2]}/{locator}"
+
+    def _trouble(self, error: Exception) -> str:
+        """What people are told of a node that gives no answer, or of its network."""
+        if isinstance(error, NotGiven):
+            return (
+                f"no node that this one is connected to gives {error}; `ipfs swarm peers` lists those, and "
+                "docs/catalogue.md says what a mirror needs"
+            )
+        if is_away(error):
+            return f"no IPFS node answers at {self._node.address}: it has to be started (`ipfs daemon`)"
+        return f"the IPFS node does not answer as it should: {error}"
 
     def _expect(self, locator: Locator) -> Found:
         """The blob's content, which is here, and in the catalogue. Raises BlobNotFound, BlobDamaged."""

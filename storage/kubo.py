@@ -19,6 +19,7 @@ import json
 import math
 import os
 import secrets
+import socket
 import ssl
 import threading
 import time
@@ -35,6 +36,8 @@ _RAW = "bafkrei"
 """Begins the CID of a block that is all content, and links to no others."""
 _SPOILT = "different hash than requested"
 """What a node with ``Datastore.HashOnRead`` says of a block that is not what its CID says."""
+_NOT_GIVEN = ("context deadline exceeded", "could not find")
+"""What a node says of content that it does not get, with a network to search and without one."""
 _SHA256 = b"\x12\x20"
 """Begins a multihash that is a SHA-256."""
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -69,6 +72,10 @@ StatusError: type[Exception] = _LIBRARY.exceptions.StatusError
 """Something answers, but not as a node's RPC does."""
 NODE_ERRORS: tuple[type[Exception], ...] = (_LIBRARY.exceptions.Error, http.client.HTTPException, OSError)
 """All that goes wrong with a node."""
+
+
+class NotGiven(TimeoutError):
+    """The node is well, but no other one gave it what it looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,7 @@ class Kubo:
     def __init__(self, host: str, *, tls: bool = False, patience: Patience | None = None) -> None:
         self.patience = patience or Patience()
         self._host, self._port = _host_and_port(host)
+        self.address = f"{self._host}:{self._port}"
         self._tls = ssl.create_default_context() if tls else None
         self._client = _LIBRARY.Client(
             f"{_multiaddr(self._host)}/tcp/{self._port}/{'https' if tls else 'http'}",
@@ -217,7 +225,7 @@ class Kubo:
         return complaints[0] if complaints else None
 
     def fetch(self, cid: str, pin_name: str, *, seconds: float, progress: Progress | None) -> None:
-        """Bring all of the content from other nodes and pin it under that name. Raises TimeoutError."""
+        """Bring all of the content from other nodes and pin it under that name. Raises NotGiven."""
         deadline = time.monotonic() + seconds
         options = {"name": pin_name, "progress": "true", "timeout": f"{math.ceil(seconds)}s"}
         with self._call("pin/add", f"/ipfs/{cid}", options=options) as call:
@@ -228,7 +236,7 @@ class Kubo:
                     progress(told.get("Bytes", 0))
                 if time.monotonic() > deadline:
                     break
-        raise TimeoutError(f"no node gave all of {cid} within {seconds:.0f} seconds")
+        raise NotGiven(f"all of {cid} within {seconds:.0f} seconds")
 
     # Pins
 
@@ -282,11 +290,18 @@ class Kubo:
             raise
 
     def look(self, cid: str, *, seconds: float) -> Found:
-        """What the first block of the content says, wherever on the network it is."""
+        """What the first block of the content says, wherever on the network it is. Raises NotGiven."""
         options = {"timeout": f"{math.ceil(seconds)}s"}
-        call = self._call("files/stat", f"/ipfs/{cid}", options=options, seconds=seconds)
-        with _understood(), call:
-            return _found(next(call.answers()))
+        # The node itself says when the time is over: who does not even say that is not well.
+        patience = math.ceil(seconds) + self.patience.brief
+        call = self._call("files/stat", f"/ipfs/{cid}", options=options, seconds=patience)
+        try:
+            with _understood(), call:
+                return _found(next(call.answers()))
+        except Refused as error:
+            if any(words in str(error) for words in _NOT_GIVEN):
+                raise NotGiven(f"{cid} within {seconds:.0f} seconds") from error
+            raise
 
     def names(self, folder: str, *, brief: bool = False) -> list[str]:
         """Names of what stands in a folder of MFS; none when there is no such folder."""
@@ -627,6 +642,16 @@ def _found(answer: dict[str, Any]) -> Found:
 
 def _is_missing(error: Exception) -> bool:
     return any(words in str(error) for words in ("file does not exist", "no link named"))
+
+
+def is_away(error: Exception) -> bool:
+    """Whether nothing listens where the node should be, or there is no such place."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError | socket.gaierror):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 @contextmanager

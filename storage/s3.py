@@ -167,7 +167,7 @@ class S3Driver:
     def translate(self, error: Exception) -> StorageError | None:
         match error:
             case boto.ClientError():
-                return _meaning_of_answer(error)
+                return _meaning_of_answer(error, self.bucket)
             case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
                 return StorageRefused("no usable S3 credentials")
             case (
@@ -691,8 +691,10 @@ def _status(error: boto.ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _meaning_of_answer(error: boto.ClientError) -> StorageError:
+def _meaning_of_answer(error: boto.ClientError, bucket: str) -> StorageError:
     code, status = _code(error), _status(error)
+    if code == "NoSuchBucket":
+        return StorageRefused(f"the bucket {bucket} does not exist: it has to be made first")
     if code in _FULL or status == 507:
         return StorageFull(str(error))
     if code in _NOT_FOUND and error.operation_name in {"GetObject", "HeadObject"}:

@@ -15,6 +15,7 @@ from tests.contract.support import publish, sha256
 from tests.services.test_mirroring import file, line, put, web
 from tests.support.fake_ipfs import Network, cid_of
 from tests.support.service import MakeService, Service
+from tests.support.services import free_port
 
 Repo = Callable[..., Result]
 
@@ -124,6 +125,33 @@ def test_a_download_leaves_room_free(repo: Repo, network: Network, tmp_path: Pat
     assert "too little room" in told.output
 
 
+def test_that_the_network_is_asked_is_said_before(repo: Repo, network: Network, tmp_path: Path) -> None:
+    """And for how long: it may be minutes in which nothing comes. What is here already is not looked for."""
+    unknown = cid_of(b"unheard of")
+    told = repo("restore", unknown, "--patience", "7", status=1)
+    assert told.stderr.startswith(f"Asking other IPFS nodes for {unknown}, for 7 seconds at most")
+    cid = put(network, [])
+    assert "for 120 seconds at most" in repo("restore", f"ipfs://{cid}").stderr
+    assert "Asking" not in repo("restore", cid).output
+    assert "Asking" not in repo("restore", str(tmp_path / "manifest.json"), status=1).output
+
+
+def test_a_node_that_is_down(make_service: MakeService, tmp_path: Path, repo: Repo) -> None:
+    """It is said which store that is, and what to do; nothing of connections and pools."""
+    port = free_port()
+    hq = make_service(data_dir=tmp_path / "hq")
+    publish(hq, hq.member())
+    settings = {
+        "DATA_DIR": str(tmp_path / "hq"),
+        "STORE_URL": hq.settings.store_url,
+        "REPLICA_URLS": f"ipfs+http://127.0.0.1:{port}?name=away",
+        "READ_ONLY": "false",
+    }
+    told = repo("publish", status=1, **settings).output
+    assert f"The store away says: no IPFS node answers at 127.0.0.1:{port}: it has to be started" in told
+    assert "HTTPConnectionPool" not in told
+
+
 def test_lazily(repo: Repo, network: Network) -> None:
     network.put(b"Some file\n")
     told = repo("restore", put(network, [line(1)]), "--lazy").output
@@ -179,7 +207,7 @@ def test_a_public_store_needs_the_setting(repo: Repo, network: Network) -> None:
     "reference", [cid_of(b"unheard of"), "/nowhere/manifest.json", "http://127.0.0.1:9/m"]
 )
 def test_what_is_not_there(repo: Repo, reference: str) -> None:
-    assert repo("restore", reference, status=1).output.startswith("Error: ")
+    assert repo("restore", reference, status=1).output.splitlines()[-1].startswith("Error: ")
 
 
 def test_the_worker_of_a_mirror_keeps_it_searchable(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
@@ -11,6 +12,9 @@ from tqdm import tqdm
 from repo_service.cli.common import is_loopback, opened, tells_errors
 from repo_service.services.container import Services
 from repo_service.settings import Settings
+
+if TYPE_CHECKING:
+    from repo_service.services.mirror_sources import Source
 
 _GIVE_UP_AFTER = 5
 """Files in a row that nobody gives: the rest is left to the worker then."""
@@ -74,6 +78,7 @@ def restore(reference: str, lazy: bool, moved_from: str | None, patience: float)
     limit = timedelta(seconds=patience)
     with opened(makes=True) as services:
         source = services.mirror.source(reference, patience=limit, min_free=Settings().min_free_space)
+        _tell_of_search(services, source, reference, patience)
         try:
             offered = services.mirror.look(source, moved_from=moved_from)
             home = offered.manifest
@@ -101,6 +106,21 @@ def restore(reference: str, lazy: bool, moved_from: str | None, patience: float)
             click.echo(f"  {reason}", err=True)
         if not lazy:
             _fetch(services, limit)
+
+
+def _tell_of_search(services: Services, source: Source, reference: str, patience: float) -> None:
+    """Say that the network is asked for the manifest, when it is: nothing else is seen for minutes then."""
+    from repo_service.services.mirror_sources import IpfsSource
+    from storage import BlobNotFound, Locator
+
+    node = services.fetching.store
+    if node is None or not isinstance(source, IpfsSource):
+        return
+    cid = reference.rstrip("/").rpartition("/")[2]
+    try:
+        node.stat(Locator(cid))
+    except BlobNotFound:
+        click.echo(f"Asking other IPFS nodes for {cid}, for {patience:g} seconds at most …", err=True)
 
 
 def _fetch(services: Services, patience: timedelta) -> None:

@@ -41,7 +41,8 @@ def tells_errors(command: Callable[P, R]) -> Callable[P, R]:
         except IndexLocked as error:
             raise click.ClickException("The worker is writing the search index: stop it first.") from error
         except StorageError as error:
-            raise click.ClickException(f"The store says: {error}") from error
+            store = "The store" if error.store is None else f"The store {error.store}"
+            raise click.ClickException(f"{store} says: {error}") from error
         except ValidationError as error:
             if error.title != Settings.__name__:
                 raise

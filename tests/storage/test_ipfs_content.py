@@ -25,7 +25,9 @@ from storage import (
     content_addressed,
     open_store,
 )
+from storage.kubo import Patience
 from tests.storage.conformance import MIB, NOW, content, publish, read_back, sidecar_of
+from tests.storage.ipfs_writer import store_with
 from tests.support.ipfs import Node, running_node
 
 CHUNK = 262144
@@ -349,10 +351,19 @@ class TestFetch:
         self, two_nodes: tuple[Node, Node], stores: tuple[BlobStore, BlobStore]
     ) -> None:
         began = time.monotonic()
-        with pytest.raises(StorageUnavailable):
+        with pytest.raises(StorageUnavailable, match=f"connected to gives {NOWHERE} within 1 .*swarm peers"):
             addressed(stores[1]).fetch(NOWHERE, media_type="a/b", time_limit=timedelta(seconds=1))
         assert time.monotonic() - began < 5
         self._nothing_is_left(two_nodes[1], stores[1])
+
+    def test_a_node_without_a_network_gets_nothing(self, kubo: Node, store: BlobStore) -> None:
+        with pytest.raises(StorageUnavailable, match=f"connected to gives {NOWHERE} within 9 .*swarm peers"):
+            addressed(store).fetch(NOWHERE, media_type="a/b", time_limit=timedelta(seconds=9))
+
+    def test_a_node_that_hangs_is_no_node_without_the_content(self, lonely_node: Node) -> None:
+        store = store_with(Patience(answer=1, brief=0.5, long=1), lonely_node.host, "/test")
+        with lonely_node.paused(), pytest.raises(StorageUnavailable, match="does not answer as it should"):
+            addressed(store).fetch(NOWHERE, media_type="a/b", time_limit=timedelta(seconds=1))
 
     def test_what_is_incomplete_everywhere_is_given_up_in_time(
         self, two_nodes: tuple[Node, Node], stores: tuple[BlobStore, BlobStore]
@@ -362,7 +373,7 @@ class TestFetch:
         leaf = two_nodes[0].run("ls", "--size=false", cid).split()[1]
         two_nodes[0].run("block", "rm", leaf)
         began = time.monotonic()
-        with pytest.raises(StorageUnavailable):
+        with pytest.raises(StorageUnavailable, match=f"connected to gives all of {cid} within"):
             addressed(stores[1]).fetch(cid, media_type="a/b", time_limit=timedelta(seconds=2))
         assert time.monotonic() - began < 8
         self._nothing_is_left(two_nodes[1], stores[1])

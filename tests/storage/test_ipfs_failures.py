@@ -319,7 +319,8 @@ class TestNodesThatDie:
         assert read_back(store, locator) == content(40 * MIB)
 
     def test_a_dead_node_is_noticed_at_once(self) -> None:
-        self._fails_within(5, open_store(f"ipfs+http://127.0.0.1:{free_port()}"))
+        address = f"127.0.0.1:{free_port()}"
+        self._fails_within(5, open_store(f"ipfs+http://{address}"), f"no IPFS node answers at {address}")
 
     def test_a_node_that_hangs_is_noticed(self, lonely_node: Node, root: str) -> None:
         locator = publish(open_store(lonely_node.store_url(root)), b"kept")
@@ -336,7 +337,7 @@ class TestNodesThatDie:
             assert time.monotonic() - began < 10
 
     @staticmethod
-    def _fails_within(seconds: float, store: BlobStore) -> None:
+    def _fails_within(seconds: float, store: BlobStore, message: str | None = None) -> None:
         acts: list[Callable[[], object]] = [
             store.check,
             store.free_bytes,
@@ -350,7 +351,7 @@ class TestNodesThatDie:
         ]
         began = time.monotonic()
         for act in acts:
-            with pytest.raises(StorageUnavailable):
+            with pytest.raises(StorageUnavailable, match=message):
                 act()
         assert time.monotonic() - began < seconds
 

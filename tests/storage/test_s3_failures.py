@@ -215,7 +215,7 @@ class TestFailures:
             lambda: publish(store, content(PARTS)),
         ]
         for act in acts:
-            with pytest.raises(StorageRefused):
+            with pytest.raises(StorageRefused, match="the bucket not-there does not exist: it has to be"):
                 act()
 
     @pytest.mark.parametrize(
