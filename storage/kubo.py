@@ -31,6 +31,8 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode, urlsplit
 
+import base58
+
 _MAX_ANSWER = 1024 * 1024
 _RAW = "bafkrei"
 """Begins the CID of a block that is all content, and links to no others."""
@@ -40,7 +42,6 @@ _NOT_GIVEN = ("context deadline exceeded", "could not find")
 """What a node says of content that it does not get, with a network to search and without one."""
 _SHA256 = b"\x12\x20"
 """Begins a multihash that is a SHA-256."""
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 _DAG = {
     "cid-version": "1",
@@ -607,10 +608,7 @@ def _is_block_of(cid: str, block: bytes) -> bool:
 def _multihash(cid: str) -> bytes:
     """The hash that a CID carries, after which hash it is. Trees of others may have CIDv0, too."""
     if cid.startswith("Qm"):
-        number = 0
-        for character in cid:
-            number = number * len(_BASE58) + _BASE58.index(character)
-        return number.to_bytes(34, "big")
+        return base58.b58decode(cid)
     return base64.b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))[2:]
 
 
