@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from repo_service.cli import main
+from storage import CHUNK_SIZE
 from tests.contract.support import sha256
 from tests.support.running import wait_for
 from tests.support.weed import Weed
@@ -161,6 +162,26 @@ def test_verify_tells_and_repairs(filled: Repo, folder: Path, second: Path) -> N
     assert _blobs(_first(folder))[flipped].read_bytes() == _CONTENTS[0]
     assert _blobs(second)[gone].read_bytes() == _CONTENTS[1]
     assert "as it should be" in filled("store", "verify", "--sample", "2").output
+
+
+def test_each_fault_is_logged_once(filled: Repo, folder: Path, second: Path) -> None:
+    """However many chunks are damaged, and however many attempts meet them."""
+    files = folder / "big"
+    files.mkdir()
+    data = os.urandom(6 * CHUNK_SIZE)
+    (files / "big.bin").write_bytes(data)
+    filled("import", files, "--owner", "ada")
+    filled("store", "replicate")
+    copies = [_blobs(store)[sha256(data)] for store in (_first(folder), second)]
+    for copy, chunks in zip(copies, ((0, 2, 4), (1, 3, 5)), strict=True):
+        spoiled = bytearray(data)
+        for chunk in chunks:
+            spoiled[chunk * CHUNK_SIZE] ^= 1
+        copy.write_bytes(spoiled)
+    told = filled("store", "verify", "--repair").output
+    faults = [line for line in told.splitlines() if "a copy failed" in line]
+    assert sorted(re.findall(r'store"?[=:] ?"?(\w+)', line)[-1] for line in faults) == ["file", "second"]
+    assert {copy.read_bytes() for copy in copies} == {data}
 
 
 def test_what_cannot_be_repaired_is_told(filled: Repo, folder: Path) -> None:

@@ -30,6 +30,7 @@ from storage import (
     StorageError,
     StorageRefused,
     StorageUnavailable,
+    Watcher,
 )
 from storage.checks import Checks
 from storage.fallback import fault_of
@@ -81,7 +82,7 @@ class Copies:
             Copy(self._stores[row.store], Locator(row.locator)) for row in rows if row.store in self._stores
         ]
 
-    def watcher(self, digest: str) -> _Watcher:
+    def watcher(self, digest: str) -> Watcher:
         """Notes what readers of this blob see."""
         return _Watcher(self, self._stores, digest)
 
@@ -221,12 +222,16 @@ class Copies:
 
 
 class _Watcher:
-    """What the readers of one blob see of its copies: see ``storage.Watcher``."""
+    """What the readers of one blob see of its copies: see ``storage.Watcher``.
+
+    Each fault of a copy is logged once, also when several attempts, or many chunks, meet it.
+    """
 
     def __init__(self, copies: Copies, stores: Stores, digest: str) -> None:
         self._copies = copies
         self._stores = stores
         self._digest = digest
+        self._logged: set[tuple[Copy, Fault]] = set()
 
     def avoid(self, copy: Copy) -> bool:
         return self._stores.is_silent(copy.store.name)
@@ -235,9 +240,15 @@ class _Watcher:
         self._stores.note_answered(copy.store.name)
 
     def failed(self, copy: Copy, fault: Fault, error: StorageError) -> None:
-        log.warning(
-            "a copy failed", digest=self._digest, store=copy.store.name, fault=fault.value, error=str(error)
-        )
+        if (copy, fault) not in self._logged:
+            self._logged.add((copy, fault))
+            log.warning(
+                "a copy failed",
+                digest=self._digest,
+                store=copy.store.name,
+                fault=fault.value,
+                error=str(error),
+            )
         if fault is Fault.UNAVAILABLE:
             if isinstance(error, StorageUnavailable | StorageRefused):
                 self._stores.note_silent(copy.store.name)

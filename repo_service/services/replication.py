@@ -42,6 +42,7 @@ from storage import (
     StorageRefused,
     StorageUnavailable,
     StoredDamaged,
+    Watcher,
 )
 from storage.checks import Checks
 
@@ -130,6 +131,7 @@ class Replicator:
             store for store in self._stores if store.name in blob.wanted and not _is_present(blob, store)
         ]
         progress = _shares(report, total=max(1, blob.size * len(lacking)))
+        watcher = self._copies.watcher(digest)  # one for all, so that each fault is logged once
         waits: list[str] = []
         lost = False
         for store in self._stores:
@@ -138,7 +140,7 @@ class Replicator:
                 continue
             try:
                 if store in lacking:
-                    self.bring(digest, store, progress=progress)
+                    self.bring(digest, store, progress=progress, watcher=watcher)
                     self._stores.note_answered(store.name)
                 elif store.name in blob.places and store.name in blob.unwanted:
                     self._take_away(digest, blob.places[store.name].copy)
@@ -161,17 +163,18 @@ class Replicator:
         *,
         first: str | None = None,
         progress: Progress = lambda count: None,
+        watcher: Watcher | None = None,
     ) -> bool:
         """See that ``target`` has the blob, wanted there or not; False when there is no such blob.
 
-        ``first`` names the store to read from where several have it. Raises NoGoodCopy, SourceSilent and the
-        errors of ``target``.
+        ``first`` names the store to read from where several have it, ``watcher`` is told of their copies.
+        Raises NoGoodCopy, SourceSilent and the errors of ``target``.
         """
         blob = self._look(digest)
         if blob is None:
             return False
         if not _is_present(blob, target):
-            self._bring(blob, target, progress, first=first)
+            self._bring(blob, target, progress, watcher or self._copies.watcher(digest), first=first)
         return True
 
     def see_to(self, digest: str) -> None:
@@ -260,30 +263,38 @@ class Replicator:
 
     # How a copy comes and goes
 
-    def _bring(self, blob: _Blob, target: BlobStore, progress: Progress, *, first: str | None = None) -> None:
+    def _bring(
+        self,
+        blob: _Blob,
+        target: BlobStore,
+        progress: Progress,
+        watcher: Watcher,
+        *,
+        first: str | None,
+    ) -> None:
         place = blob.places.get(target.name)
         if place is not None:  # what was found wrong once may be right again: a disk that was not mounted
             state = self._copies.verify(blob.digest, place.copy, progress=progress)
             if state is LocationState.PRESENT:
                 return
-        locator, checks = self._copy_over_damage(blob, target, progress, first=first)
+        locator, checks = self._copy_over_damage(blob, target, progress, watcher, first=first)
         self._keep(blob.digest, target, locator, checks)
 
     def _copy_over_damage(
-        self, blob: _Blob, target: BlobStore, progress: Progress, *, first: str | None
+        self, blob: _Blob, target: BlobStore, progress: Progress, watcher: Watcher, *, first: str | None
     ) -> tuple[Locator, bytes]:
         """As ``_copy``, and again as long as the store removes damaged pieces of what it has."""
         left = _LEVELS
         while True:
             try:
-                return self._copy(blob, target, progress, first=first)
+                return self._copy(blob, target, progress, watcher, first=first)
             except StoredDamaged as damaged:
                 left -= 1
                 if not (left and damaged.removed):
                     raise
 
     def _copy(
-        self, blob: _Blob, target: BlobStore, progress: Progress, *, first: str | None
+        self, blob: _Blob, target: BlobStore, progress: Progress, watcher: Watcher, *, first: str | None
     ) -> tuple[Locator, bytes]:
         """Publish the blob in ``target``; returns where, and the checksums of its chunks."""
         sources = blob.sources(target, first)
@@ -297,7 +308,7 @@ class Replicator:
             attempts.insert(0, (together, blob.checks))
         for copies, checks in attempts:
             try:
-                return self._transfer(blob, copies, checks, target, progress)
+                return self._transfer(blob, copies, checks, target, progress, watcher=watcher)
             except _SourceFailed as failed:
                 silent = silent or not isinstance(failed.error, BlobNotFound)
         if silent:
@@ -311,8 +322,9 @@ class Replicator:
         checks: bytes | None,
         target: BlobStore,
         progress: Progress,
+        *,
+        watcher: Watcher,
     ) -> tuple[Locator, bytes]:
-        watcher = self._copies.watcher(blob.digest)
         copies = BlobCopies(sources, size=blob.size, checks=checks, watcher=watcher)
         hashed, sums = hashlib.sha256(), Checks()
         with copies.open() as reader, target.stage(expected_size=blob.size) as staged:
