@@ -182,8 +182,12 @@ class IpfsDriver:
                 content = self._node.pins(self.pin_name(marker[1]))
                 self.forget(marker[1], *(Locator(cid) for cid in content))
                 swept += 1
+        pinned = self._node.pins(f"{self._pin} blob ")
         for folder in self._folders():
             self._sweep_sidecars(folder, limit)
+            for name in self._node.names(folder):
+                if _LOCATOR.fullmatch(name) and name not in pinned:
+                    self._pin_again(Locator(name))
         return swept
 
     def free_bytes(self) -> int | None:
@@ -435,6 +439,20 @@ class IpfsDriver:
                     self._node.unlink(f"{folder}/{locator}{_SIDECAR_SUFFIX}")
 
             self._change(folder, unlink)
+
+    def _pin_again(self, locator: Locator) -> None:
+        """Pin what is in the catalogue and lost its pin.
+
+        A repair unpins what it cannot make whole yet, and that may come to be whole by the repair of another
+        file, with which it shares blocks.
+        """
+        try:  # pinning searches the network without end for what is lost
+            self._digest(locator, self._expect(locator).size)
+        except (Refused, EndsEarly, BlobNotFound):
+            return  # it will be pinned when it is published again
+        with self._node.one_writer(self._lease):
+            if self._is_listed(locator, brief=True) and self._node.pin_name(locator, brief=True) is None:
+                self._node.pin(locator, self.pin_name(secrets.token_hex(16)))
 
     def _without_blob(self, folder: str) -> set[Locator]:
         """Where there is a sidecar and no blob."""

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -257,6 +258,22 @@ class TestDamageInIpfs:
         service.services.replicator.see_to(digest)
         assert there(service.services, digest, "file") == data
         self._is_right(node, service, root, data, cid)
+
+    def test_that_two_files_share(self, node: Node, service: Service, root: str) -> None:
+        """A block stays as long as anything pins it. What another's repair puts right is pinned, too."""
+        teacher = service.member()
+        shared = secrets.token_bytes(CHUNK_SIZE)
+        files = [shared + secrets.token_bytes(CHUNK_SIZE) for _ in range(2)]
+        for data in files:
+            self._publish(service, teacher, data)
+        cids = [locator(service.services, sha256(data), "ipfs") for data in files]
+        _damage(node, _block_at(node, cids[0], "0"))
+        for _ in range(2):
+            for found in list(service.services.verifier.verify()):
+                service.services.replicator.see_to(found.digest)
+        service.services.stores["ipfs"].sweep_staged(older_than=timedelta(hours=1))
+        for data, cid in zip(files, cids, strict=True):
+            self._is_right(node, service, root, data, cid)
 
     def _is_repaired(
         self, node: Node, service: Service, root: str, chunks: int, places: tuple[str, ...]

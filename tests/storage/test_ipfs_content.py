@@ -243,6 +243,21 @@ class TestDamage:
         assert read_back(store, locator) == data
         store.delete(locator)
 
+    def test_the_sweep_pins_again_what_lost_its_pin(self, node: Node, root: str, store: BlobStore) -> None:
+        """And leaves alone what is not whole."""
+        whole, broken = (publish(store, secrets.token_bytes(2 * CHUNK)) for _ in range(2))
+        for locator in (whole, broken):
+            node.run("pin", "rm", locator)
+        self.lose(node, node.run("ls", "--size=false", broken).split()[1])
+        began = time.monotonic()
+        assert store.sweep_staged(older_than=timedelta(hours=1)) == 0
+        assert time.monotonic() - began < QUICK
+        pinned = node.run("pin", "ls", "--type=recursive", "--names")
+        assert f"{whole} recursive moodle-resources {root} blob" in pinned
+        assert broken not in pinned
+        store.delete(whole)
+        store.delete(broken)
+
     def test_a_damaged_blob_can_be_deleted(self, node: Node, store: BlobStore) -> None:
         locator = publish(store, content(2 * CHUNK, seed=2))
         self.lose(node, locator)
