@@ -82,6 +82,8 @@ _KEEP_MARKED = timedelta(minutes=10).total_seconds()
 """How often an upload that goes on says so, in seconds; far below the age at which uploads are swept."""
 _ROUNDS = 20
 """How often a change of the catalogue is tried while the node collects garbage again and again."""
+_BEFORE_ITS_TURN_SECONDS = 0.05
+"""Far more than a node needs from looking up what to keep until it collects the rest."""
 _ENDLESS = 1 << 62
 """Bytes that no disk has: the node is told to take whatever comes."""
 
@@ -331,7 +333,11 @@ class IpfsDriver:
                     raise
             else:
                 if self._node.survives(canary):
-                    return
+                    # Kubo looks up the root of MFS before it takes its turn to collect (core/corerepo/gc.go):
+                    # one that knows nothing of this change yet may still be about to begin.
+                    time.sleep(_BEFORE_ITS_TURN_SECONDS)
+                    if self._node.survives(canary):
+                        return
         raise StorageUnavailable("the IPFS node collects garbage all the time")
 
     def _path(self, locator: Locator) -> str:
