@@ -21,3 +21,10 @@ class IndexUnusable(SearchError):
 
 class IndexFull(SearchError):
     """The disk has no room. The last commit stays, what was written after it is forgotten."""
+
+
+class IndexInterrupted(SearchError):
+    """Writing broke off, and the engine does not say why: mostly there is no room. As IndexFull otherwise.
+
+    When it happens twice without a commit in between, the index is taken for damaged: IndexUnusable.
+    """

@@ -40,7 +40,13 @@ from repo_service.domain.search import (
 )
 from repo_service.search import analysis, cursor, highlighting, ordering, text_query
 from repo_service.search.base import MAX_FACET_VALUES
-from repo_service.search.errors import IndexFull, IndexLocked, IndexReadOnly, IndexUnusable
+from repo_service.search.errors import (
+    IndexFull,
+    IndexInterrupted,
+    IndexLocked,
+    IndexReadOnly,
+    IndexUnusable,
+)
 from repo_service.search.ordering import Place
 from repo_service.search.text_query import Clause, Phrase, Prefix, Word
 
@@ -57,6 +63,8 @@ _FULL = (
     *(f"os error {number})" for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),
 )
 """How the engine's messages tell that there is no room."""
+_KILLED = "index writer was killed"
+"""What it says when its own thread met the error, and was faster than whoever asked."""
 
 _ID = "id"
 _RECENCY = "recency"
@@ -105,6 +113,7 @@ class TantivyIndex:
         self._path = path
         self._lock: IO[bytes] | None = None
         self._writer: tantivy.IndexWriter | None = None
+        self._was_interrupted = False
         self._generation: _Generation | None = None
         self._seen: tuple[int, ...] | None = None
         self._refreshing = threading.Lock()
@@ -130,6 +139,7 @@ class TantivyIndex:
             writer.delete_documents_by_term(_MARKER, _POSITION)
             writer.add_document(_position_document(position))
             writer.commit()
+        self._was_interrupted = False
 
     def position(self) -> int:
         generation = self._current()
@@ -196,6 +206,12 @@ class TantivyIndex:
         try:
             with _translated():
                 yield writer
+        except IndexInterrupted as error:
+            self._writer = None
+            if self._was_interrupted:  # no commit has come through since: it may be damaged
+                raise IndexUnusable(str(error)) from error
+            self._was_interrupted = True
+            raise
         except BaseException:
             self._writer = None
             raise
@@ -586,6 +602,8 @@ def _translated() -> Iterator[None]:
             raise IndexLocked("another process has the index open for writing") from error
         if any(words in str(error) for words in _FULL):
             raise IndexFull(f"the disk has no room for the index: {error}") from error
+        if _KILLED in str(error):
+            raise IndexInterrupted(f"writing to the index broke off: {error}") from error
         raise IndexUnusable(f"the search engine failed: {error}") from error
     except BaseException as error:
         # A panic of the engine's code, which meets broken files without an error of its own.

@@ -15,7 +15,7 @@ import pytest
 
 from repo_service.domain.search import SearchQuery
 from repo_service.search.base import SearchIndex
-from repo_service.search.errors import IndexFull, IndexLocked, IndexUnusable
+from repo_service.search.errors import IndexFull, IndexInterrupted, IndexLocked, IndexUnusable
 from repo_service.search.registry import open_index
 from tests.search.conformance import SearchIndexConformance, document, ids
 
@@ -169,13 +169,33 @@ def test_a_full_disk_costs_nothing_but_what_was_not_committed(writer: SearchInde
     writer.put([document("a", "Rocks")])
     writer.commit(position=1)
     writer.put([document("b", "Rocks")])
-    with _no_room(), pytest.raises(IndexFull):
+    with _no_room(), pytest.raises((IndexFull, IndexInterrupted)):  # whichever thread meets it first
         writer.commit(position=2)
     assert (ids(writer), writer.position()) == (["a"], 1)
 
     writer.put([document("b", "Rocks")])
     writer.commit(position=2)
     assert (set(ids(writer)), writer.position()) == ({"a", "b"}, 2)
+
+
+class _Dying:
+    """A writer whose own thread has met an error."""
+
+    def delete_documents_by_term(self, *_term: object) -> None:
+        raise ValueError("An error occurred in a thread: 'An index writer was killed.. A worker thread …'")
+
+
+def test_a_writer_that_breaks_off_again_may_mean_damage(
+    writer: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is tried again; only an index that takes nothing any more has to be made anew."""
+    for errors in ([IndexInterrupted, IndexUnusable], [IndexInterrupted]):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(writer), "_open_writer", lambda _self: _Dying())
+            for error in errors:
+                with pytest.raises(error):
+                    writer.commit(position=1)
+        writer.commit(position=1)
 
 
 # ---- Generations
