@@ -48,7 +48,7 @@ class Keeper:
 
         Raises Busy while the same bytes are being deleted, SizeMismatch, and the store's errors.
         """
-        locator = self._claim(made)
+        locator = claim(self._database, self._store, made)
         if locator is not None:
             state, _ = read_back(made.digest, Copy(self._store, locator))
             if state is LocationState.PRESENT:
@@ -86,10 +86,7 @@ class Keeper:
 
     def claim(self, made: Made) -> None:
         """See that there is a row of the blob, and that nobody deletes it soon. Raises Busy."""
-        self._claim(made)
-
-    def _claim(self, made: Made) -> Locator | None:
-        return claim(self._database, self._store, made)
+        claim(self._database, self._store, made)
 
 
 def claim(
