@@ -7,29 +7,11 @@ control characters are gone from all of it.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-
-class FindingClass(enum.StrEnum):
-    """Why a finding matters; only BLOCKING stops a release."""
-
-    BLOCKING = "blocking"
-    ATTRIBUTION = "attribution"
-    TECHNICAL = "technical"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something in a blob that matters before it is shared."""
-
-    code: str
-    finding_class: FindingClass
-    place: str
-    count: int
-    message: str
+from repo_service.domain.findings import Finding, FindingClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from repo_service.domain.inspection import FindingClass
+from repo_service.domain.findings import FindingClass
 from repo_service.web.labels import module_name, purpose, question_type_name
 from repo_service.web.rendering import many
 

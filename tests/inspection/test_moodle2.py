@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from repo_service.domain.inspection import Activity, FindingClass, PluginUse
+from repo_service.domain.findings import FindingClass
+from repo_service.domain.inspection import Activity, PluginUse
 from tests.inspection.support import inspect_backup, refusal
 from tests.support.backups import (
     MOODLE_20,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from repo_service.domain.errors import InvalidFile
-from repo_service.domain.inspection import Activity, BackupInspection, Finding, FindingClass, Section
+from repo_service.domain.findings import Finding, FindingClass
+from repo_service.domain.inspection import Activity, BackupInspection, Section
 from repo_service.inspection.archives.base import Sink, Want
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
 from repo_service.inspection.base import Progress, Source

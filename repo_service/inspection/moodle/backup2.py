@@ -12,19 +12,15 @@ from collections.abc import Mapping
 from typing import Literal
 
 from repo_service.domain.errors import InvalidFile
-from repo_service.domain.inspection import (
-    BackupInspection,
-    Finding,
-    FindingClass,
-    InspectionWarning,
-    PluginUse,
-)
+from repo_service.domain.findings import Finding, FindingClass
+from repo_service.domain.inspection import BackupInspection, InspectionWarning, PluginUse
 from repo_service.inspection.archives.base import Sink, Want
 from repo_service.inspection.archives.targz import GZIP_MAGIC, read_targz
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.media_types import MOODLE_BACKUP
+from repo_service.inspection.moodle.findings import PersonScan
 from repo_service.inspection.moodle.outline import Parts, build_outline
 from repo_service.inspection.moodle.parts import (
     ActivityRoot,
@@ -42,6 +38,7 @@ from repo_service.inspection.moodle.parts import (
     integer,
     summary,
 )
+from repo_service.inspection.moodle.people import module_of
 from repo_service.inspection.moodle.plugins import PluginUses
 from repo_service.inspection.moodle.recognition import Recognised
 from repo_service.inspection.text import TextAllowance
@@ -64,7 +61,7 @@ class Moodle2Parser:
     """``sniff`` takes any zip or gzip, whatever its name."""
 
     name = "moodle2"
-    version = 1
+    version = 2
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
@@ -91,9 +88,10 @@ class _Backup:
         self._limits = limits
         self._text = TextAllowance(limits)
         self._xml = XmlAllowance(limits)
+        self._scan = PersonScan(limits, XmlAllowance(limits))
         self._opened: set[str] = set()
         self._listed = False
-        self._wanted = 0
+        self._parts = 0
         self._has_users_file = False
         self._pool: set[bytes] = set()
         self._pool_size = 0
@@ -109,30 +107,22 @@ class _Backup:
         self._questions = Questions(limits)
 
     def visit(self, name: str, size: int, *, is_file: bool) -> Want:
-        if not is_file or not name.endswith(".xml"):
-            if is_file and name.startswith("files/"):
+        if name.startswith("files/"):
+            if is_file:
                 self._visit_pool(name, size)
             return Want.NOTHING
-        want = Want.NOTHING
+        if not is_file or not name.endswith(".xml"):
+            return Want.NOTHING
         match name.split("/"):
-            case ["moodle_backup.xml" | "users.xml" | "files.xml" | "questions.xml"] | [
-                "course",
-                "course.xml",
-            ]:
-                want = Want.ALL
             case ["sections", _, "section.xml"] | ["activities", _, "module.xml"]:
-                want = Want.ALL
-            case ["activities", directory, file] if file == f"{directory.rpartition('_')[0]}.xml":
-                want = Want.HEAD
+                self._parts += 1
+                if self._parts > self._limits.max_activities + self._limits.max_sections:
+                    raise InvalidFile("The backup has too many parts.", reason="too-many-activities")
             case [*_, "blocks", block, "block.xml"]:
                 count(self._blocks, block.rpartition("_")[0][:100], self._limits.max_distinct)
-        if want is not Want.NOTHING:
-            self._wanted += 1
-            if self._wanted > 2 * self._limits.max_activities + self._limits.max_sections + 5:
-                raise InvalidFile("The backup has too many parts.", reason="too-many-activities")
         self._listed = self._listed or name == MANIFEST
         self._has_users_file = self._has_users_file or name == "users.xml"
-        return want
+        return Want.ALL
 
     def _visit_pool(self, name: str, size: int) -> None:
         if (found := _POOL.fullmatch(name)) is not None:
@@ -145,33 +135,35 @@ class _Backup:
         if name in self._opened:
             raise InvalidFile(f"{name} stands in the archive twice.", reason="duplicate-member", place=name)
         self._opened.add(name)
+        scan = self._scan.sink(name)
         directory, _, file = name.rpartition("/")
-        sink = XmlSink(
-            self._handler(directory, file),
-            place=name,
-            allowance=self._xml,
-            only_root=directory.startswith("activities/") and file != "module.xml",
+        handler = self._handler(directory, file)
+        if handler is None:
+            return scan
+        described = XmlSink(
+            handler, place=name, allowance=self._xml, only_root=isinstance(handler, ActivityRoot)
         )
+        sink = _Both(described, scan)
         return Recognised(sink, MANIFEST, _ROOTS) if name == MANIFEST else sink
 
-    def _handler(self, directory: str, file: str) -> Handler:
-        handler: Handler
-        match directory, file:
-            case "", "moodle_backup.xml":
-                return self._manifest
-            case "", "files.xml":
-                return self._files
-            case "", "users.xml":
-                return self._users
-            case "", "questions.xml":
-                return self._questions
-            case "course", _:
+    def _handler(self, directory: str, file: str) -> Handler | None:
+        handler: Handler | None = None
+        match directory.split("/"), file:
+            case [""], "moodle_backup.xml":
+                handler = self._manifest
+            case [""], "files.xml":
+                handler = self._files
+            case [""], "users.xml":
+                handler = self._users
+            case [""], "questions.xml":
+                handler = self._questions
+            case ["course"], "course.xml":
                 handler = self._course = Course(self._text)
-            case _, "section.xml":
+            case ["sections", _], "section.xml":
                 handler = self._sections[directory] = SectionFile(self._text, self._limits, self._conditions)
-            case _, "module.xml":
+            case ["activities", _], "module.xml":
                 handler = self._modules[directory] = ModuleFile(self._text, self._conditions)
-            case _:
+            case ["activities", _], _ if file == f"{module_of(directory)}.xml":
                 handler = self._roots[directory] = ActivityRoot()
         return handler
 
@@ -198,6 +190,13 @@ class _Backup:
             )
         sections: dict[str, SectionFacts] = {place: part.facts for place, part in self._sections.items()}
         modules: dict[str, ModuleFacts] = {place: part.facts for place, part in self._modules.items()}
+        if not self._scan.texts_complete:
+            warnings.append(
+                InspectionWarning(
+                    code="texts-not-all-searched",
+                    message="The backup has so much text that names were not looked for in all of it.",
+                )
+            )
         outline = build_outline(
             Parts(
                 listed_activities=manifest.activities,
@@ -224,7 +223,7 @@ class _Backup:
             media_type=MOODLE_BACKUP,
             size=size,
             title=title.strip(),
-            findings=tuple(self._findings(includes_users=includes_users)),
+            findings=self._findings(includes_users=includes_users),
             warnings=tuple(warnings),
             backup_format="moodle2",
             archive_format=archive_format,
@@ -280,16 +279,39 @@ class _Backup:
                 used.add_version(activity.module, module.facts.version)
         return used.list()
 
-    def _findings(self, *, includes_users: bool) -> list[Finding]:
-        claimed = self._manifest.settings.get("users") == "1"
-        if not includes_users or not (self._users.count or claimed):
-            return []
-        return [
-            Finding(
-                code="users",
-                finding_class=FindingClass.BLOCKING,
-                place="users.xml",
-                count=self._users.count,
-                message=f"The backup was made with user data: {self._users.count} accounts are inside.",
-            )
-        ]
+    def _findings(self, *, includes_users: bool) -> tuple[Finding, ...]:
+        titles = {activity.directory: activity.title for activity in self._manifest.activities}
+        found = self._scan.findings(titles, with_users=includes_users)
+        if self._manifest.settings.get("users") != "1" or any(f.code == "users" for f in found):
+            return found
+        claimed = Finding(
+            code="users",
+            finding_class=FindingClass.BLOCKING,
+            place=MANIFEST,
+            element="moodle_backup/information/settings/setting",
+            count=0,
+            message="The backup says that it was made with user data",
+        )
+        return (claimed, *found)
+
+
+class _Both:
+    """Gives a member to the handler that describes it and to the scan for persons."""
+
+    def __init__(self, described: XmlSink, scan: Sink) -> None:
+        self._described = described
+        self._scan = scan
+
+    @property
+    def done(self) -> bool:
+        return False
+
+    def feed(self, data: bytes) -> None:
+        if not self._described.done:
+            self._described.feed(data)
+        self._scan.feed(data)
+
+    def close(self) -> None:
+        if not self._described.done:
+            self._described.close()
+        self._scan.close()

@@ -49,3 +49,9 @@ class PluginUses:
             PluginUse(component=component, version=self._versions.get(component), uses=count)
             for component, count in sorted(self._uses.items())
         )
+
+
+def is_core(component: str) -> bool:
+    """Whether a frankenstyle component is or was part of Moodle; false for types that no backup names."""
+    kind, _, name = component.partition("_")
+    return name in _CORE.get(kind, ())

@@ -1,0 +1,155 @@
+"""What of a backup tells of persons or opens a door: a redactor for each XML member, and what they found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from repo_service.domain.errors import InvalidFile
+from repo_service.domain.findings import KINDS, Finding, FindingClass
+from repo_service.inspection.archives.base import Sink
+from repo_service.inspection.limits import Limits
+from repo_service.inspection.moodle.judging import LEARNER_FILES, PersonJudges
+from repo_service.inspection.moodle.naming import Texts, names_of
+from repo_service.inspection.moodle.people import (
+    EVERYWHERE,
+    UNKNOWN_PERSON,
+    USER_IDS,
+    left_out,
+    rules_of,
+    unknown_plugin,
+)
+from repo_service.inspection.moodle.redaction import Redactor
+from repo_service.inspection.xml import XmlAllowance
+
+_FILES = "files.xml"
+_AUTHOR = "files/file/author"
+_AUTHORS_NAMED = 12
+
+
+class PersonScan:
+    """Looks through a backup, member by member, and through what would stay of it for names."""
+
+    def __init__(self, limits: Limits, allowance: XmlAllowance) -> None:
+        self._limits = limits
+        self._allowance = allowance
+        self._texts = Texts()
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._member = ""
+        self._judges = PersonJudges(limits, look_into=self._look_into_block)
+        self._plugins: dict[str, str] = {}
+
+    @property
+    def texts_complete(self) -> bool:
+        """Whether all texts could be looked through."""
+        return self._texts.complete
+
+    def sink(self, member: str) -> Sink:
+        """Takes one XML member of the backup."""
+        if (plugin := unknown_plugin(member)) is not None:
+            self._plugins[member] = plugin
+        if left_out(member):
+            return self._redactor(member, write=lambda data: None, anywhere=False)
+        return _Remembering(self, member)
+
+    def findings(self, titles: Mapping[str, str], *, with_users: bool) -> tuple[Finding, ...]:
+        """All that was found. ``titles`` are those of the activities by their directories."""
+        counts = self._counts
+        if files := self._judges.workshop_files():
+            counts[LEARNER_FILES, _FILES, "files/file"] += files
+        names = names_of(self._judges.persons, self._judges.authors)
+        counts.update(
+            {key: count for key, count in self._texts.search(names).items() if key[1:] != (_FILES, _AUTHOR)}
+        )
+        for member, plugin in self._plugins.items():
+            counts["unknown-plugin" if with_users else "plugin-data", member, plugin] += 1
+        if with_users:
+            for component in sorted(self._judges.unknown_areas):
+                counts["unknown-plugin", _FILES, component] += 1
+        found = [_finding(key, count, titles, with_users=with_users) for key, count in counts.items()]
+        if self._judges.authors:
+            found.append(_authors(self._judges.authors))
+        order = list(KINDS)
+        return tuple(sorted(found, key=lambda f: (order.index(f.code), f.place, f.element)))
+
+    def redactor(self, member: str, *, write: Callable[[bytes], object]) -> Redactor:
+        """For the sink: what stays goes to ``write``."""
+        self._member = member
+        return self._redactor(member, write=write, anywhere=True)
+
+    def texts(self) -> Texts:
+        """For the sink."""
+        return self._texts
+
+    def _redactor(self, member: str, *, write: Callable[[bytes], object], anywhere: bool) -> Redactor:
+        def found(code: str, path: str) -> None:
+            key = code, member, path
+            if key not in self._counts and len(self._counts) >= self._limits.max_distinct:
+                raise InvalidFile("The backup holds too many different things.", reason="too-many-values")
+            self._counts[key] += 1
+
+        return Redactor(
+            rules_of(member),
+            place=member,
+            allowance=self._allowance,
+            write=write,
+            found=found,
+            everywhere=EVERYWHERE if anywhere else {},
+            judges=self._judges.table(),
+        )
+
+    def _look_into_block(self, data: bytes) -> None:
+        self._texts.encoded(self._member, "block/configdata", data)
+
+
+class _Remembering:
+    """A redactor whose output is kept to be looked through."""
+
+    def __init__(self, scan: PersonScan, member: str) -> None:
+        self._writer = scan.texts().member(member)
+        self._redactor = scan.redactor(member, write=self._writer.write)
+
+    @property
+    def done(self) -> bool:
+        return False
+
+    def feed(self, data: bytes) -> None:
+        self._redactor.feed(data)
+
+    def close(self) -> None:
+        self._redactor.close()
+        self._writer.close()
+
+
+def _finding(
+    key: tuple[str, str, str], count: int, titles: Mapping[str, str], *, with_users: bool
+) -> Finding:
+    code, place, element = key
+    if code == UNKNOWN_PERSON and not with_users:
+        # By Moodle's own doing there are no users in it: a number that is left over.
+        code = USER_IDS
+    kind = KINDS[code]
+    title = titles.get("/".join(place.split("/")[:2]), "")
+    where = f"“{title}”" if title else place
+    return Finding(
+        code=code,
+        finding_class=kind.finding_class,
+        place=place,
+        element=element,
+        count=count,
+        message=f"{kind.words(count)} in {where}",
+    )
+
+
+def _authors(authors: Counter[str]) -> Finding:
+    count = sum(authors.values())
+    named = [name for name, _ in authors.most_common(_AUTHORS_NAMED)]
+    more = ["others"] if len(authors) > len(named) else []
+    return Finding(
+        code="file-authors",
+        finding_class=FindingClass.ATTRIBUTION,
+        place=_FILES,
+        element=_AUTHOR,
+        count=count,
+        message=f"{KINDS['file-authors'].words(count)}: {', '.join([*named, *more])}",
+    )

@@ -1,0 +1,169 @@
+"""Looks for names and addresses of persons in what stays of a backup: prose of teachers, texts of blocks.
+
+Whose names to look for is known only when all of the archive was seen (in a tar.gz files.xml comes last), so
+the texts are kept until then, compressed and up to a limit.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from repo_service.inspection.limits import MIB
+
+_BUDGET = 8 * MIB
+"""Compressed bytes that are kept."""
+_MAX_TEXT = 64 * MIB
+"""Bytes of one text that are looked through."""
+_LEAST = 5
+"""Characters of a name that is looked for: shorter ones are found in any text."""
+
+_ADDRESS = re.compile(rb"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
+
+NAME, ADDRESS = "name-in-text", "address-in-text"
+
+
+@dataclass(slots=True)
+class _Kept:
+    place: str
+    element: str | None
+    """None: the text is the whole XML member."""
+    packer: zlib._Compress  # the stub's own name for it
+    packed: bytearray
+    size: int = 0
+
+
+class Texts:
+    """What of a backup may be read by others, kept until it is known whose names to look for."""
+
+    def __init__(self) -> None:
+        self._kept: list[_Kept] = []
+        self._left = _BUDGET
+        self.complete = True
+        """Whether all was kept."""
+
+    def member(self, place: str) -> _Writer:
+        """Takes what stays of one XML member."""
+        return self._writer(place, None)
+
+    def encoded(self, place: str, element: str, data: bytes) -> None:
+        """Take a text that stands in an element in an encoded form."""
+        writer = self._writer(place, element)
+        writer.write(data)
+        writer.close()
+
+    def search(self, names: Collection[str]) -> Counter[tuple[str, str, str]]:
+        """How often (NAME or ADDRESS, place, element) was found."""
+        finder = _Finder(names)
+        found: Counter[tuple[str, str, str]] = Counter()
+        for kept in self._kept:
+            text = zlib.decompressobj().decompress(bytes(kept.packed), _MAX_TEXT)
+            places = sorted(finder.find(text))
+            if not places:
+                continue
+            if kept.element is not None:
+                found.update((code, kept.place, kept.element) for _, code in places)
+            else:
+                found.update((code, kept.place, element) for code, element in _elements(text, places))
+        return found
+
+    def take(self, kept: _Kept, data: bytes) -> None:
+        """For the writers."""
+        if self._left <= 0:
+            self.complete = False
+            return
+        packed = kept.packer.compress(data)
+        kept.packed += packed
+        kept.size += len(data)
+        self._left -= len(packed)
+
+    def finish(self, kept: _Kept) -> None:
+        """For the writers."""
+        kept.packed += kept.packer.flush()
+        self._kept.append(kept)
+
+    def _writer(self, place: str, element: str | None) -> _Writer:
+        return _Writer(self, _Kept(place, element, zlib.compressobj(1), bytearray()))
+
+
+class _Writer:
+    """What one member wrote."""
+
+    def __init__(self, texts: Texts, kept: _Kept) -> None:
+        self._texts = texts
+        self._kept = kept
+
+    def write(self, data: bytes) -> None:
+        self._texts.take(self._kept, data)
+
+    def close(self) -> None:
+        self._texts.finish(self._kept)
+
+
+def names_of(persons: Iterable[tuple[str, str, str, str]], authors: Iterable[str]) -> set[str]:
+    """What to look for: full names in both orders, user names that are no plain words, addresses.
+
+    First and last names alone are left out: they are words of any text.
+    """
+    names: set[str] = set()
+    for first, last, username, address in persons:
+        if first and last:
+            names |= {f"{first} {last}", f"{last} {first}", f"{last}, {first}", f"{last}{first}"}
+        if not username.isalpha():
+            names.add(username)
+        names.add(address)
+    names.update(author for author in authors if " " in author)
+    return {name for name in names if len(name) >= _LEAST or (len(name) > 1 and not name.isascii())}
+
+
+class _Finder:
+    def __init__(self, names: Collection[str]) -> None:
+        patterns = sorted({escape(name).encode() for name in names})
+        self._names = BytesAhoCorasick(patterns) if patterns else None
+
+    def find(self, text: bytes) -> Iterator[tuple[int, str]]:
+        """(Where, NAME or ADDRESS). A name that is part of a longer word is none."""
+        for address in _ADDRESS.finditer(text):
+            yield address.start(), ADDRESS
+        if self._names is None:
+            return
+        for _, begin, end in self._names.find_matches_as_indexes(text):
+            if b"@" in text[begin:end]:
+                continue
+            inside = text[begin - 1 : begin + 1] if begin else b" "
+            if inside.isalnum() or (end < len(text) and text[end - 1 : end + 1].isalnum()):
+                continue
+            yield begin, NAME
+
+
+def _elements(text: bytes, places: list[tuple[int, str]]) -> list[tuple[str, str]]:
+    """(Code, path of tags) of each place in a member, in the order of the text."""
+    found: list[tuple[str, str]] = []
+    path: list[str] = []
+    parser = expat.ParserCreate()
+
+    def upto(at: int) -> None:
+        while len(found) < len(places) and places[len(found)][0] < at:
+            found.append((places[len(found)][1], "/".join(path)))
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        upto(parser.CurrentByteIndex)
+        path.append(tag)
+
+    def end(tag: str) -> None:
+        upto(parser.CurrentByteIndex)
+        path.pop()
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    with suppress(expat.ExpatError):  # a text that was cut at the limit
+        parser.Parse(text, False)
+    upto(len(text))
+    return found
