@@ -125,6 +125,10 @@ KINDS: Mapping[str, Kind] = {
     "address-in-text": _author("e-mail address in a text", "e-mail addresses in texts"),
     "user-ids": _number("number of a user of the original site", "numbers of users of the original site"),
     "network-address": _number("restriction to a network address", "restrictions to network addresses"),
+    "unrestorable-name": _number(
+        "name of the course that Moodle refuses to restore",
+        "names of the course that Moodle refuses to restore",
+    ),
     "plugin-data": _number("part written by an additional plugin", "parts written by additional plugins"),
 }
 

@@ -28,29 +28,40 @@ _AUTHORS_NAMED = 12
 
 
 class PersonScan:
-    """Looks through a backup, member by member, and through what would stay of it for names."""
+    """Looks through a backup, member by member, and through what would stay of it for names.
 
-    def __init__(self, limits: Limits, allowance: XmlAllowance) -> None:
+    What would stay can be had: that is what a clean copy is made of.
+    """
+
+    def __init__(self, limits: Limits, allowance: XmlAllowance, judges: PersonJudges | None = None) -> None:
         self._limits = limits
         self._allowance = allowance
         self._texts = Texts()
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._member = ""
-        self._judges = PersonJudges(limits, look_into=self._look_into_block)
         self._plugins: dict[str, str] = {}
+        self._judges = judges or PersonJudges(limits)
+        self._judges.look_into = self._look_into_block
 
     @property
     def texts_complete(self) -> bool:
         """Whether all texts could be looked through."""
         return self._texts.complete
 
-    def sink(self, member: str) -> Sink:
-        """Takes one XML member of the backup."""
+    def sink(self, member: str, write: Callable[[bytes], object] = lambda data: None) -> Sink:
+        """Takes one XML member of the backup; ``write`` gets what stays of it."""
         if (plugin := unknown_plugin(member)) is not None:
             self._plugins[member] = plugin
+        self._member = member
         if left_out(member):
             return self._redactor(member, write=lambda data: None, anywhere=False)
-        return _Remembering(self, member)
+        texts = self._texts.member(member)
+
+        def keep(data: bytes) -> None:
+            texts.write(data)
+            write(data)
+
+        return _Remembering(self._redactor(member, write=keep, anywhere=True), texts.close)
 
     def findings(self, titles: Mapping[str, str], *, with_users: bool) -> tuple[Finding, ...]:
         """All that was found. ``titles`` are those of the activities by their directories."""
@@ -71,15 +82,6 @@ class PersonScan:
             found.append(_authors(self._judges.authors))
         order = list(KINDS)
         return tuple(sorted(found, key=lambda f: (order.index(f.code), f.place, f.element)))
-
-    def redactor(self, member: str, *, write: Callable[[bytes], object]) -> Redactor:
-        """For the sink: what stays goes to ``write``."""
-        self._member = member
-        return self._redactor(member, write=write, anywhere=True)
-
-    def texts(self) -> Texts:
-        """For the sink."""
-        return self._texts
 
     def _redactor(self, member: str, *, write: Callable[[bytes], object], anywhere: bool) -> Redactor:
         def found(code: str, path: str) -> None:
@@ -103,11 +105,11 @@ class PersonScan:
 
 
 class _Remembering:
-    """A redactor whose output is kept to be looked through."""
+    """A redactor of which somebody is told when it is done."""
 
-    def __init__(self, scan: PersonScan, member: str) -> None:
-        self._writer = scan.texts().member(member)
-        self._redactor = scan.redactor(member, write=self._writer.write)
+    def __init__(self, redactor: Redactor, closed: Callable[[], object]) -> None:
+        self._redactor = redactor
+        self._closed = closed
 
     @property
     def done(self) -> bool:
@@ -118,7 +120,7 @@ class _Remembering:
 
     def close(self) -> None:
         self._redactor.close()
-        self._writer.close()
+        self._closed()
 
 
 def _finding(

@@ -42,19 +42,29 @@ _EXAMPLE_AREAS = {
 _LEARNER_COMPONENTS = ("user", "backup", "assignsubmission_", "assignfeedback_")
 _TEACHING_COMPONENTS = frozenset(
     {
-        "course", "question", "grading", "badges", "calendar", "contentbank", "group", "grade", "core_question",
+        *(
+            "course",
+            "question",
+            "core_question",
+            "grading",
+            "grade",
+            "badges",
+            "calendar",
+            "contentbank",
+            "group",
+        ),
         "quizaccess_seb",
     }
-)  # fmt: skip
+)
 
 
 class PersonJudges:
     """The judges for one backup. They remember what they saw, whatever order the files come in."""
 
-    def __init__(self, limits: Limits, *, look_into: Callable[[bytes], object] = lambda data: None) -> None:
-        """``look_into`` gets what blocks keep in an encoded form, to look for names in."""
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._look_into = look_into
+        self.look_into: Callable[[bytes], object] = lambda data: None
+        """Gets what blocks keep in an encoded form, to look for names in."""
         self.persons: set[tuple[str, str, str, str]] = set()
         """(first name, last name, user name, address) of each user."""
         self.authors: Counter[str] = Counter()
@@ -75,6 +85,8 @@ class PersonJudges:
             "tool": _tool,
             "example": self.example,
             "block": self.block,
+            # What only a clean copy changes
+            **dict.fromkeys(("setting", "role", "references", "file-reference", "role-reference"), _keep),
         }
 
     def user(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
@@ -129,13 +141,17 @@ class PersonJudges:
     def block(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
         """A block stays. Its settings (serialised by PHP, base64) are looked into, never taken apart."""
         with suppress(binascii.Error):
-            self._look_into(base64.b64decode(fields.get("configdata", "")))
+            self.look_into(base64.b64decode(fields.get("configdata", "")))
         return KEEP
 
     def _count(self, counter: Counter[str], value: str, is_file: bool) -> None:
         if value not in counter and len(counter) >= self._limits.max_distinct:
             return
         counter[value] += is_file
+
+
+def _keep(attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
+    return KEEP
 
 
 def _event(attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:

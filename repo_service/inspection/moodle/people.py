@@ -1,9 +1,9 @@
 """Where persons and secrets stand in a Moodle backup, and what a backup without them has there instead.
 
 The one table behind what an inspection reports and what a clean copy takes out. Its source is what Moodle
-itself leaves out of a backup without users (``$userinfo`` in ``mod/*/backup/moodle2/backup_*_stepslib.php`` and
-``backup/moodle2/backup_stepslib.php``, 2.0 to 5.x), and the keys, passwords, contacts and numbers of users that
-it writes even then.
+itself leaves out of a backup without users (``$userinfo`` in ``backup/moodle2/backup_stepslib.php`` and in
+``backup_*_stepslib.php`` of each activity, 2.0 to 5.x), and the keys, passwords, contacts and numbers of
+users that it writes even then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import cache
+from xml.sax.saxutils import escape
 
+from repo_service.inspection.moodle.names import is_restorable, restorable
 from repo_service.inspection.moodle.redaction import NO_RULES, Blank, Drop, Node, Row, Rule, rule_tree
 
 UNKNOWN_PERSON = "unknown-person"
@@ -69,14 +71,15 @@ EVERYWHERE: Mapping[str, Blank] = {
         "lastip",
     )
 }
-"""Elements that tell of a person wherever they stand. In a backup without users they are left-over numbers; in
-one with users they give away data that nobody judged."""
+"""Elements that tell of a person wherever they stand. Without users they are left-over numbers, in a backup
+with users they give away data that nobody judged."""
 
 _GRADES: Mapping[str, Rule] = {
     "activity_gradebook/grade_items/grade_item/grade_grades/grade_grade": Drop("grades"),
 }
 _HISTORY = {"grade_history/grade_grades/grade_grade": Drop("grade-history")}
 _ROLES: Mapping[str, Rule] = {
+    "roles_definition/role": Row("role", frozenset()),
     "roles/role_assignments/assignment": Drop("role-assignments"),
     "roles/role_overrides/override/modifierid": _ID,
 }
@@ -89,8 +92,20 @@ _QUESTION = "question_categories/question_category/question_bank_entries/questio
 _QUESTION_VERSION = f"{_QUESTION}/question_version/question_versions/questions/question"
 _QUESTION_BEFORE_4 = "question_categories/question_category/questions/question"
 
+_NAME = Blank(
+    "unrestorable-name",
+    only=lambda text: not is_restorable(text),
+    renew=lambda text: escape(restorable(text)).encode(),
+)
+_REFERENCE = frozenset({"id"})
+
 _MEMBERS: Mapping[str, Mapping[str, Rule]] = {
     # The root of the archive
+    "moodle_backup.xml": {
+        "moodle_backup/information/original_course_fullname": _NAME,
+        "moodle_backup/information/original_course_shortname": _NAME,
+        "moodle_backup/information/settings/setting": Row("setting", frozenset({"name", "value"})),
+    },
     "users.xml": {"users/user": Row("user", frozenset({"username", "email", "firstname", "lastname"}))},
     "files.xml": {
         "files/file": Row(
@@ -137,6 +152,7 @@ _MEMBERS: Mapping[str, Mapping[str, Rule]] = {
         "outcomes_definition/outcome/usermodified": _ID,
     },
     # The course
+    "course.xml": {"course/fullname": _NAME, "course/shortname": _NAME},
     "enrolments.xml": {
         "enrolments/enrols/enrol": Row(
             "enrol",
@@ -157,6 +173,13 @@ _MEMBERS: Mapping[str, Mapping[str, Rule]] = {
         "contents/content/usermodified": _ID,
     },
     # In several places
+    "inforef.xml": {
+        "inforef/userref": Drop(""),
+        "inforef/fileref": Row("references", frozenset()),
+        "inforef/fileref/file": Row("file-reference", _REFERENCE),
+        "inforef/roleref": Row("references", frozenset()),
+        "inforef/roleref/role": Row("role-reference", _REFERENCE),
+    },
     "roles.xml": _ROLES,
     "comments.xml": _COMMENTS,
     "logs.xml": _LOGS,

@@ -1,8 +1,8 @@
 """Takes out of one XML member of a backup what rules name, as it streams, and tells what it found.
 
 What no rule names comes out byte for byte as it came in: the parser (expat) tells only where elements begin
-and end, and the bytes between are passed on. An element that is taken out leaves what Moodle writes when there
-was nothing to write: its container, empty.
+and end, and the bytes between are passed on. An element taken out leaves what Moodle writes when it had
+nothing to write: its container, empty.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ENTITIES = {"&quot;": '"', "&apos;": "'", "&#13;": "\r", "&#10;": "\n", "&#9;":
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Take the element out, with all it holds."""
+    """Take the element out, with all it holds. Without a code nobody is told."""
 
     code: str
 
@@ -330,7 +330,8 @@ class Redactor:
         return self._buffer[here - 2 : here] == b"/>" and self._after_tag(start) == at
 
     def _tell(self, code: str, name: str = "") -> None:
-        self._found(code, "/".join([*self._tags, name] if name else self._tags))
+        if code:
+            self._found(code, "/".join([*self._tags, name] if name else self._tags))
 
     def _doctype(self, *_: object) -> None:
         raise self._refuse("has a document type declaration", "xml-doctype")
