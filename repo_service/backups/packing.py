@@ -69,27 +69,36 @@ class TarGzPacker:
 
     def add(self, name: str, size: int, content: Readable) -> None:
         """As ``Packer.add``. The directories above it are written first."""
+        self.begin(name, size)
+        for block in _blocks(content, size, name):
+            self.put(block)
+        self.end(size)
+
+    def begin(self, name: str, size: int) -> None:
+        """A member whose content comes by ``put``, all of it, and then ``end``."""
         for directory in _above(name):
             if directory not in self._directories:
                 self._directories.add(directory)
                 self._header(directory, 0, tarfile.DIRTYPE, 0o755)
         self._header(name, size, tarfile.REGTYPE, 0o644)
-        for block in _blocks(content, size, name):
-            self._put(block)
-        self._put(bytes(-size % _TAR_BLOCK))
+
+    def put(self, data: bytes) -> None:
+        """Some of the content of the member that was begun."""
+        if packed := self._gzip.compress(data):
+            self._write(packed)
+
+    def end(self, size: int) -> None:
+        """The member of ``size`` bytes is complete."""
+        self.put(bytes(-size % _TAR_BLOCK))
 
     def finish(self) -> None:
-        self._put(bytes(2 * _TAR_BLOCK))
+        self.put(bytes(2 * _TAR_BLOCK))
         self._write(self._gzip.flush())
 
     def _header(self, name: str, size: int, kind: bytes, mode: int) -> None:
         info = tarfile.TarInfo(name)
         info.size, info.type, info.mode, info.mtime = size, kind, mode, self._modified
-        self._put(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
-
-    def _put(self, data: bytes) -> None:
-        if packed := self._gzip.compress(data):
-            self._write(packed)
+        self.put(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,6 +350,16 @@ class BlockingFindings(DomainError):
         self.findings = tuple(findings)
 
 
+class Uncleanable(DomainError):
+    """Nobody here can tell whose data is in some parts of the file. ``places`` names plugins and members."""
+
+    code = "uncleanable"
+
+    def __init__(self, detail: str, *, places: Sequence[str]) -> None:
+        super().__init__(detail, places=tuple(places))
+        self.places = tuple(places)
+
+
 class Incomplete(DomainError):
     """Something has to be filled in first; ``errors`` names each missing value."""
 

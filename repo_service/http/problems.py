@@ -94,6 +94,9 @@ CATALOGUE: Mapping[str, Kind] = {
     "upload-failed": Kind(410, "Upload failed", "Begin a new upload."),
     "not-inspected": Kind(409, "Not inspected yet", "Wait until processing is done; retry it if it failed."),
     "blocking-findings": Kind(409, "Not fit for release", "Upload a version without what was found."),
+    "uncleanable": Kind(
+        409, "No clean copy possible", "Make the backup again in Moodle, without users, and upload that."
+    ),
     "incomplete": Kind(409, "Incomplete", "Fill in what errors points at."),
     # What the service cannot do
     "storage-full": Kind(507, "Storage full", "Try again later; the operators have to make room."),

@@ -71,7 +71,8 @@ class PersonJudges:
         """Of files for teaching, with how many each has."""
         self.unknown_areas: set[str] = set()
         """Components of files of which nobody knows whether they are learners'."""
-        self._examples: set[str] = set()
+        self.examples: set[str] = set()
+        """Ids of teachers' examples in workshops and of the assessments of them."""
         self._workshop_files: Counter[str] = Counter()
 
     def table(self) -> Mapping[str, Judge]:
@@ -98,20 +99,23 @@ class PersonJudges:
 
     def example(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
         """A teacher's example in a workshop stays, with its files."""
-        self._examples.add(attributes.get("id", ""))
-        if len(self._examples) > self._limits.max_distinct:
+        self.examples.add(attributes.get("id", ""))
+        if len(self.examples) > self._limits.max_distinct:
             raise InvalidFile("The backup has too many examples.", reason="too-many-values")
         return KEEP
 
     def file(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
         """A file that a learner owns goes, any other loses the number of its user and keeps its author."""
-        is_file = fields.get("filename") != _DIRECTORY
-        if self.is_learners(fields):
-            if fields.get("component") == "mod_workshop":
-                self._count(self._workshop_files, fields.get("itemid", ""), is_file)
-                return Judgement(keep=False)
-            return Judgement(keep=False, found=((LEARNER_FILES, ""),) if is_file else ())
-        if is_file and (author := fields.get("author", "").strip()):
+        if not self.is_learners(fields):
+            return self.teaching_file(fields)
+        if fields.get("component") == "mod_workshop":
+            self._count(self._workshop_files, fields.get("itemid", ""), _is_file(fields))
+            return Judgement(keep=False)
+        return learners_file(fields)
+
+    def teaching_file(self, fields: Mapping[str, str]) -> Judgement:
+        """A file that stays, with its author and licence."""
+        if _is_file(fields) and (author := fields.get("author", "").strip()):
             self._count(self.authors, author[:200], True)
         if _is_id(fields.get("userid", "")):
             return Judgement(texts={"userid": NULL}, found=((USER_IDS, "userid"),))
@@ -125,7 +129,7 @@ class PersonJudges:
         if component == "question":
             return area.startswith("response_")
         if component == "mod_workshop" and area in _EXAMPLE_AREAS:
-            return fields.get("itemid", "") not in self._examples
+            return fields.get("itemid", "") not in self.examples
         if area in _LEARNER_AREAS.get(component, ()):
             return True
         if component not in _TEACHING_COMPONENTS and not is_core(component):
@@ -136,7 +140,7 @@ class PersonJudges:
 
     def workshop_files(self) -> int:
         """Files of learners' submissions to workshops, known once all examples are."""
-        return sum(count for item, count in self._workshop_files.items() if item not in self._examples)
+        return sum(count for item, count in self._workshop_files.items() if item not in self.examples)
 
     def block(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
         """A block stays. Its settings (serialised by PHP, base64) are looked into, never taken apart."""
@@ -148,6 +152,15 @@ class PersonJudges:
         if value not in counter and len(counter) >= self._limits.max_distinct:
             return
         counter[value] += is_file
+
+
+def learners_file(fields: Mapping[str, str]) -> Judgement:
+    """A file that goes. Folders are not counted."""
+    return Judgement(keep=False, found=((LEARNER_FILES, ""),) if _is_file(fields) else ())
+
+
+def _is_file(fields: Mapping[str, str]) -> bool:
+    return fields.get("filename") != _DIRECTORY
 
 
 def _keep(attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
