@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
 from repo_service.http.logging import log_answered
 from repo_service.http.metrics import Metrics
+from repo_service.inspection.limits import LIMITS
 from repo_service.jobs.queue import Queue
 from repo_service.models import Base
 from repo_service.models.database import Database, engine_options
@@ -26,6 +28,7 @@ from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
+from repo_service.services.cleaning import Cleaning
 from repo_service.services.container import Services
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
@@ -47,6 +50,7 @@ from repo_service.services.resuming import Resuming
 from repo_service.services.stores import Stores
 from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.verification import Verifier
+from repo_service.services.versions import NewVersions
 from repo_service.settings import MEBIBYTE, Settings
 from storage import appendable_staging, open_store
 
@@ -175,8 +179,10 @@ def _services(
             f"{(settings.data_dir / 'spool').as_uri()}?name=spool", observer=counted.count_store
         )
     uploads = Uploads(database, store, limits, staging=staging)
-    inspector = Inspector(database, copies, replicator, max_inflated=settings.max_inflated_size)
-    resources = Resources(database, jobs, replicator)
+    inspection_limits = replace(LIMITS, max_inflated=settings.max_inflated_size)
+    inspector = Inspector(database, copies, replicator, jobs, limits=inspection_limits)
+    versions = NewVersions(jobs, replicator)
+    resources = Resources(database, jobs, replicator, versions)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
     keeper = Keeper(database, store)
@@ -203,6 +209,15 @@ def _services(
             ),
         ),
         changes=changes,
+        cleaning=Cleaning(
+            database,
+            copies,
+            uploads,
+            versions,
+            jobs,
+            folder=settings.data_dir,
+            limits=inspection_limits,
+        ),
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         copies=copies,
         downloads=Downloads(

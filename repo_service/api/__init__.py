@@ -9,6 +9,7 @@ from apiflask import APIFlask
 
 from repo_service.api import (
     accounts,
+    backups,
     catalogue,
     direct,
     docs,
@@ -63,6 +64,7 @@ def register(app: APIFlask) -> None:
         direct,
         tus,
         files,
+        backups,
         catalogue,
         accounts,
         vocabularies,

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel
 
-from repo_service.api.schemas import CompleteIn, EditionIn, ResourceIn
+from repo_service.api.schemas import CleanIn, CompleteIn, EditionIn, ResourceIn
 from repo_service.http.problems import CATALOGUE, MEDIA_TYPE, Problem
 from repo_service.inspection.serialise import json_schema
 
@@ -65,7 +65,7 @@ def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
     """Add to the generated document what the generator cannot know: path formats, HEAD, and the schemas of
     bodies that views read themselves."""
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, ResourceIn, EditionIn, CompleteIn):
+    for model in (Problem, ResourceIn, EditionIn, CompleteIn, CleanIn):
         schemas.update(_components(model.__name__, model.model_json_schema()))
     schemas.update(_components("Inspection", json_schema()))
     spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # one a blueprint is too many

@@ -326,7 +326,13 @@ def download_url(resource_id: UUID, number: int, file_name: str) -> str:
 def resource_out(record: ResourceRecord) -> ResourceOut:
     """A record as the API gives it."""
     versions = [
-        VersionOut(**_version(record, version), copies=_copies(version)) for version in record.versions
+        VersionOut(
+            **_version(record, version),
+            copies=_copies(version),
+            cleaned_from=version.cleaned_from,
+            cleaning=version.cleaning,
+        )
+        for version in record.versions
     ]
     return ResourceOut(**_members(record), versions=versions)
 

@@ -151,6 +151,48 @@ class WithdrawIn(Incoming):
     )
 
 
+class CleanIn(Incoming):
+    """What to do with a clean copy."""
+
+    release: bool = Field(
+        default=False, description="Release it as soon as it is there and nothing stands against it."
+    )
+
+
+class CleaningOut(Outgoing):
+    """How far a clean copy is."""
+
+    state: JobState | None = Field(description="None when no clean copy was asked for.")
+    progress: float = Field(description="From 0.0 to 1.0.")
+    reason: str | None = Field(description="Why it failed, or what it waits for.")
+    version: int | None = Field(description="The number of the clean version, once it is there.")
+
+
+class CleanedOut(Outgoing):
+    """Things of one kind that a clean copy does not have any more."""
+
+    code: str
+    count: int
+    places: int = Field(description="How many files of the backup they stood in.")
+
+
+class LeftOut(Outgoing):
+    """Something that stayed in a clean copy, for the owner to confirm."""
+
+    code: str
+    place: str = Field(description="The file within the backup.")
+    element: str = Field(description="The path of tags in it.")
+    count: int
+    message: str
+
+
+class CleaningReportOut(Outgoing):
+    """What a clean copy lost, and what stayed."""
+
+    removed: list[CleanedOut]
+    left: list[LeftOut]
+
+
 class AuthorOut(Outgoing):
     """Somebody who made the resource."""
 
@@ -211,6 +253,10 @@ class VersionOut(FoundVersionOut):
     """One edition of a resource, with where the copies of its file are."""
 
     copies: list[CopyOut]
+    cleaned_from: int | None = Field(description="The version that this one is the clean copy of.")
+    cleaning: CleaningReportOut | None = Field(
+        description="For the owner: what the clean copy lost, and what stayed to be confirmed."
+    )
 
 
 class _DescribedOut(Outgoing):

@@ -1,13 +1,13 @@
 """The clean copy of a backup: what Moodle writes without users, and none of the keys, contacts and numbers.
 
-Two steps. A plan is made of the few files that tell which files and roles stay; then every member is passed on,
-or through a redactor, in the order of the archive. Files of the pool are never looked into.
+Two steps. A plan is made of the few files that tell which files and roles stay; then every member is passed
+on, or through a redactor, in the order of the archive. Files of the pool are never looked into.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
@@ -37,7 +37,16 @@ _PLAN_SHARE = 0.2
 """How much of the progress the plan is, where it takes a pass of its own."""
 
 _OFF = frozenset(
-    {"users", "anonymize", "role_assignments", "comments", "userscompletion", "logs", "grade_histories", "xapistate"}
+    {
+        "users",
+        "anonymize",
+        "role_assignments",
+        "comments",
+        "userscompletion",
+        "logs",
+        "grade_histories",
+        "xapistate",
+    }
 )
 """Root settings of a backup without users (``backup_root_task::define_settings``)."""
 _USERINFO = "_userinfo"
@@ -78,8 +87,8 @@ def clean(
     """Write the clean copy of a backup of Moodle 2 or later, in the same container.
 
     ``archive`` is the same backup with its members at hand; a tar.gz can do without, and is read twice then.
-    ``folder`` takes what is too large for memory for a moment. Raises InvalidFile, and Uncleanable where nobody
-    can tell whose data it is.
+    ``folder`` takes what is too large for memory for a moment. Raises InvalidFile, and Uncleanable where
+    nobody can tell whose data it is.
     """
     if archive is not None:
         plan = _plan_of_archive(archive, limits)
@@ -94,7 +103,7 @@ def clean(
 
     if archive_format == "zip":
         assert isinstance(archive, ZipArchive)
-        _rewrite_zip(archive, plan, scan, write, folder, tell)
+        _rewrite_zip(archive, plan, scan, ZipPacker(write), folder=folder, progress=tell)
     else:
         rewriter = _TarGzRewriter(plan, scan, TarGzPacker(write, modified=plan.date), folder)
         read_targz(source, rewriter, progress=tell, limits=limits)
@@ -112,10 +121,12 @@ def clean(
 
 def uncleanable(findings: list[Finding]) -> Uncleanable:
     """The error that says which parts nobody can judge."""
-    places = sorted({f.element if f.code == "unknown-plugin" else f"{f.place} ({f.element})" for f in findings})
+    places = sorted(
+        {f.element if f.code == "unknown-plugin" else f"{f.place} ({f.element})" for f in findings}
+    )
     named = ", ".join(places[:10]) + (" …" if len(places) > 10 else "")
     return Uncleanable(
-        f"We do not know where these keep data of users: {named}. Make the backup again without users in Moodle.",
+        f"We cannot tell where these keep data of users: {named}. Make the backup anew, without users.",
         places=places,
     )
 
@@ -139,10 +150,10 @@ class _CleaningJudges(PersonJudges):
         }
 
     def file(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
-        if attributes.get("id", "") in self._plan.dropped:
-            return learners_file(fields)
-        self.is_learners(fields)  # notes the components that nobody knows
-        return self.teaching_file(fields)
+        learners = self.is_learners(fields)
+        if (id_ := attributes.get("id")) is not None:  # whose a workshop's file is, only the plan knows
+            learners = id_ in self._plan.dropped
+        return learners_file(fields) if learners else self.teaching_file(fields)
 
     def role(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
         """A role that only users had is of no use, and another site may ask what to make of it."""
@@ -175,11 +186,11 @@ def _rewrite_zip(
     archive: ZipArchive,
     plan: _Plan,
     scan: PersonScan,
-    write: Callable[[bytes], object],
+    packer: ZipPacker,
+    *,
     folder: Path,
     progress: Progress,
 ) -> None:
-    packer = ZipPacker(write)
     for number, name in enumerate(archive.names()):
         progress(number / len(archive))
         if name.endswith("/"):
@@ -352,10 +363,10 @@ class _PlanningJudges(PersonJudges):
     def __init__(self, limits: Limits, plan: _Plan) -> None:
         super().__init__(limits)
         self._plan = plan
-        self._workshops: list[tuple[str, Mapping[str, str]]] = []
+        self._workshops: list[tuple[str | None, Mapping[str, str]]] = []
 
     def file(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
-        id_ = attributes.get("id", "")
+        id_ = attributes.get("id")
         if fields.get("component") == "mod_workshop":
             self._workshops.append((id_, dict(fields)))
             if len(self._workshops) > self._limits.max_distinct:
@@ -369,15 +380,16 @@ class _PlanningJudges(PersonJudges):
         for id_, fields in self._workshops:
             self._note(id_, fields)
 
-    def _note(self, id_: str, fields: Mapping[str, str]) -> None:
+    def _note(self, id_: str | None, fields: Mapping[str, str]) -> None:
         if self.is_learners(fields):
-            self._plan.dropped.add(id_)
+            if id_ is not None:
+                self._plan.dropped.add(id_)
         elif (content := _hash(fields.get("contenthash", ""))) is not None:
             self._plan.pool.add(content)
 
 
 class _RoleIds:
-    """Ids of roles that something besides users refers to: enrolment methods, overrides, completion criteria."""
+    """Ids of roles that more than users refer to: enrolment methods, overrides, completion criteria."""
 
     def __init__(self, roles: set[str], limits: Limits) -> None:
         self._roles = roles
@@ -421,7 +433,8 @@ def _is_xml(name: str) -> bool:
 
 
 def _spool(folder: Path) -> IO[bytes]:
-    return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)
+    make: Callable[..., IO[bytes]] = tempfile.SpooledTemporaryFile
+    return make(max_size=_IN_MEMORY, dir=str(folder))
 
 
 def _rewound(spool: IO[bytes]) -> int:

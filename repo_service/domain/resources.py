@@ -31,6 +31,7 @@ class JobKind(enum.StrEnum):
     VERIFY = "verify"
     SNAPSHOT = "snapshot"
     FETCH = "fetch"
+    CLEAN = "clean"
 
 
 class UploadState(enum.StrEnum):

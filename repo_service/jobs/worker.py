@@ -24,6 +24,7 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.VERIFY: services.direct.verify,
         JobKind.SNAPSHOT: services.catalogue.run,
         JobKind.FETCH: services.fetching.run,
+        JobKind.CLEAN: services.cleaning.run,
     }
     following = threading.Lock()
     indexer = services.indexer

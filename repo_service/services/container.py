@@ -8,6 +8,7 @@ from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
 from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
+from repo_service.services.cleaning import Cleaning
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
@@ -37,6 +38,7 @@ class Services:
     accounts: Accounts
     catalogue: Catalogue
     changes: Changes
+    cleaning: Cleaning
     copies: Copies
     direct: DirectUploads
     downloads: Downloads

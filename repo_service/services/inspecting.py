@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,15 +11,16 @@ from repo_service.domain.errors import InvalidFile
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import LocationState, UploadState, UploadWay
 from repo_service.inspection.base import Progress, Source
-from repo_service.inspection.limits import LIMITS
+from repo_service.inspection.limits import Limits
 from repo_service.inspection.registry import inspect, parsers
 from repo_service.inspection.serialise import search_text, to_json
 from repo_service.models import Blob, InspectionRecord, Resource, Upload, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
+from repo_service.services.cleaning import ask_for_clean_copy, holds_secrets_only
 from repo_service.services.copies import Copies
-from repo_service.services.jobs import JobFailed, Report
-from repo_service.services.reading import refusal_of
+from repo_service.services.jobs import JobFailed, Jobs, Report
+from repo_service.services.reading import inspection_of, refusal_of
 from repo_service.services.releasing import settle
 from repo_service.services.replication import Replicator
 from repo_service.services.stores import source_of
@@ -35,13 +35,13 @@ class Inspector:
     """Inspects files and settles their versions."""
 
     def __init__(
-        self, database: Database, copies: Copies, replicator: Replicator, *, max_inflated: int
+        self, database: Database, copies: Copies, replicator: Replicator, jobs: Jobs, *, limits: Limits
     ) -> None:
-        """``max_inflated``: most bytes that are inflated from one archive."""
         self._database = database
         self._copies = copies
         self._replicator = replicator
-        self._parsers = parsers(replace(LIMITS, max_inflated=max_inflated))
+        self._jobs = jobs
+        self._parsers = parsers(limits)
 
     def inspect(self, version_id: str, report: Report) -> None:
         """Inspect the file of a version, keep what was found and settle the version.
@@ -81,7 +81,7 @@ class Inspector:
                 raise JobFailed("The file was deleted meanwhile.")
             if record is not None:
                 self.keep(session, blob, record)
-            settle(session, _SYSTEM, found.Resource, found.Version)
+            settle(session, _SYSTEM, found.Resource, found.Version, clean=self._clean_instead)
             if found.Version.released_at is not None:
                 self._replicator.ask(session, [row.digest])
 
@@ -146,6 +146,13 @@ class Inspector:
         if record.problem is None:
             blob.media_type = record.document["media_type"]
         session.flush()
+
+    def _clean_instead(self, session: Session, version: Version) -> bool:
+        """Have a clean copy released in place of a version in which only keys stand against it."""
+        if not holds_secrets_only(inspection_of(session, version).document):
+            return False
+        ask_for_clean_copy(session, self._jobs, version, release=True)
+        return True
 
     def _looked_while_verifying(self, session: Session, version_id: UUID) -> bool:
         """Whether the file of a new version was looked into when it was verified, by the present parsers.

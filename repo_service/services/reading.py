@@ -10,10 +10,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.orm import Session
 
-from repo_service.domain.errors import Gone, InvalidFile, NotFound, NotInspected
+from repo_service.domain.errors import Forbidden, Gone, InvalidFile, NotFound, NotInspected
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import LocationState, Visibility
 from repo_service.models import Account, Blob, BlobLocation, InspectionRecord, Job, Resource, Version
+from repo_service.services.accounts import require_account
 from repo_service.services.jobs import processing_of
 from repo_service.services.records import Author, CopyRecord, ResourceRecord, VersionRecord
 
@@ -79,6 +80,29 @@ def _require_visible(resource: Resource | _Row, identity: Identity) -> None:
         if not (sees_all(identity, resource.owner_id) or resource.released_at):
             raise NotFound
         raise gone(resource)
+
+
+def own_resource(
+    session: Session,
+    identity: Identity,
+    resource_id: UUID,
+    *,
+    lock: bool = False,
+    moderate: bool = False,
+    withdrawn: bool = False,
+) -> Resource:
+    """The asker's own resource; ``moderate``: or any for a moderator; ``withdrawn``: even a withdrawn one."""
+    account_id = require_account(identity, Scope.WRITE)
+    query = select(Resource).where(Resource.id == resource_id)
+    resource = session.scalar(query.with_for_update() if lock else query)
+    if resource is None:
+        raise NotFound
+    if resource.owner_id != account_id and not (moderate and identity.has(Scope.MODERATE)):
+        visible(session, identity, resource_id)
+        raise Forbidden("This resource belongs to somebody else.")
+    if resource.visibility == Visibility.WITHDRAWN.value and not withdrawn:
+        raise gone(resource)
+    return resource
 
 
 def gone(resource: Resource | _Row) -> Gone:
@@ -250,4 +274,6 @@ def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> Version
             unreadable=None if refusal is None else refusal["detail"],
         ),
         copies=copies,
+        cleaned_from=row.cleaned_from,
+        cleaning=row.cleaning if own else None,
     )

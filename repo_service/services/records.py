@@ -46,10 +46,22 @@ class CopyRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleaningRecord:
+    """How far the clean copy of a version is, ``progress`` from 0.0 to 1.0. ``state`` is None when none was
+    asked for, ``version`` its number once it is there."""
+
+    state: JobState | None
+    progress: float
+    reason: str | None
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRecord:
     """One edition. ``size`` in bytes; size, digest and media type are None once the bytes are deleted.
 
-    ``copies`` are given with a whole resource only, never with a hit of a search.
+    ``copies`` are given with a whole resource only, never with a hit of a search. ``cleaning`` tells the
+    owner what a clean copy of version ``cleaned_from`` lost, and what it kept.
     """
 
     number: int
@@ -65,6 +77,8 @@ class VersionRecord:
     kind: str | None
     processing: Processing
     copies: tuple[CopyRecord, ...] = ()
+    cleaned_from: int | None = None
+    cleaning: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

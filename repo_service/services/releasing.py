@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import BlockingFindings, Incomplete, InvalidFile
+from repo_service.domain.findings import summarise
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
 from repo_service.models import Resource, Version
@@ -24,9 +26,10 @@ def require_releasable(session: Session, resource: Resource, version: Version) -
     record = inspection_of(session, version)
     if record.blocking:
         findings = [f for f in record.document["findings"] if f["finding_class"] == "blocking"]
+        found = summarise((f["code"], f["count"]) for f in findings)
         raise BlockingFindings(
-            "This file cannot be released: " + " ".join(f["message"] for f in findings),
-            findings=[f["code"] for f in findings],
+            f"This file cannot be released: it holds {', '.join(summary.words for summary in found)}.",
+            findings=[summary.code for summary in found],
         )
     if resource.licence is None:
         raise Incomplete(
@@ -47,8 +50,17 @@ def release_now(session: Session, identity: Identity, resource: Resource, versio
     record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RELEASED)
 
 
-def settle(session: Session, identity: Identity, resource: Resource, version: Version) -> None:
+def settle(
+    session: Session,
+    identity: Identity,
+    resource: Resource,
+    version: Version,
+    *,
+    clean: Callable[[Session, Version], bool],
+) -> None:
     """Once the file of ``version`` is inspected: fill what the owner left open, and release if they asked.
+
+    Where only what ``clean`` takes over stands against it, a clean copy is released in its place.
 
     What a draft version holds is nobody's business before its release, so a resource that the public knows is
     not filled from it.
@@ -66,6 +78,8 @@ def settle(session: Session, identity: Identity, resource: Resource, version: Ve
             require_releasable(session, resource, version)
             release_now(session, identity, resource, version)
     except (InvalidFile, BlockingFindings, Incomplete) as error:
+        if isinstance(error, BlockingFindings) and clean(session, version):
+            return
         # The owner sees why, and decides anew: nothing is released behind their back later.
         if version.release_requested:
             version.release_refused = {"code": error.code, "detail": error.detail}

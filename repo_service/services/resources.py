@@ -17,7 +17,7 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
-from repo_service.models import AuditEntry, BlobLocation, InspectionRecord, Resource, Upload, Version
+from repo_service.models import AuditEntry, BlobLocation, InspectionRecord, Resource, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
@@ -26,20 +26,20 @@ from repo_service.services.accounts import require_account
 from repo_service.services.descriptions import Description
 from repo_service.services.jobs import Jobs
 from repo_service.services.reading import (
-    gone,
     inspection_of,
+    own_resource,
     readable_version,
     record_of,
     records_of,
     sees_all,
     version_of,
-    visible,
     visible_record,
 )
 from repo_service.services.records import Page, ResourceRecord, public_etag
 from repo_service.services.releasing import release_now, require_releasable, touch
 from repo_service.services.replication import Replicator
 from repo_service.services.trail import audit, record_change
+from repo_service.services.versions import NewVersions
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
 _PUBLIC_STATE = (
@@ -50,17 +50,15 @@ _PUBLIC_STATE = (
     .group_by(Resource.revision)
 )
 
-MAX_VERSIONS = 500
-"""Of one resource: every answer about it names them all."""
-
 
 class Resources:
     """Use cases about resources. What the asker may not see does not exist for them."""
 
-    def __init__(self, database: Database, jobs: Jobs, replicator: Replicator) -> None:
+    def __init__(self, database: Database, jobs: Jobs, replicator: Replicator, versions: NewVersions) -> None:
         self._database = database
         self._jobs = jobs
         self._replicator = replicator
+        self._versions = versions
         self._public_state = Lookup(database.engine, _PUBLIC_STATE, _ID)
 
     def create(
@@ -95,7 +93,7 @@ class Resources:
             descriptions.apply(resource, description)
             session.add(resource)
             session.flush()
-            version = self._new_version(
+            version = self._versions.add(
                 session, identity, resource, upload, change_note=change_note, release=release
             )
             audit(session, identity, "create", Noun.RESOURCE, resource.id, digest=version.digest)
@@ -114,8 +112,8 @@ class Resources:
         """A further edition of one's own resource. The older ones stay. Raises NotFound, Gone, Conflict."""
         with self._database.write() as session:
             upload = uploads.take(session, identity, upload_id)
-            resource = _own(session, identity, resource_id, lock=True)
-            version = self._new_version(
+            resource = own_resource(session, identity, resource_id, lock=True)
+            version = self._versions.add(
                 session, identity, resource, upload, change_note=change_note, release=release
             )
             touch(resource)
@@ -182,7 +180,7 @@ class Resources:
     def require_own(self, identity: Identity, resource_id: UUID) -> None:
         """Refuse one who may not add to this resource. Raises NotFound, Gone, Forbidden."""
         with self._database.read() as session:
-            _own(session, identity, resource_id)
+            own_resource(session, identity, resource_id)
 
     def describe(
         self,
@@ -198,7 +196,7 @@ class Resources:
         """
         description = descriptions.normalise(description)
         with self._database.write() as session:
-            resource = _own(session, identity, resource_id, lock=True)
+            resource = own_resource(session, identity, resource_id, lock=True)
             if if_match is not None and str(resource.revision) not in {t.partition("-")[0] for t in if_match}:
                 raise PreconditionFailed
             descriptions.apply(resource, description)
@@ -213,7 +211,7 @@ class Resources:
         Raises NotFound, Gone, NotInspected, InvalidFile, BlockingFindings, Incomplete.
         """
         with self._database.write() as session:
-            resource = _own(session, identity, resource_id, lock=True)
+            resource = own_resource(session, identity, resource_id, lock=True)
             version = version_of(session, resource, number)
             if version.released_at is None:
                 require_releasable(session, resource, version)
@@ -228,7 +226,7 @@ class Resources:
         Raises NotFound, Gone.
         """
         with self._database.write() as session:
-            resource = _own(
+            resource = own_resource(
                 session,
                 identity,
                 resource_id,
@@ -277,7 +275,7 @@ class Resources:
     def retry(self, identity: Identity, resource_id: UUID, number: int) -> ResourceRecord:
         """Have a version's file inspected again. Raises NotFound, Gone, Conflict."""
         with self._database.write() as session:
-            resource = _own(session, identity, resource_id, lock=True, moderate=True)
+            resource = own_resource(session, identity, resource_id, lock=True, moderate=True)
             version = version_of(session, resource, number)
             if version.digest is None:
                 raise Conflict("The file of this version has been deleted.")
@@ -286,59 +284,6 @@ class Resources:
             audit(session, identity, "inspect again", Noun.RESOURCE, resource.id, number=number)
             session.flush()
             return record_of(session, resource, identity)
-
-    def _new_version(
-        self,
-        session: Session,
-        identity: Identity,
-        resource: Resource,
-        upload: Upload,
-        *,
-        change_note: str,
-        release: bool,
-    ) -> Version:
-        last = session.scalar(select(func.max(Version.number)).where(Version.resource_id == resource.id))
-        if (last or 0) >= MAX_VERSIONS:
-            raise Conflict("This resource has as many versions as it may have: share the file as a new one.")
-        version = Version(
-            resource_id=resource.id,
-            number=(last or 0) + 1,
-            digest=upload.digest,
-            file_name=upload.file_name,
-            change_note=change_note,
-            release_requested=release,
-            created_by=identity.account_id,
-        )
-        session.add(version)
-        session.flush()
-        session.expire(resource, ["versions"])
-        version.job_id = self._jobs.enqueue(session, JobKind.INSPECT, str(version.id))
-        self._replicator.ask(session, [version.digest])
-        session.flush()
-        return version
-
-
-def _own(
-    session: Session,
-    identity: Identity,
-    resource_id: UUID,
-    *,
-    lock: bool = False,
-    moderate: bool = False,
-    withdrawn: bool = False,
-) -> Resource:
-    """The asker's own resource; ``moderate``: or any for a moderator; ``withdrawn``: even a withdrawn one."""
-    account_id = require_account(identity, Scope.WRITE)
-    query = select(Resource).where(Resource.id == resource_id)
-    resource = session.scalar(query.with_for_update() if lock else query)
-    if resource is None:
-        raise NotFound
-    if resource.owner_id != account_id and not (moderate and identity.has(Scope.MODERATE)):
-        visible(session, identity, resource_id)
-        raise Forbidden("This resource belongs to somebody else.")
-    if resource.visibility == Visibility.WITHDRAWN.value and not withdrawn:
-        raise gone(resource)
-    return resource
 
 
 def _released(resource: Resource) -> list[str | None]:

@@ -97,7 +97,7 @@ def _inspected(path: Path) -> BackupInspection:
 
 
 def _is_at(finding: Finding, pattern: str, path: str) -> bool:
-    """Whether the finding is of that element, or of one that holds it. The root element is not in ``path``."""
+    """Whether the finding is of that element, or of one around it. ``path`` is without the root element."""
     place = re.sub(r"_\d+/", "_N/", finding.place)
     element = finding.element.partition("/")[2]
     tags = path.split("/")
