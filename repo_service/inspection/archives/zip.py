@@ -1,59 +1,18 @@
 """Reads a zip by ranges: the end record, the central directory as a stream, then only the members wanted.
 
-Format: PKWARE APPNOTE 6.3.10 (section numbers below). What the end record states is never trusted: the
-directory is walked entry by entry and must agree. Python's zipfile is not used: it holds the whole directory
-as objects (1 kB an entry) and looks at local headers only when told to extract.
-
 Bytes read: the end record (at most 64 KiB), the directory, and the wanted members with their local headers.
 Neighbouring members are fetched in one range when the gaps between them are small.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-from array import array
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-
-from repo_service.domain.errors import InvalidFile
-from repo_service.inspection.archives.base import (
-    Sins,
-    Visitor,
-    Want,
-    invalid_member,
-    member_name,
-    name_sin,
-    plain_name,
-)
+from repo_service.inspection.archives.base import Sins, Visitor, Want, plain_name
+from repo_service.inspection.archives.zip_directory import Entry, judge, read_directory
+from repo_service.inspection.archives.zip_members import Fetch, content, fetches, pieces_of
 from repo_service.inspection.base import Progress, Source
-from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits
+from repo_service.inspection.limits import LIMITS, Limits
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-
-_END = struct.Struct("<4sHHHHIIH")  # 4.3.16
-_END64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
-_END64 = struct.Struct("<4sQHHIIQQQQ")  # 4.3.14
-_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")  # 4.3.12
-_LOCAL = struct.Struct("<4sHHHHHIIIHH")  # 4.3.7
-
-_STORED, _DEFLATED = 0, 8
-_ENCRYPTED, _STRONGLY_ENCRYPTED, _UTF8, _MASKED = 0x1, 0x40, 0x800, 0x2000  # 4.4.4
-_ZIP64_EXTRA = 0x0001  # 4.5.3
-_UNIX_LINK, _UNIX_KIND = 0o120000, 0o170000
-
-_BLOCK = 256 * KIB
-_HEAD = 4 * KIB
-_SPAN = 1 * MIB
-"""Wanted members are fetched together up to this many bytes; larger ones are streamed."""
-_GAP = 8 * KIB
-"""The longest gap between wanted members that is fetched too, to save a request."""
-_EXTRA = 248 * KIB
-"""What may be read besides the directory and the data of wanted members: their headers, and gaps."""
-_LEAST_FOR_GAPS = 32 * KIB
-_TAIL = 4 * KIB
-"""Read first to find the end record, which mostly has no comment."""
 
 
 def read_zip(source: Source, visitor: Visitor, *, progress: Progress, limits: Limits = LIMITS) -> None:
@@ -62,344 +21,26 @@ def read_zip(source: Source, visitor: Visitor, *, progress: Progress, limits: Li
     Raises NotThisFormat when it lacks the visitor's manifest, InvalidFile when it is damaged or beyond a
     limit.
     """
-    directory = _find_directory(source, limits)
     sins = Sins()
-    extents = _Extents(directory.offset)
-    wanted: list[_Entry] = []
-    for entry in _entries(source, directory, limits):
-        extents.add(entry)
-        if _judge(entry, sins):
+    wanted: list[Entry] = []
+    for entry in read_directory(source, limits):
+        if judge(entry, sins):
             entry.want = visitor.visit(plain_name(entry.name), entry.size, is_file=entry.is_file)
             if entry.want is not Want.NOTHING:
                 wanted.append(entry)
-    extents.check()
     sins.judge(visitor)
     wanted.sort(key=lambda entry: entry.offset)
-    for done, (entry, fetch) in enumerate(_fetches(source, wanted)):
+    for done, (entry, fetch) in enumerate(fetches(source, wanted)):
         _read_member(entry, fetch, visitor, limits)
         progress((done + 1) / len(wanted))
     progress(1.0)
 
 
-@dataclass(slots=True)
-class _Directory:
-    offset: int
-    size: int
-    count: int
-
-
-@dataclass(slots=True)
-class _Entry:
-    name: str
-    raw_name: bytes
-    flags: int
-    method: int
-    crc: int
-    compressed: int
-    size: int
-    offset: int
-    attributes: int
-    extra_length: int
-    want: Want = Want.NOTHING
-
-    @property
-    def is_file(self) -> bool:
-        return not self.name.endswith("/")
-
-    @property
-    def least_end(self) -> int:
-        """No extra field or data descriptor counted: those lengths stand in the local header only."""
-        return self.offset + _LOCAL.size + len(self.raw_name) + self.compressed
-
-
-def _judge(entry: _Entry, sins: Sins) -> bool:
-    """Whether the visitor may see the member."""
-    if (reason := name_sin(entry.name)) is not None:
-        sins.add(invalid_member(entry.name, "has a name that leads out of the archive", reason))
-        return False
-    if (entry.attributes >> 16) & _UNIX_KIND == _UNIX_LINK:
-        sins.add(invalid_member(entry.name, "is a symbolic link", "symbolic-link"))
-        return False
-    if entry.flags & (_ENCRYPTED | _STRONGLY_ENCRYPTED | _MASKED):
-        sins.add(invalid_member(entry.name, "is encrypted", "encrypted"))
-    elif entry.method not in (_STORED, _DEFLATED):
-        sins.add(invalid_member(entry.name, "is compressed with an unknown method", "unknown-compression"))
-    return True
-
-
-def _find_directory(source: Source, limits: Limits) -> _Directory:
-    """From the end record, and the zip64 end record where there is one (4.3.14 to 4.3.16)."""
-    for tail_size in (_TAIL, _END.size + 0xFFFF):
-        tail_offset = max(0, source.size - tail_size)
-        tail = source.read_at(tail_offset, source.size - tail_offset)
-        if (at := _find_end(tail)) >= 0:
-            break
-    else:
-        raise InvalidFile("The zip has no end record: it is cut off or damaged.", reason="truncated")
-    end_at = tail_offset + at
-    _, disk, start_disk, count_here, count, size, offset, _ = _END.unpack_from(tail, at)
-    if (wide := _find_zip64(source, end_at)) is not None:
-        end_at, values = wide
-        narrow = (disk, start_disk, count_here, count, size, offset)
-        limit = (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
-        if any(n not in (v, most) for n, v, most in zip(narrow, values, limit, strict=True)):
-            raise InvalidFile("The two end records of the zip differ.", reason="bad-zip-directory")
-        disk, start_disk, count_here, count, size, offset = values
-    if disk != 0 or start_disk != 0 or count_here != count:
-        raise InvalidFile("The zip is one part of several.", reason="split-zip")
-    if count > limits.max_members or size > limits.max_directory:
-        raise InvalidFile(
-            f"The zip claims {count:,} members; at most {limits.max_members:,} are read.",
-            reason="too-many-entries",
-        )
-    if size < count * _CENTRAL.size or offset + size != end_at:
-        raise InvalidFile("The end record of the zip does not fit its directory.", reason="bad-zip-directory")
-    return _Directory(offset, size, count)
-
-
-def _find_end(tail: bytes) -> int:
-    """Where the end record begins; -1 when there is none.
-
-    Its comment must reach exactly to the end of the file: anything else is read differently by other readers.
-    """
-    at = len(tail)
-    while (at := tail.rfind(b"PK\x05\x06", 0, at)) >= 0:
-        if at + _END.size <= len(tail) and at + _END.size + _END.unpack_from(tail, at)[-1] == len(tail):
-            return at
-    return -1
-
-
-def _find_zip64(source: Source, end_at: int) -> tuple[int, tuple[int, int, int, int, int, int]] | None:
-    """Place and values of the record: disk, disk of the directory, entries here, entries, size, offset."""
-    if end_at < _END64_LOCATOR.size:
-        return None
-    locator = source.read_at(end_at - _END64_LOCATOR.size, _END64_LOCATOR.size)
-    signature, _, record_at, _ = _END64_LOCATOR.unpack(locator)
-    if signature != b"PK\x06\x07":
-        return None
-    record = source.read_at(record_at, _END64.size) if record_at < source.size else b""
-    if len(record) < _END64.size or not record.startswith(b"PK\x06\x06"):
-        raise InvalidFile("The zip64 end record is missing.", reason="bad-zip-directory")
-    _, length, _, _, *values = _END64.unpack(record)
-    if record_at + 12 + length != end_at - _END64_LOCATOR.size:
-        raise InvalidFile("The zip64 end record is damaged.", reason="bad-zip-directory")
-    disk, start_disk, count_here, count, size, offset = values
-    return record_at, (disk, start_disk, count_here, count, size, offset)
-
-
-def _entries(source: Source, directory: _Directory, limits: Limits) -> Iterator[_Entry]:
-    """Every entry of the central directory; its count and size must be what the end record states."""
-    buffer, at = b"", 0
-    left = directory.size
-    # One range: a store far away is asked once. The stream is read in blocks, so memory stays small.
-    with source.stream(directory.offset, directory.size) as stream:
-
-        def need(length: int) -> None:
-            nonlocal buffer, at, left
-            while len(buffer) - at < length:
-                block = stream.read(min(_BLOCK, left)) if left else b""
-                if not block:
-                    raise InvalidFile("The directory of the zip is damaged.", reason="bad-zip-directory")
-                buffer, at = buffer[at:] + block, 0
-                left -= len(block)
-
-        for _ in range(directory.count):
-            need(_CENTRAL.size)
-            (
-                signature, _, _, flags, method, _, _, crc, compressed, size,
-                name_length, extra_length, comment_length, disk, _, attributes, offset,
-            ) = _CENTRAL.unpack_from(buffer, at)  # fmt: skip
-            if signature != b"PK\x01\x02":
-                raise InvalidFile("The directory of the zip is damaged.", reason="bad-zip-directory")
-            if name_length > limits.max_name:
-                raise InvalidFile("A member has a very long name.", reason="name-too-long")
-            need(_CENTRAL.size + name_length + extra_length + comment_length)
-            at += _CENTRAL.size
-            raw_name = buffer[at : at + name_length]
-            if 0xFFFFFFFF in (size, compressed, offset) or disk == 0xFFFF:
-                extra = buffer[at + name_length : at + name_length + extra_length]
-                size, compressed, offset = _zip64_values(extra, size, compressed, offset)
-            at += name_length + extra_length + comment_length
-            encoding = "utf-8" if flags & _UTF8 or raw_name.isascii() else "cp437"
-            name = member_name(raw_name, encoding=encoding)
-            entry = _Entry(
-                name, raw_name, flags, method, crc, compressed, size, offset, attributes, extra_length
-            )
-            if entry.least_end > directory.offset:
-                raise invalid_member(name, "does not fit into the zip", "bad-zip-directory")
-            yield entry
-    if left or at != len(buffer):
-        raise InvalidFile("The zip has more entries than it claims.", reason="bad-zip-directory")
-
-
-def _zip64_values(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, int, int]:
-    """The 64-bit values that the 32-bit fields left out, in their fixed order (4.5.3)."""
-    at = 0
-    while at + 4 <= len(extra):
-        kind, length = struct.unpack_from("<HH", extra, at)
-        at += 4
-        if kind == _ZIP64_EXTRA:
-            values = iter(struct.unpack_from(f"<{min(length, len(extra) - at) // 8}Q", extra, at))
-            try:
-                size = next(values) if size == 0xFFFFFFFF else size
-                compressed = next(values) if compressed == 0xFFFFFFFF else compressed
-                offset = next(values) if offset == 0xFFFFFFFF else offset
-            except StopIteration:
-                raise InvalidFile(
-                    "The directory of the zip is damaged.", reason="bad-zip-directory"
-                ) from None
-            break
-        at += length
-    return size, compressed, offset
-
-
-class _Extents:
-    """Where each member lies, to refuse members that share bytes (the trick of the smallest zip bombs)."""
-
-    def __init__(self, end: int) -> None:
-        self._starts = array("Q")
-        self._ends = array("Q")
-        self._in_order = True
-        self._last = 0
-        self._end = end
-
-    def add(self, entry: _Entry) -> None:
-        self._in_order = self._in_order and entry.offset >= self._last
-        self._last = entry.least_end
-        self._starts.append(entry.offset)
-        self._ends.append(entry.least_end)
-
-    def check(self) -> None:
-        """Raises InvalidFile."""
-        if self._in_order:
-            return
-        last = 0
-        for index in sorted(range(len(self._starts)), key=self._starts.__getitem__):
-            if self._starts[index] < last:
-                raise InvalidFile("Members of the zip overlap.", reason="overlapping-members")
-            last = self._ends[index]
-
-
-Fetch = Callable[[int, int], bytes]
-"""(offset, length) within the blob; fewer bytes at its end."""
-
-
-def _fetches(source: Source, wanted: list[_Entry]) -> Iterator[tuple[_Entry, Fetch]]:
-    """Each entry with the way to read it: from a span fetched with its neighbours, or from the source."""
-    joined = _worth_joining(wanted)
-    index = 0
-    while index < len(wanted):
-        start = wanted[index].offset
-        end = _needed_end(wanted[index])
-        last = index
-        while last + 1 < len(wanted) and joined[last] and _needed_end(wanted[last + 1]) - start <= _SPAN:
-            last += 1
-            end = max(end, _needed_end(wanted[last]))
-        if end - start > _SPAN:
-            yield wanted[index], source.read_at
-        else:
-            span = source.read_at(start, end - start)
-
-            def fetch(offset: int, length: int, start: int = start, span: bytes = span) -> bytes:
-                at = offset - start
-                if at + length <= len(span):
-                    return span[at : at + length]
-                # A longer extra field than foreseen, or a head that was not enough.
-                return span[at:] + source.read_at(
-                    max(offset, start + len(span)), length - max(0, len(span) - at)
-                )
-
-            for entry in wanted[index : last + 1]:
-                yield entry, fetch
-        index = last + 1
-
-
-def _worth_joining(wanted: list[_Entry]) -> list[bool]:
-    """For each entry whether the gap to the next is fetched too: the smallest first, up to the allowance."""
-    gaps = sorted(
-        (max(0, following.offset - _needed_end(entry)), index)
-        for index, (entry, following) in enumerate(pairwise(wanted))
-    )
-    joined = [False] * len(wanted)
-    headers = sum(_LOCAL.size + len(entry.raw_name) for entry in wanted)
-    allowance = max(_LEAST_FOR_GAPS, _EXTRA - headers)
-    waste = 0
-    for gap, index in gaps:
-        waste += gap
-        if gap > _GAP or waste > allowance:
-            break
-        joined[index] = True
-    return joined
-
-
-def _needed_end(entry: _Entry) -> int:
-    """Where the bytes to fetch end, as far as the directory tells.
-
-    The extra field of a local header is taken to be a little longer than that in the directory, as Info-ZIP
-    writes it; when it is longer still, the rest is fetched later.
-    """
-    compressed = min(entry.compressed, _HEAD) if entry.want is Want.HEAD else entry.compressed
-    extra = entry.extra_length + 8 if entry.extra_length else 0
-    return entry.offset + _LOCAL.size + len(entry.raw_name) + extra + compressed
-
-
-def _read_member(entry: _Entry, fetch: Fetch, visitor: Visitor, limits: Limits) -> None:
-    start = _data_start(entry, fetch)
+def _read_member(entry: Entry, fetch: Fetch, visitor: Visitor, limits: Limits) -> None:
+    pieces = pieces_of(entry, fetch)
     sink = visitor.open(plain_name(entry.name))
-    crc = size = 0
-    for block in _inflate(entry, start, fetch):
-        size += len(block)
-        if size > entry.size:
-            raise invalid_member(entry.name, "inflates to more than it claims", "bomb")
-        if size > limits.ratio_free and size > limits.max_ratio * entry.compressed:
-            raise invalid_member(
-                entry.name, f"inflates to more than {limits.max_ratio} times its size", "bomb"
-            )
-        crc = zlib.crc32(block, crc)
+    for block in content(entry, pieces, limits):
         sink.feed(block)
         if sink.done:
             return
-    if size != entry.size or crc != entry.crc:
-        raise invalid_member(entry.name, "is damaged", "bad-checksum")
     sink.close()
-
-
-def _data_start(entry: _Entry, fetch: Fetch) -> int:
-    """Where the member's data begins, after a local header that says the same as the directory."""
-    header = fetch(entry.offset, _LOCAL.size + len(entry.raw_name))
-    if len(header) < _LOCAL.size + len(entry.raw_name) or not header.startswith(b"PK\x03\x04"):
-        raise invalid_member(entry.name, "has no header where the directory says", "bad-zip-directory")
-    _, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack_from(header)
-    # Sizes may stand after the data (flag 3) or in a zip64 extra field; else both headers must agree.
-    sizes_agree = bool(flags & 0x8) or (
-        crc == entry.crc and compressed in (entry.compressed, 0xFFFFFFFF) and size in (entry.size, 0xFFFFFFFF)
-    )
-    same_name = name_length == len(entry.raw_name) and header[_LOCAL.size :] == entry.raw_name
-    if method != entry.method or (flags ^ entry.flags) & _ENCRYPTED or not same_name or not sizes_agree:
-        raise invalid_member(entry.name, "has two headers that differ", "bad-zip-directory")
-    data_start: int = entry.offset + _LOCAL.size + name_length + extra_length
-    return data_start
-
-
-def _inflate(entry: _Entry, start: int, fetch: Fetch) -> Iterator[bytes]:
-    """The content in blocks of at most 256 KiB, whatever it inflates to."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    at = start
-    end = start + entry.compressed
-    step = _HEAD if entry.want is Want.HEAD else _BLOCK
-    while at < end:
-        data = fetch(at, min(step, end - at))
-        if not data:
-            raise invalid_member(entry.name, "is cut off", "truncated")
-        at += len(data)
-        step = _BLOCK
-        if entry.method == _STORED:
-            yield data
-            continue
-        try:
-            # A full block means that more may be waiting within the inflater.
-            while not inflater.eof and (block := inflater.decompress(data, _BLOCK)):
-                data = inflater.unconsumed_tail
-                yield block
-        except zlib.error as error:
-            raise invalid_member(entry.name, "is damaged", "bad-checksum") from error
