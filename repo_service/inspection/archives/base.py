@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from typing import Protocol
+from typing import Protocol, cast
+
+from isal import igzip_lib
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import NotThisFormat
+
+ISAL_ERROR = cast("type[Exception]", igzip_lib.error)  # its stub says that the class is an instance
 
 
 class Sink(Protocol):
@@ -97,6 +101,10 @@ class Sins:
         """Raises NotThisFormat when the archive is of another format, else InvalidFile after a sin."""
         if not visitor.claims():
             raise NotThisFormat
+        self.raise_first()
+
+    def raise_first(self) -> None:
+        """Raises InvalidFile after a sin, whatever the format."""
         if self._first is not None:
             raise self._first
 

@@ -162,7 +162,7 @@ def _entries(source: Source, directory: _Directory, limits: Limits) -> Iterator[
 
         def need(length: int) -> None:
             nonlocal buffer, at, left
-            while len(buffer) - at < length:
+            while at + length > len(buffer):
                 block = stream.read(min(_BLOCK, left)) if left else b""
                 if not block:
                     raise InvalidFile("The directory of the zip is damaged.", reason="bad-zip-directory")
@@ -170,7 +170,8 @@ def _entries(source: Source, directory: _Directory, limits: Limits) -> Iterator[
                 left -= len(block)
 
         for _ in range(directory.count):
-            need(_CENTRAL.size)
+            if at + _CENTRAL.size > len(buffer):
+                need(_CENTRAL.size)
             (
                 signature, _, _, flags, method, _, _, crc, compressed, size,
                 name_length, extra_length, comment_length, disk, _, attributes, offset,
@@ -179,7 +180,8 @@ def _entries(source: Source, directory: _Directory, limits: Limits) -> Iterator[
                 raise InvalidFile("The directory of the zip is damaged.", reason="bad-zip-directory")
             if name_length > limits.max_name:
                 raise InvalidFile("A member has a very long name.", reason="name-too-long")
-            need(_CENTRAL.size + name_length + extra_length + comment_length)
+            if at + _CENTRAL.size + name_length + extra_length + comment_length > len(buffer):
+                need(_CENTRAL.size + name_length + extra_length + comment_length)
             at += _CENTRAL.size
             raw_name = buffer[at : at + name_length]
             if 0xFFFFFFFF in (size, compressed, offset) or disk == 0xFFFF:
@@ -232,7 +234,7 @@ class _Extents:
         self._in_order = self._in_order and entry.offset >= self._last
         self._last = entry.least_end
         self._starts.append(entry.offset)
-        self._ends.append(entry.least_end)
+        self._ends.append(self._last)
 
     def check(self) -> None:
         """Raises InvalidFile."""

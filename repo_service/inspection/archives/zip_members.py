@@ -9,14 +9,16 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from repo_service.inspection.archives.base import Want, invalid_member
+from isal import isal_zlib
+
+from repo_service.inspection.archives.base import ISAL_ERROR, Want, invalid_member
 from repo_service.inspection.archives.zip_directory import ENCRYPTED, LOCAL_HEADER, STORED, Entry
 from repo_service.inspection.base import Source
 from repo_service.inspection.limits import KIB, MIB, Limits
 
 _BLOCK = 256 * KIB
 _HEAD = 4 * KIB
-_SPAN = 1 * MIB
+SPAN = 1 * MIB
 """Wanted members are fetched together up to this many bytes; larger ones are read piece by piece."""
 _GAP = 8 * KIB
 """The longest gap between wanted members that is fetched too, to save a request."""
@@ -36,10 +38,10 @@ def fetches(source: Source, wanted: Sequence[Entry]) -> Iterator[tuple[Entry, Fe
         start = wanted[index].offset
         end = _needed_end(wanted[index])
         last = index
-        while last + 1 < len(wanted) and joined[last] and _needed_end(wanted[last + 1]) - start <= _SPAN:
+        while last + 1 < len(wanted) and joined[last] and _needed_end(wanted[last + 1]) - start <= SPAN:
             last += 1
             end = max(end, _needed_end(wanted[last]))
-        if end - start > _SPAN:
+        if end - start > SPAN:
             yield wanted[index], source.read_at
         else:
             span = source.read_at(start, end - start)
@@ -145,7 +147,7 @@ def _inflate(entry: Entry, pieces: Iterator[bytes]) -> Iterator[bytes]:
     if entry.method == STORED:
         yield from pieces
         return
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = isal_zlib.decompressobj(-zlib.MAX_WBITS)
     for piece in pieces:
         data = piece
         try:
@@ -153,5 +155,5 @@ def _inflate(entry: Entry, pieces: Iterator[bytes]) -> Iterator[bytes]:
             while not inflater.eof and (block := inflater.decompress(data, _BLOCK)):
                 data = inflater.unconsumed_tail
                 yield block
-        except zlib.error as error:
+        except ISAL_ERROR as error:
             raise invalid_member(entry.name, "is damaged", "bad-checksum") from error
