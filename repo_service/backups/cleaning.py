@@ -7,7 +7,7 @@ on, or through a redactor, in the order of the archive. Files of the pool are ne
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
@@ -103,7 +103,8 @@ def clean(
 
     if archive_format == "zip":
         assert isinstance(archive, ZipArchive)
-        _rewrite_zip(archive, plan, scan, ZipPacker(write), folder=folder, progress=tell)
+        for block in _rewritten_zip(archive, plan, scan, folder=folder, progress=tell):
+            write(block)
     else:
         rewriter = _TarGzRewriter(plan, scan, TarGzPacker(write, modified=plan.date), folder)
         read_targz(source, rewriter, progress=tell, limits=limits)
@@ -182,15 +183,10 @@ def _setting(attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgem
     return KEEP
 
 
-def _rewrite_zip(
-    archive: ZipArchive,
-    plan: _Plan,
-    scan: PersonScan,
-    packer: ZipPacker,
-    *,
-    folder: Path,
-    progress: Progress,
-) -> None:
+def _rewritten_zip(
+    archive: ZipArchive, plan: _Plan, scan: PersonScan, *, folder: Path, progress: Progress
+) -> Iterator[bytes]:
+    packer = ZipPacker()
     for number, name in enumerate(archive.names()):
         progress(number / len(archive))
         if name.endswith("/"):
@@ -199,10 +195,10 @@ def _rewrite_zip(
             raw = archive.raw(name)
             packed = Packed(raw.method, raw.crc, raw.compressed_size, raw.size)
             with raw.stream as stream:
-                packer.add_packed(name, packed, stream)
+                yield from packer.add_packed(name, packed, stream)
         elif name == _LOG:
             with _spool(folder) as empty:
-                packer.add(name, 0, empty)
+                yield from packer.add(name, 0, empty)
         elif _is_xml(name):
             with _spool(folder) as spool, archive.open(name) as content:
                 sink = scan.sink(name, spool.write)
@@ -210,8 +206,8 @@ def _rewrite_zip(
                     sink.feed(block)
                 sink.close()
                 if not left_out(name):
-                    packer.add(name, _rewound(spool), spool)
-    packer.finish()
+                    yield from packer.add(name, _rewound(spool), spool)
+    yield from packer.finish()
 
 
 class _TarGzRewriter:

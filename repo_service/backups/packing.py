@@ -47,16 +47,6 @@ class Readable(Protocol):
 Write = Callable[[bytes], object]
 
 
-class Packer(Protocol):
-    """Takes the members of a new archive, one after the other."""
-
-    def add(self, name: str, size: int, content: Readable) -> None:
-        """A member of ``size`` bytes. Raises InvalidFile when ``content`` has fewer."""
-
-    def finish(self) -> None:
-        """Write what ends the archive."""
-
-
 class TarGzPacker:
     """ustar in one gzip member. Long names are written as pax headers."""
 
@@ -68,14 +58,17 @@ class TarGzPacker:
         self._directories: set[str] = set()
 
     def add(self, name: str, size: int, content: Readable) -> None:
-        """As ``Packer.add``. The directories above it are written first."""
+        """A member of ``size`` bytes. Raises InvalidFile when ``content`` has fewer."""
         self.begin(name, size)
         for block in _blocks(content, size, name):
             self.put(block)
         self.end(size)
 
     def begin(self, name: str, size: int) -> None:
-        """A member whose content comes by ``put``, all of it, and then ``end``."""
+        """A member whose content comes by ``put``, all of it, and then ``end``.
+
+        The directories above it are written first.
+        """
         for directory in _above(name):
             if directory not in self._directories:
                 self._directories.add(directory)
@@ -92,6 +85,7 @@ class TarGzPacker:
         self.put(bytes(-size % _TAR_BLOCK))
 
     def finish(self) -> None:
+        """Write what ends the archive."""
         self.put(bytes(2 * _TAR_BLOCK))
         self._write(self._gzip.flush())
 
@@ -113,70 +107,86 @@ class Packed:
 
 @dataclass(slots=True)
 class _Entry:
+    """``follow``: the sizes stand behind the content."""
+
     name: bytes
     packed: Packed
-    flags: int
     offset: int
+    follow: bool
+
+    @property
+    def flags(self) -> int:
+        return (_SIZES_FOLLOW if self.follow else 0) | (0 if self.name.isascii() else _UTF8)
 
 
 class ZipPacker:
-    """A zip whose directory alone is kept in memory."""
+    """A zip whose directory alone is kept in memory. Each method gives the bytes that come next, all of which
+    have to be taken before another is called."""
 
-    def __init__(self, write: Write) -> None:
-        self._write = write
+    def __init__(self) -> None:
         self._offset = 0
         self._entries: list[_Entry] = []
 
-    def add(self, name: str, size: int, content: Readable) -> None:
-        """As ``Packer.add``: deflated. Its sizes follow it, for they are known only then."""
-        entry = self._begin(name, Packed(DEFLATED, 0, 0, size), follow=True)
+    def add(self, name: str, size: int, content: Readable) -> Iterator[bytes]:
+        """A member, deflated. Its sizes follow it, for they are known only then.
+
+        Raises InvalidFile when ``content`` has fewer than ``size`` bytes, as do the others.
+        """
+        entry = _Entry(name.encode(), Packed(DEFLATED, 0, 0, size), self._offset, follow=True)
+        yield self._begin(entry)
         deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         crc = compressed = 0
         for block in _blocks(content, size, name):
             crc = zlib.crc32(block, crc)
-            compressed += self._put(deflate.compress(block))
-        compressed += self._put(deflate.flush())
-        self._follow(entry, Packed(DEFLATED, crc, compressed, size))
+            packed = deflate.compress(block)
+            compressed += len(packed)
+            yield self._next(packed)
+        packed = deflate.flush()
+        yield self._next(packed)
+        yield self._follow(entry, Packed(DEFLATED, crc, compressed + len(packed), size))
 
-    def add_stored(self, name: str, size: int, content: Readable) -> None:
-        """As ``Packer.add``: as it is, for what does not compress, or where the length is told beforehand."""
-        entry = self._begin(name, Packed(STORED, 0, size, size), follow=True)
+    def add_stored(self, name: str, size: int, content: Readable) -> Iterator[bytes]:
+        """A member as it is: for what does not compress, or where the length is told beforehand."""
+        entry = _Entry(name.encode(), Packed(STORED, 0, size, size), self._offset, follow=True)
+        yield self._begin(entry)
         crc = 0
         for block in _blocks(content, size, name):
             crc = zlib.crc32(block, crc)
-            self._put(block)
-        self._follow(entry, Packed(STORED, crc, size, size))
+            yield self._next(block)
+        yield self._follow(entry, Packed(STORED, crc, size, size))
 
-    def add_packed(self, name: str, packed: Packed, content: Readable) -> None:
-        """A member as another zip holds it. Raises InvalidFile when ``content`` has fewer bytes."""
-        self._begin(name, packed, follow=False)
+    def add_packed(self, name: str, packed: Packed, content: Readable) -> Iterator[bytes]:
+        """A member that is compressed already, as another zip holds it."""
+        yield self._begin(_Entry(name.encode(), packed, self._offset, follow=False))
         for block in _blocks(content, packed.compressed, name):
-            self._put(block)
+            yield self._next(block)
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[bytes]:
+        """The directory."""
         start = self._offset
         for entry in self._entries:
-            self._put(_central(entry))
-        for part in _ends(len(self._entries), start, self._offset - start):
-            self._put(part)
+            yield self._next(_central(entry))
+        yield from _ends(len(self._entries), start, self._offset - start)
 
-    def _begin(self, name: str, packed: Packed, *, follow: bool) -> _Entry:
-        entry = _Entry(name.encode(), packed, _SIZES_FOLLOW if follow else 0, self._offset)
-        if not name.isascii():
-            entry.flags |= _UTF8
+    def _begin(self, entry: _Entry) -> bytes:
         self._entries.append(entry)
-        self._put(_local(entry))
-        return entry
+        return self._next(_local(entry))
 
-    def _follow(self, entry: _Entry, packed: Packed) -> None:
-        self._put(_descriptor(packed, wide=_is_wide(entry.packed)))
+    def _follow(self, entry: _Entry, packed: Packed) -> bytes:
+        descriptor = _descriptor(packed, wide=_is_wide(entry.packed))
         entry.packed = packed
+        return self._next(descriptor)
 
-    def _put(self, data: bytes) -> int:
-        if data:
-            self._write(data)
-            self._offset += len(data)
-        return len(data)
+    def _next(self, data: bytes) -> bytes:
+        self._offset += len(data)
+        return data
+
+
+def packed_text(data: bytes) -> tuple[Packed, bytes]:
+    """A small text deflated in memory."""
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = deflate.compress(data) + deflate.flush()
+    return Packed(DEFLATED, zlib.crc32(data), len(packed), len(data)), packed
 
 
 def stored_size(name: str, size: int) -> int:
@@ -191,13 +201,13 @@ def packed_size(name: str, packed: Packed) -> int:
 
 
 def _framing(name: str, packed: Packed, *, follow: bool) -> int:
-    entry = _Entry(name.encode(), packed, _SIZES_FOLLOW if follow else 0, 0)
+    entry = _Entry(name.encode(), packed, 0, follow)
     return len(_local(entry)) + len(_central(entry))
 
 
 def _local(entry: _Entry) -> bytes:
     packed, wide = entry.packed, _is_wide(entry.packed)
-    follow = entry.flags & _SIZES_FOLLOW
+    follow = entry.follow
     extra = struct.pack("<HHQQ", 1, 16, packed.size, packed.compressed) if wide else b""  # 4.5.3
     sizes = (_MAX32, _MAX32) if wide else (0, 0) if follow else (packed.compressed, packed.size)
     head = _LOCAL.pack(

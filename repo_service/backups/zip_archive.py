@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from repo_service.backups.members import Blocks, Member, MemberStream, Names
+from repo_service.backups.packing import Packed
 from repo_service.inspection.archives.base import Sins, invalid_member, plain_name
 from repo_service.inspection.archives.zip_directory import Entry, judge, read_directory
 from repo_service.inspection.archives.zip_members import (
@@ -91,6 +92,11 @@ class ZipArchive:
         for entry, fetch in self._fetches(names):
             with MemberStream(self._content(entry, fetch)) as stream:
                 yield Member(entry.name, entry.size), stream
+
+    def packed(self, name: str) -> Packed:
+        """What the directory says of a member; nothing is read."""
+        entry = self._entry(self._names.place(name))
+        return Packed(entry.method, entry.crc, entry.compressed, entry.size)
 
     def raw(self, name: str) -> RawMember:
         """The member as it stands in the zip; close its stream."""
