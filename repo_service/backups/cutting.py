@@ -35,6 +35,7 @@ _BLOCK = 256 * KIB
 _EMPTY_SHA1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 _OFF = "<name>badges</name>"
 """Badges belong to a course and not to any part of it."""
+_OF_COURSES = "<name>imscc11</name>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +196,11 @@ def _groups(parts: list[dict[str, Any]]) -> bytes:
 
 def _manifest(course: dict[str, Any], selection: _Selection, kind: str) -> bytes:
     """As ``backup_main_structure_step`` writes it; its first 200 bytes are what Moodle knows a backup by."""
-    settings = [xml.replace("<value>1<", "<value>0<") if _OFF in xml else xml for xml in course["settings"]]
+    settings = [
+        xml.replace("<value>1<", "<value>0<") if _OFF in xml else xml
+        for xml in course["settings"]
+        if _OF_COURSES not in xml
+    ]
     listed = "".join(part["listed"] for part in selection.activities.values())
     contents = f"<activities>{listed}</activities>" if listed else ""
     if selection.sections:
