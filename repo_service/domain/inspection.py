@@ -97,6 +97,33 @@ class PluginUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleUse:
+    """A role that the backup refers to; ``archetype`` is empty for roles that a site made up."""
+
+    shortname: str
+    archetype: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionBank:
+    """Question categories of one context that the same parts of the backup need.
+
+    ``context_level`` is Moodle's: 10 system, 40 course category, 50 course, 70 activity. ``needed_by`` holds
+    ``course`` and the components of activities and blocks; what none of them needs is never restored.
+    ``names`` are those of the first categories, ``categories`` and ``top_categories`` count all of them.
+    """
+
+    context_id: int
+    context_level: int
+    needed_by: tuple[str, ...]
+    names: tuple[str, ...]
+    categories: int
+    top_categories: int
+    questions_by_type: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupInspection(Inspection):
     """A Moodle backup. Dates are Unix seconds, None where the backup gives none.
 
@@ -106,6 +133,9 @@ class BackupInspection(Inspection):
     ``outline`` holds the things themselves.
     ``files`` counts records of files.xml that are not directories, ``distinct_files`` the contents in the
     archive's pool, ``file_bytes`` and ``distinct_file_bytes`` their sizes together.
+    ``components`` counts what the backup uses by component (``mod_quiz``, ``block_html``), Moodle's own too.
+    It is None in inspections of a time when that was not looked for; ``question_banks`` and ``roles`` are
+    empty then.
     """
 
     kind: Literal["course", "section", "activity"]
@@ -149,3 +179,8 @@ class BackupInspection(Inspection):
 
     outline: tuple[Section, ...] = ()
     plugins: tuple[PluginUse, ...] = ()
+
+    components: Mapping[str, int] | None = None
+    roles: tuple[RoleUse, ...] = ()
+    question_banks: tuple[QuestionBank, ...] = ()
+    remote_users: bool = False

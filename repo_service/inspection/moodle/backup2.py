@@ -41,6 +41,7 @@ from repo_service.inspection.moodle.parts import (
 from repo_service.inspection.moodle.people import module_of
 from repo_service.inspection.moodle.plugins import PluginUses
 from repo_service.inspection.moodle.recognition import Recognised
+from repo_service.inspection.moodle.requirements import Requirements
 from repo_service.inspection.text import TextAllowance
 from repo_service.inspection.xml import Handler, XmlAllowance, XmlSink
 
@@ -105,6 +106,7 @@ class _Backup:
         self._files = Files(limits)
         self._users = Users()
         self._questions = Questions(limits)
+        self._needs = Requirements(self._text, limits)
 
     def visit(self, name: str, size: int, *, is_file: bool) -> Want:
         if name.startswith("files/"):
@@ -147,7 +149,7 @@ class _Backup:
         return Recognised(sink, MANIFEST, _ROOTS) if name == MANIFEST else sink
 
     def _handler(self, directory: str, file: str) -> Handler | None:
-        handler: Handler | None = None
+        handler: Handler | None = self._needs.handler(directory, file)
         match directory.split("/"), file:
             case [""], "moodle_backup.xml":
                 handler = self._manifest
@@ -156,7 +158,7 @@ class _Backup:
             case [""], "users.xml":
                 handler = self._users
             case [""], "questions.xml":
-                handler = self._questions
+                handler = self._needs.with_categories(self._questions)
             case ["course"], "course.xml":
                 handler = self._course = Course(self._text)
             case ["sections", _], "section.xml":
@@ -262,17 +264,37 @@ class _Backup:
             questions_by_type=dict(sorted(self._questions.by_type.items())),
             outline=outline,
             plugins=self._plugins(by_module, course),
+            components=self._components(by_module, course),
+            roles=self._needs.roles,
+            question_banks=self._needs.question_banks,
+            remote_users=information.get("mnet_remoteusers") == "1",
         )
+
+    def _used(self, by_module: Counter[str], course: Mapping[str, str]) -> dict[str, Mapping[str, int]]:
+        """How often each plugin is named, by type."""
+        course_format = course.get("format") or self._manifest.information.get("original_course_format", "")
+        return {
+            "mod": by_module,
+            "qtype": self._questions.by_type,
+            "block": self._blocks,
+            "format": {self._text.line(course_format, limit=100): 1},
+            "availability": self._conditions,
+            "customfield": self._course.field_types if self._course else {},
+        }
+
+    def _components(self, by_module: Counter[str], course: Mapping[str, str]) -> dict[str, int]:
+        named = {
+            f"{kind}_{name}": number
+            for kind, uses in self._used(by_module, course).items()
+            for name, number in uses.items()
+            if name
+        }
+        return dict(sorted({**named, **self._needs.uses}.items()))
 
     def _plugins(self, by_module: Counter[str], course: Mapping[str, str]) -> tuple[PluginUse, ...]:
         used = PluginUses()
-        course_format = course.get("format") or self._manifest.information.get("original_course_format", "")
-        used.add("mod", by_module)
-        used.add("qtype", self._questions.by_type)
-        used.add("block", self._blocks)
-        used.add("format", {self._text.line(course_format, limit=100): 1})
-        used.add("availability", self._conditions)
-        used.add("customfield", self._course.field_types if self._course else {})
+        for kind, uses in self._used(by_module, course).items():
+            used.add(kind, uses)
         used.add_components(self._files.by_component)
         for activity in self._manifest.activities:
             if (module := self._modules.get(activity.directory)) is not None:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
-from importlib import resources
 
 from repo_service.domain.inspection import PluginUse
-
-
-def _read_core() -> dict[str, frozenset[str]]:
-    text = resources.files(__package__).joinpath("core_plugins.json").read_text("utf-8")
-    return {kind: frozenset(names) for kind, names in json.loads(text)["plugins"].items()}
-
-
-_CORE = _read_core()
+from repo_service.inspection.moodle.core import PLUGIN_TYPES, ever_core
 
 
 class PluginUses:
@@ -28,14 +19,15 @@ class PluginUses:
     def add(self, kind: str, uses: Mapping[str, int]) -> None:
         """``uses`` counts plugins of one type (``mod``, ``qtype``, ``block`` …) by their name."""
         for name, count in uses.items():
-            if name and name not in _CORE[kind]:
+            if name and name not in ever_core(kind):
                 self._uses[f"{kind}_{name}"] += count
 
     def add_components(self, uses: Mapping[str, int]) -> None:
         """``uses`` counts by frankenstyle component; counted where nothing else named the plugin."""
         for component, count in uses.items():
             kind, _, name = component.partition("_")
-            if name and name not in _CORE.get(kind, (name,)) and component not in self._uses:
+            known = kind in PLUGIN_TYPES and name not in ever_core(kind)
+            if name and known and component not in self._uses:
                 self._uses[component] = count
 
     def add_version(self, module: str, version: str) -> None:
@@ -54,4 +46,4 @@ class PluginUses:
 def is_core(component: str) -> bool:
     """Whether a frankenstyle component is or was part of Moodle; false for types that no backup names."""
     kind, _, name = component.partition("_")
-    return name in _CORE.get(kind, ())
+    return kind in PLUGIN_TYPES and name in ever_core(kind)
