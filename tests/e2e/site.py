@@ -1,0 +1,70 @@
+"""A running Moodle that the tests may use: where it is, and our own scripts run within it.
+
+``MOODLE_URL`` and ``MOODLE_DIR`` (the folder with its config.php) say where it is; ``MOODLE_PHP`` what runs
+PHP as a user who may write its data, if not ``php``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+_SCRIPTS = Path(__file__).with_name("php")
+_SETTINGS = ("-d", "max_input_vars=5000", "-d", "memory_limit=1G")
+"""The least that Moodle asks of PHP."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoodleSite:
+    """One site."""
+
+    url: str
+    folder: Path
+    php: tuple[str, ...]
+
+    @classmethod
+    def from_environment(cls) -> Self | None:
+        """The site that the environment names, None when it names none."""
+        folder = os.environ.get("MOODLE_DIR")
+        if folder is None:
+            return None
+        php = shlex.split(os.environ.get("MOODLE_PHP", "php"))
+        return cls(url=os.environ.get("MOODLE_URL", ""), folder=Path(folder), php=tuple(php))
+
+    def run(self, script: str, *arguments: str | Path) -> Any:
+        """What a script of tests/e2e/php answers, as JSON. Files are copied to where PHP may read them."""
+        with tempfile.TemporaryDirectory() as shared:
+            Path(shared).chmod(0o755)
+            given = [self._shared(argument, Path(shared)) for argument in arguments]
+            done = subprocess.run(
+                [
+                    *self.php,
+                    *_SETTINGS,
+                    self._shared(_SCRIPTS / script, Path(shared)),
+                    str(self.folder),
+                    *given,
+                ],
+                capture_output=True,
+                text=True,
+                timeout=280,
+                check=False,
+            )
+        try:
+            return json.loads(done.stdout)
+        except ValueError as error:
+            raise AssertionError(f"{script} said {done.stdout[-2000:]} {done.stderr[-2000:]}") from error
+
+    @staticmethod
+    def _shared(argument: str | Path, folder: Path) -> str:
+        if isinstance(argument, str):
+            return argument
+        copied = Path(shutil.copy(argument, folder))
+        copied.chmod(0o644)
+        return str(copied)
