@@ -45,7 +45,7 @@ def _is_old(text: str) -> bool:
 
 _ID = Blank(USER_IDS, only=_given_id)
 _PASSWORD = {"quiz": Blank("quiz-password", b""), "lesson": Blank("lesson-password", b"")}
-_CREDENTIAL = Blank("tool-credentials", b"")
+_CREDENTIAL = Blank("tool-credentials")
 
 EVERYWHERE: Mapping[str, Blank] = {
     tag: Blank(UNKNOWN_PERSON, only=_given_id)
@@ -260,7 +260,8 @@ _MODULES: Mapping[str, Mapping[str, Rule]] = {
         "resourcekey": _CREDENTIAL,
         "password": _CREDENTIAL,
         "ltitype/createdby": _ID,
-        "ltitype/ltitypesconfigs/ltitypesconfigencrypted/value": _CREDENTIAL,
+        # Moodle cannot restore one without a value (restore_step::decrypt).
+        "ltitype/ltitypesconfigs/ltitypesconfigencrypted": Drop("tool-credentials"),
         "ltitype/ltitypesconfigs/ltitypesconfig": Row("tool", frozenset({"name", "value"})),
         "ltitype/ltitoolproxy/ltitoolsettings/ltitoolsetting/settings": _CREDENTIAL,
     },
