@@ -1,4 +1,4 @@
-"""Clean copies and cut-outs in a real Moodle: it says no more of them than of what it made itself without users.
+"""Clean copies and cut-outs in a real Moodle: it says no more of them than of what it made itself.
 
 ``make e2e`` with a site to use. ``build/restored.md`` tells what Moodle said of each.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,49 +37,55 @@ _REFUSED_BY_MOODLE = "edge-cases.course.nousers.tgz"
 """Its name has HTML tags, so that only the clean copy can be restored."""
 
 _ENV = "env-science-en.course.nousers"
+_EDGE = "edge-cases.course.nousers.tgz"
 _CUT = (
-    *((_ENV, "zip", "activity", id_) for id_ in (199, 201, 203, 207, 208, 210)),
-    *((_ENV, "tgz", "activity", id_) for id_ in (198, 200, 202, 204, 205, 206, 209, 211)),
-    *((_ENV, "zip", "section", id_) for id_ in (67, 69)),
-    *((_ENV, "tgz", "section", id_) for id_ in (67, 68)),
-    *(("edge-cases.course.nousers", "tgz", "activity", id_) for id_ in (219, 221, 228)),
-    ("edge-cases.course.nousers", "tgz", "section", 74),
+    *((f"{_ENV}.zip", "activity", id_) for id_ in (199, 201, 203, 207, 208, 210)),
+    *((f"{_ENV}.tgz", "activity", id_) for id_ in (198, 200, 202, 204, 205, 206, 209, 211)),
+    *((f"{_ENV}.zip", "section", id_) for id_ in (67, 69)),
+    *((f"{_ENV}.tgz", "section", id_) for id_ in (67, 68)),
+    *((_EDGE, "activity", id_) for id_ in (219, 221, 228)),
+    (_EDGE, "section", 74),
 )
 
 
+@dataclass
+class Lab:
+    """Where things are restored, and lines of a table of what came of it."""
+
+    moodle: MoodleSite
+    corpus: Path
+    lines: list[str]
+
+    def restore(self, path: Path, name: str = "") -> dict[str, Any]:
+        """What Moodle made of a backup; noted where it has a ``name``."""
+        found: dict[str, Any] = self.moodle.run("import.php", path)
+        if name:
+            questions = sum(len(questions) for questions in found["quizzes"].values())
+            checked = "; ".join([*found["errors"], *found["warnings"]]) or "nothing"
+            said = "; ".join(found["said"]) or "nothing"
+            counts = f"{len(found['activities'])} | {questions} | {len(found['files'])}"
+            self.lines.append(f"| {name} | {checked} | {said} | {found['users']} | {counts} |")
+        return found
+
+
 @pytest.fixture(scope="module")
-def report() -> Iterator[list[str]]:
-    """Lines of a table of what was restored."""
-    lines = [
-        "| what | pre-check | Moodle logged | users | activities | questions | files |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    yield lines
+def lab(moodle: MoodleSite, corpus: Path) -> Iterator[Lab]:
+    """Writes its table at the end."""
+    heads = ("what", "pre-check", "Moodle logged", "users", "activities", "questions", "files")
+    made = Lab(moodle, corpus, [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"])
+    yield made
     path = Path("build/restored.md")
     path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
-
-
-def _tell(report: list[str], name: str, found: dict[str, Any]) -> None:
-    questions = sum(len(questions) for questions in found["quizzes"].values())
-    checked = "; ".join([*found["errors"], *found["warnings"]]) or "nothing"
-    said = "; ".join(found["said"]) or "nothing"
-    report.append(
-        f"| {name} | {checked} | {said} | {found['users']} | {len(found['activities'])} | {questions} "
-        f"| {len(found['files'])} |"
-    )
+    path.write_text("\n".join(made.lines) + "\n")
 
 
 @pytest.mark.parametrize(("users", "without"), _CLEAN)
-def test_a_clean_copy_restores_like_its_twin(
-    users: str, without: str, corpus: Path, tmp_path: Path, moodle: MoodleSite, report: list[str]
-) -> None:
-    cleaned(corpus / f"m456-{users}.mbz", tmp_path / "clean.mbz")
-    found = moodle.run("import.php", tmp_path / "clean.mbz")
-    _tell(report, f"clean copy of {users}", found)
+def test_a_clean_copy_restores_like_its_twin(users: str, without: str, lab: Lab, tmp_path: Path) -> None:
+    cleaned(lab.corpus / f"m456-{users}.mbz", tmp_path / "clean.mbz")
+    found = lab.restore(tmp_path / "clean.mbz", f"clean copy of {users}")
     assert (found["exception"], found["errors"]) == (None, [])
     assert (found["users"], found["enrolled"], found["broken_images"]) == (0, 0, [])
-    twin = moodle.run("import.php", corpus / f"m456-{without}.mbz")
+    twin = lab.restore(lab.corpus / f"m456-{without}.mbz")
     if without == _REFUSED_BY_MOODLE:
         assert "setting_invalid_text" in str(twin["exception"])
         return
@@ -88,23 +95,16 @@ def test_a_clean_copy_restores_like_its_twin(
         assert found[same] == twin[same]
 
 
-@pytest.mark.parametrize(("course", "container", "kind", "id_"), _CUT)
+@pytest.mark.parametrize(("source", "kind", "id_"), _CUT)
 def test_a_cut_out_restores_into_any_course(
-    course: str,
-    container: str,
-    kind: str,
-    id_: int,
-    corpus: Path,
-    tmp_path: Path,
-    moodle: MoodleSite,
-    report: list[str],
+    source: str, kind: str, id_: int, lab: Lab, tmp_path: Path
 ) -> None:
-    with opened(corpus / f"m456-{course}.{container}.mbz", tmp_path) as source:
-        cut = (cut_activity if kind == "activity" else cut_section)(source.archive, source.contents, id_)
-        found = moodle.run("import.php", written(cut, tmp_path / "cut.mbz"))
-        parts = source.contents.activity(id_) if kind == "activity" else source.contents.section(id_)
+    with opened(lab.corpus / f"m456-{source}.mbz", tmp_path) as backup:
+        cut = (cut_activity if kind == "activity" else cut_section)(backup.archive, backup.contents, id_)
+        path = written(cut, tmp_path / "cut.mbz")
+        parts = backup.contents.activity(id_) if kind == "activity" else backup.contents.section(id_)
     assert parts is not None
-    _tell(report, f"{kind} {id_} “{cut.title}” of {course}.{container}", found)
+    found = lab.restore(path, f"{kind} {id_} “{cut.title}” of {source}")
     assert (found["exception"], found["errors"], found["warnings"], found["said"]) == (None, [], [], [])
     assert (found["users"], found["enrolled"], found["broken_images"]) == (0, 0, [])
     if kind == "activity":

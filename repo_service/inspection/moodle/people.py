@@ -263,7 +263,7 @@ _MODULES: Mapping[str, Mapping[str, Rule]] = {
         # Moodle cannot restore one without a value (restore_step::decrypt).
         "ltitype/ltitypesconfigs/ltitypesconfigencrypted": Drop("tool-credentials"),
         "ltitype/ltitypesconfigs/ltitypesconfig": Row("tool", frozenset({"name", "value"})),
-        "ltitype/ltitoolproxy/ltitoolsettings/ltitoolsetting/settings": _CREDENTIAL,
+        "ltitype/ltitoolproxy/ltitoolsettings/ltitoolsetting/settings": Blank("tool-credentials", b""),
     },
     "page": {},
     "qbank": {},
