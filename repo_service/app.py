@@ -26,6 +26,7 @@ from repo_service.models import Base
 from repo_service.models.database import Database, engine_options
 from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
+from repo_service.services.archives import Archives
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
@@ -44,6 +45,7 @@ from repo_service.services.keeping import Keeper
 from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
 from repo_service.services.rebuilding import Rebuilder
+from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
@@ -179,17 +181,27 @@ def _services(
             f"{(settings.data_dir / 'spool').as_uri()}?name=spool", observer=counted.count_store
         )
     uploads = Uploads(database, store, limits, staging=staging)
-    inspection_limits = replace(LIMITS, max_inflated=settings.max_inflated_size)
-    inspector = Inspector(database, copies, replicator, jobs, limits=inspection_limits)
+    keeper = Keeper(database, store)
+    archive_limits = replace(LIMITS, max_inflated=settings.max_inflated_size)
+    renditions = Renditions(
+        database,
+        stores,
+        copies=copies,
+        keeper=keeper,
+        jobs=jobs,
+        folder=settings.data_dir,
+        limits=archive_limits,
+    )
+    inspector = Inspector(database, copies, replicator, jobs, renditions=renditions, limits=archive_limits)
     versions = NewVersions(jobs, replicator)
     resources = Resources(database, jobs, replicator, versions)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
-    keeper = Keeper(database, store)
     fetching = Fetching(database, stores, copies, replicator, jobs)
     return Services(
         database=database,
         accounts=Accounts(database, default_quota=settings.quota),
+        archives=Archives(database, copies=copies, renditions=renditions, limits=archive_limits),
         catalogue=Catalogue(
             database,
             stores,
@@ -216,7 +228,7 @@ def _services(
             versions,
             jobs,
             folder=settings.data_dir,
-            limits=inspection_limits,
+            limits=archive_limits,
         ),
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         copies=copies,
@@ -250,6 +262,7 @@ def _services(
         ),
         mover=Mover(database, stores, copies, replicator),
         rebuilder=Rebuilder(database),
+        renditions=renditions,
         replicator=replicator,
         resources=resources,
         resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),

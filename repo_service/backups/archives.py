@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from repo_service.backups.members import Member, MemberStream
-from repo_service.backups.seek_index import BadSeekIndex
+from repo_service.backups.seek_index import BadSeekIndex, Ranges
 from repo_service.backups.targz_archive import TarGzArchive
 from repo_service.backups.zip_archive import RawMember, ZipArchive
 from repo_service.inspection.base import ReadStream, Source
@@ -51,7 +51,7 @@ def open_zip(source: Source, limits: Limits = LIMITS) -> ZipArchive:
     return ZipArchive(source, limits)
 
 
-def open_targz(source: Source, seek_index: Source, limits: Limits = LIMITS) -> TarGzArchive:
+def open_targz(source: Source, seek_index: Ranges, limits: Limits = LIMITS) -> TarGzArchive:
     """With what ``seeking.build_seek_index`` made of ``source``.
 
     Raises BadSeekIndex when it is none, or that of another archive; so may every reading of a member.

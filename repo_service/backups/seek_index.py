@@ -16,11 +16,10 @@ import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from repo_service.backups.inflating import WINDOW
 from repo_service.backups.members import Names
-from repo_service.inspection.base import Source
 from repo_service.inspection.limits import KIB, LIMITS, Limits
 
 VERSION = 1
@@ -38,6 +37,13 @@ _POINT_SIZE = 8 + 8 + 8 + 4 + 4 + 1
 _MEMBER_SIZE = 8 + 8 + 4 + 4 + 8
 _FIRST_READ = 256 * KIB
 """Holds head and tables of a thousand members; where there are more, the rest is a request of its own."""
+
+
+class Ranges(Protocol):
+    """Where an index is read from; a ``Source`` is one."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """The bytes from ``offset``; fewer than ``length`` only at the end."""
 
 
 class BadSeekIndex(Exception):
@@ -112,7 +118,7 @@ def write_seek_index(
 class SeekIndex:
     """A seek index to read by."""
 
-    def __init__(self, source: Source, *, archive_size: int, limits: Limits = LIMITS) -> None:
+    def __init__(self, source: Ranges, *, archive_size: int, limits: Limits = LIMITS) -> None:
         """Raises BadSeekIndex when ``source`` is not the index of an archive of that size."""
         self._source = source
         start = source.read_at(0, _FIRST_READ)

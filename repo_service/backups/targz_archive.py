@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from repo_service.backups.inflating import Inflater
 from repo_service.backups.members import Blocks, Member, MemberStream
-from repo_service.backups.seek_index import BadSeekIndex, SeekIndex
+from repo_service.backups.seek_index import BadSeekIndex, Ranges, SeekIndex
 from repo_service.inspection.archives.base import invalid_member
 from repo_service.inspection.archives.targz import BLOCK, Inflated, new_isal_inflater
 from repo_service.inspection.archives.targz import Inflater as GzipInflater
@@ -25,7 +25,7 @@ class TarGzArchive:
     when that of the gzip was proved.
     """
 
-    def __init__(self, source: Source, seek_index: Source, limits: Limits = LIMITS) -> None:
+    def __init__(self, source: Source, seek_index: Ranges, limits: Limits = LIMITS) -> None:
         """Reads the tables of the index. Raises BadSeekIndex."""
         self._source = source
         self._limits = limits

@@ -405,6 +405,21 @@ class NotFetched(DomainError):
         self.retry_after = retry_after
 
 
+class NotIndexed(DomainError):
+    """Parts of the file cannot be read yet: it is being indexed now. ``retry_after`` in seconds."""
+
+    code = "not-indexed"
+
+    def __init__(
+        self,
+        detail: str = "This large backup is being made ready for that: try again in a minute.",
+        *,
+        retry_after: int = 30,
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.retry_after = retry_after
+
+
 class StorageFull(DomainError):
     """There is no room for this. How much there is concerns operators only."""
 

@@ -32,6 +32,7 @@ class JobKind(enum.StrEnum):
     SNAPSHOT = "snapshot"
     FETCH = "fetch"
     CLEAN = "clean"
+    INDEX = "index"
 
 
 class UploadState(enum.StrEnum):
@@ -63,6 +64,12 @@ class LocationState(enum.StrEnum):
     MISSING = "missing"
     CORRUPT = "corrupt"
     REMOTE = "remote"
+
+
+class RenditionKind(enum.StrEnum):
+    """What is made of a blob and can be made again."""
+
+    SEEK_INDEX = "seek-index"
 
 
 class Noun(enum.StrEnum):

@@ -108,6 +108,7 @@ CATALOGUE: Mapping[str, Kind] = {
     "not-fetched": Kind(
         503, "Not fetched yet", "Try again after the seconds in Retry-After, or get it at its home."
     ),
+    "not-indexed": Kind(503, "Not indexed yet", "Try again after the seconds in Retry-After."),
     "busy": Kind(503, "Busy", "Try again after the seconds in Retry-After."),
     "internal": Kind(500, "Internal error", "Try again; if it stays, tell the operators the request id."),
 }

@@ -25,6 +25,7 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.SNAPSHOT: services.catalogue.run,
         JobKind.FETCH: services.fetching.run,
         JobKind.CLEAN: services.cleaning.run,
+        JobKind.INDEX: services.renditions.make,
     }
     following = threading.Lock()
     indexer = services.indexer
@@ -49,6 +50,9 @@ def handlers_of(services: Services) -> Handlers:
         owed = services.replicator.enqueue_owed()
         if owed:
             log.info("copies are owed", blobs=owed)
+        owed = services.renditions.enqueue_owed()
+        if owed:
+            log.info("renditions are owed", renditions=owed)
         services.jobs.sweep()
 
     return Handlers(

@@ -8,6 +8,7 @@ from repo_service.models.change import Change
 from repo_service.models.client import Client
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
+from repo_service.models.rendition import Rendition
 from repo_service.models.resource import Resource
 from repo_service.models.snapshot import Snapshot
 from repo_service.models.token import Token
@@ -24,6 +25,7 @@ __all__ = [
     "Client",
     "InspectionRecord",
     "Job",
+    "Rendition",
     "Resource",
     "Snapshot",
     "Token",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
+from repo_service.services.archives import Archives
 from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
@@ -22,6 +23,7 @@ from repo_service.services.jobs import Jobs
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.rebuilding import Rebuilder
+from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
@@ -36,6 +38,7 @@ class Services:
 
     database: Database
     accounts: Accounts
+    archives: Archives
     catalogue: Catalogue
     changes: Changes
     cleaning: Cleaning
@@ -51,6 +54,7 @@ class Services:
     mirror: Mirror
     mover: Mover
     rebuilder: Rebuilder
+    renditions: Renditions
     replicator: Replicator
     resources: Resources
     resuming: Resuming

@@ -22,6 +22,7 @@ from repo_service.services.copies import Copies
 from repo_service.services.jobs import JobFailed, Jobs, Report
 from repo_service.services.reading import inspection_of, refusal_of
 from repo_service.services.releasing import settle
+from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
 from repo_service.services.stores import source_of
 from storage import BlobCopies, BlobDamaged, BlobNotFound, Fault
@@ -35,12 +36,20 @@ class Inspector:
     """Inspects files and settles their versions."""
 
     def __init__(
-        self, database: Database, copies: Copies, replicator: Replicator, jobs: Jobs, *, limits: Limits
+        self,
+        database: Database,
+        copies: Copies,
+        replicator: Replicator,
+        jobs: Jobs,
+        *,
+        renditions: Renditions,
+        limits: Limits,
     ) -> None:
         self._database = database
         self._copies = copies
         self._replicator = replicator
         self._jobs = jobs
+        self._renditions = renditions
         self._parsers = parsers(limits)
 
     def inspect(self, version_id: str, report: Report) -> None:
@@ -140,12 +149,13 @@ class Inspector:
         )
 
     def keep(self, session: Session, blob: Blob, record: InspectionRecord) -> None:
-        """Record what was found in ``blob``."""
+        """Record what was found in ``blob``, and have made what others need of it."""
         record.digest = blob.digest
         session.merge(record)
         if record.problem is None:
             blob.media_type = record.document["media_type"]
         session.flush()
+        self._renditions.ask_after_inspection(session, record)
 
     def _clean_instead(self, session: Session, version: Version) -> bool:
         """Have a clean copy released in place of a version in which only keys stand against it."""

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, Select, and_, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Exists, Row, Select, and_, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.models import Job
@@ -37,7 +37,9 @@ _SIGN_OF_LIFE_SECONDS = 20.0
 
 _LONGEST_WAIT = timedelta(minutes=15)
 _STORE_SILENT = "A store does not answer: it is tried again until it does."
-_IN_BACKGROUND = (JobKind.REPLICATE.value, JobKind.FETCH.value)
+_GIVEN_UP_FOR = timedelta(days=1)
+"""How long a job that failed is not begun anew by those that look for what is owed."""
+_IN_BACKGROUND = (JobKind.REPLICATE.value, JobKind.FETCH.value, JobKind.INDEX.value)
 """Kinds of which very many may be due at once. They are not all hinted at: one leads on to the next, so that
 what somebody waits for does not stand in line behind them."""
 
@@ -161,6 +163,12 @@ class Jobs:
             return Processing(
                 state=JobState(job.state), progress=job.progress, attempts=job.attempts, reason=job.reason
             )
+
+    def given_up(self, session: Session, kind: JobKind, key: str) -> str | None:
+        """Why this job failed lately; None when it did not."""
+        return session.scalar(
+            select(Job.reason).where(Job.kind == kind.value, Job.key == key, _failed_lately())
+        )
 
     def sweep(self) -> int:
         """Hint at every job that is due or whose worker died; returns how many."""
@@ -287,6 +295,20 @@ def _due() -> Select[UUID]:
             and_(Job.state == JobState.RUNNING.value, Job.lease_until <= moment),
         )
     )
+
+
+def in_hand(kind: JobKind, key: ColumnElement[str] | InstrumentedAttribute[str]) -> Exists:
+    """Whether a job is about to see to the thing of the query with that key, or could not help it lately."""
+    waits = Job.state.in_((JobState.QUEUED.value, JobState.RUNNING.value))
+    return (
+        exists()
+        .where(Job.kind == kind.value, Job.key == key, or_(waits, _failed_lately()))
+        .correlate_except(Job)
+    )
+
+
+def _failed_lately() -> ColumnElement[bool]:
+    return and_(Job.state == JobState.FAILED.value, Job.finished_at > now() - _GIVEN_UP_FOR)
 
 
 def _held(session: Session, job_id: UUID, attempt: int) -> Job | None:

@@ -11,19 +11,18 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 
 from sqlalchemy import ColumnElement, Exists, Select, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from repo_service.domain.resources import JobKind, JobState, LocationState
-from repo_service.models import Blob, BlobLocation, Job
+from repo_service.domain.resources import JobKind, LocationState
+from repo_service.models import Blob, BlobLocation
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.copies import BLOCK_SIZE, Copies, keep_checks
-from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report
+from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report, in_hand
 from repo_service.services.stores import Stores
 from repo_service.services.wanted import unwanted_in, wanted_in
 from storage import (
@@ -51,8 +50,6 @@ _LEVELS = 4
 """How often content that is damaged in its store is brought at most. Each time shows damage one level
 further down: an IPFS tree of a file up to 7 GiB has three."""
 _SILENT = "the store does not answer"
-_GIVEN_UP_FOR = timedelta(days=1)
-"""How long a blob that no store has right is left alone: it is read to its end each time."""
 
 Progress = Callable[[int], object]
 """Told how many bytes each step moved."""
@@ -191,7 +188,7 @@ class Replicator:
 
         ``known``: those included that a job is about to see to, or could not help lately.
         """
-        query = self._owed() if known else self._owed().where(~_in_hand())
+        query = self._owed() if known else self._owed().where(~in_hand(JobKind.REPLICATE, Blob.digest))
         after = ""
         while True:
             with self._database.read() as session:
@@ -420,17 +417,6 @@ def _is_remote() -> Exists:
     """Whether the blob of the query is to be fetched from elsewhere first (``services.fetching``)."""
     remote = BlobLocation.state == LocationState.REMOTE.value
     return exists().where(BlobLocation.digest == Blob.digest, remote).correlate(Blob)
-
-
-def _in_hand() -> Exists:
-    """Whether a job is about to see to the blob of the query, or could not help it lately."""
-    waits = Job.state.in_((JobState.QUEUED.value, JobState.RUNNING.value))
-    given_up = and_(Job.state == JobState.FAILED.value, Job.finished_at > now() - _GIVEN_UP_FOR)
-    return (
-        exists()
-        .where(Job.kind == JobKind.REPLICATE.value, Job.key == Blob.digest, or_(waits, given_up))
-        .correlate(Blob)
-    )
 
 
 def _named(stores: Sequence[BlobStore], flags: Sequence[object]) -> frozenset[str]:

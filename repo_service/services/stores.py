@@ -138,10 +138,13 @@ def _cid_of(store: BlobStore, locator: Locator) -> str | None:
         return None
 
 
-def source_of(copies: BlobCopies) -> RangeSource:
-    """The blob as parsers read it: just the bytes they ask for, which are not checked."""
+def source_of(copies: BlobCopies, *, checked: bool = False) -> RangeSource:
+    """The blob as parsers read it: just the bytes they ask for, which are not checked.
+
+    ``checked``: by whole chunks, each held against its checksum, from another copy where it is wrong.
+    """
 
     def open_range(offset: int, length: int) -> BlobReader:
-        return copies.open(offset=offset, length=length, checked=False)
+        return copies.open(offset=offset, length=length, checked=checked)
 
     return RangeSource(open_range, copies.size)

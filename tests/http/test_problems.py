@@ -62,6 +62,7 @@ DOMAIN_ERRORS: tuple[domain.DomainError, ...] = (
     domain.TooManyRequests(retry_after=9),
     domain.ReadOnly(home="https://hq.example"),
     domain.NotFetched(home="https://hq.example/resources/1"),
+    domain.NotIndexed(),
 )
 
 STORAGE_ERRORS = {
