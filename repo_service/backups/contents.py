@@ -31,6 +31,8 @@ from repo_service.inspection.xml import XmlAllowance
 VERSION = 1
 """To be raised when the contents of the same backup would be others."""
 
+MEDIA_TYPE = "application/vnd.moodle-resources.contents"
+
 MANIFEST, FILES, QUESTIONS = "moodle_backup.xml", "files.xml", "questions.xml"
 _MAGIC = b"moodle-backup-contents\n"
 _HEAD = struct.Struct(">HI")

@@ -70,6 +70,7 @@ class RenditionKind(enum.StrEnum):
     """What is made of a blob and can be made again."""
 
     SEEK_INDEX = "seek-index"
+    CONTENTS = "contents"
 
 
 class Noun(enum.StrEnum):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from repo_service.backups.archives import Archive, BadSeekIndex, open_targz, open_zip
 from repo_service.domain.errors import InvalidFile
+from repo_service.domain.resources import RenditionKind
 from repo_service.inspection.archives.targz import GZIP_MAGIC
 from repo_service.inspection.archives.zip import ZIP_MAGICS
 from repo_service.inspection.base import Source
@@ -37,7 +38,7 @@ class Archives:
         """
         with self._database.read() as session:
             source = source_of(self._copies.of(session, digest), checked=True)
-            index = self._renditions.find(session, digest)
+            index = self._renditions.find(session, digest, RenditionKind.SEEK_INDEX)
         head = source.read_at(0, max(map(len, ZIP_MAGICS)))
         if head.startswith(ZIP_MAGICS):
             yield open_zip(source, self._limits)

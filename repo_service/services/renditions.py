@@ -1,4 +1,4 @@
-"""Renditions: what is made of blobs and can be made again. Now those are the seek indexes of backups.
+"""Renditions: what is made of blobs and can be made again: seek indexes and contents of backups.
 
 Their bytes are blobs of the primary store. They are held as long as a version holds their source
 (``services.wanted``) and brought nowhere else: whoever loses one makes it again.
@@ -7,17 +7,21 @@ Their bytes are blobs of the primary store. They are held as long as a version h
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from repo_service.backups.seek_index import MEDIA_TYPE, VERSION
+from repo_service.backups import contents, seek_index
+from repo_service.backups.archives import BadSeekIndex, open_targz, open_zip
+from repo_service.backups.contents import build_contents
 from repo_service.backups.seeking import build_seek_index
 from repo_service.domain.errors import Busy, DomainError, InvalidFile, NotIndexed
 from repo_service.domain.resources import JobKind, LocationState, RenditionKind
+from repo_service.inspection.base import Source
 from repo_service.inspection.limits import Limits
 from repo_service.models import Blob, BlobLocation, InspectionRecord, Rendition
 from repo_service.models.base import now
@@ -25,16 +29,25 @@ from repo_service.models.database import Database
 from repo_service.services.copies import BLOCK_SIZE, Copies
 from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report, in_hand
 from repo_service.services.keeping import Keeper, Made
+from repo_service.services.reading import newest_inspection
 from repo_service.services.stores import Stores, source_of
 from repo_service.services.wanted import wanted_in
 from storage import BlobCopies, BlobNotFound, Capability, StorageFull
 
-_KIND = RenditionKind.SEEK_INDEX.value
+VERSIONS = {
+    RenditionKind.SEEK_INDEX: seek_index.VERSION,
+    RenditionKind.CONTENTS: contents.VERSION,
+}
+"""Of what makes them now."""
+_MEDIA_TYPES = {
+    RenditionKind.SEEK_INDEX: seek_index.MEDIA_TYPE,
+    RenditionKind.CONTENTS: contents.MEDIA_TYPE,
+}
 _LOST = "No store has the bytes of this file: an operator must look."
 
 
 class Renditions:
-    """Makes and finds seek indexes."""
+    """Makes and finds them."""
 
     def __init__(
         self,
@@ -57,47 +70,45 @@ class Renditions:
         self._limits = limits
 
     def ask_after_inspection(self, session: Session, record: InspectionRecord) -> None:
-        """Have a seek index made of the blob, where it is a backup that needs one. Nobody waits for it."""
-        if record.document.get("archive_format") == "tgz":
+        """Have made what a backup needs. Nobody waits for it."""
+        if _kinds_of(record.document):
             self._jobs.enqueue(session, JobKind.INDEX, record.digest, hint=False)
 
     def make(self, digest: str, report: Report) -> None:
-        """The job: see that there is a seek index of the blob, made by what makes them now.
+        """The job: see that there is each rendition that the blob should have, by what makes them now.
 
         Raises JobWaits when the store has no room, JobFailed when none can be made of this blob.
         """
         with self._database.read() as session:
-            if not _is_there(session, digest) or self.find(session, digest) is not None:
+            record = newest_inspection(session, digest)
+            # Of what nobody inspected, only an archive that is asked for is wanted.
+            wanted = (RenditionKind.SEEK_INDEX,) if record is None else _kinds_of(record.document)
+            if not _is_there(session, digest):
+                return
+            kinds = [kind for kind in wanted if self.find(session, digest, kind) is None]
+            if not kinds:
                 return
             if not self._may_keep(session, digest):
                 raise JobFailed("The primary store is public, and this file is not.")
+        for done, kind in enumerate(kinds):
+
+            def tell(share: float, done: int = done) -> None:
+                report((done + share) / len(kinds))
+
             try:
-                copies = self._copies.of(session, digest)
-            except BlobNotFound as error:
-                raise JobFailed(_LOST) from error
-        with TemporaryFile(dir=self._folder) as file:
-            try:
-                build_seek_index(
-                    source_of(copies, checked=True), write_to=file, progress=report, limits=self._limits
-                )
+                self._make(digest, kind, tell)
             except InvalidFile as error:
                 raise JobFailed(error.detail) from error
             except BlobNotFound as error:
                 raise JobFailed(_LOST) from error
-            made = _made(file)
-            try:
-                self._keeper.keep(file, made)
-            except (Busy, StorageFull) as error:
-                raise JobWaits(str(error)) from error
-        self._remember(digest, made)
 
-    def find(self, session: Session, digest: str) -> tuple[str, BlobCopies] | None:
-        """Digest and copies of the blob's seek index, to be read after the transaction; None without one."""
+    def find(self, session: Session, digest: str, kind: RenditionKind) -> tuple[str, BlobCopies] | None:
+        """Digest and copies of a rendition, to be read after the transaction; None without one."""
         found = session.scalar(
             select(Rendition.digest).where(
                 Rendition.source_digest == digest,
-                Rendition.kind == _KIND,
-                Rendition.maker_version == VERSION,
+                Rendition.kind == kind.value,
+                Rendition.maker_version == VERSIONS[kind],
             )
         )
         if found is None:
@@ -108,16 +119,14 @@ class Renditions:
             return None
 
     def let_go(self, digest: str, made: str) -> None:
-        """Forget a seek index that is of no use, unless there is another by now."""
+        """Forget a rendition that is of no use, unless there is another by now."""
         with self._database.write() as session:
             session.execute(
-                delete(Rendition).where(
-                    Rendition.source_digest == digest, Rendition.kind == _KIND, Rendition.digest == made
-                )
+                delete(Rendition).where(Rendition.source_digest == digest, Rendition.digest == made)
             )
 
     def lacking(self, digest: str) -> DomainError:
-        """Have a seek index made, because somebody waits for it. Returns what to tell them."""
+        """Have made what is lacking, because somebody waits for it. Returns what to tell them."""
         with self._database.write() as session:
             reason = self._jobs.given_up(session, JobKind.INDEX, digest)
             if reason is not None:
@@ -133,7 +142,7 @@ class Renditions:
             BlobLocation.state == LocationState.PRESENT.value,
         )
         query = select(Rendition.source_digest).where(
-            or_(Rendition.maker_version != VERSION, ~present),
+            or_(*(_is_outdated(kind) for kind in RenditionKind), ~present),
             ~in_hand(JobKind.INDEX, Rendition.source_digest),
         )
         with self._database.read() as session:
@@ -149,7 +158,44 @@ class Renditions:
             return True
         return bool(session.scalar(select(wanted_in(primary)).where(Blob.digest == digest)))
 
-    def _remember(self, digest: str, made: Made) -> None:
+    def _make(self, digest: str, kind: RenditionKind, report: Report) -> None:
+        with self._database.read() as session:
+            source = source_of(self._copies.of(session, digest), checked=True)
+            index = self.find(session, digest, RenditionKind.SEEK_INDEX)
+        with TemporaryFile(dir=self._folder) as file:
+            if kind is RenditionKind.SEEK_INDEX:
+                build_seek_index(source, write_to=file, progress=report, limits=self._limits)
+            else:
+                self._write_contents(digest, source, index, file, report)
+            made = _made(file, _MEDIA_TYPES[kind])
+            try:
+                self._keeper.keep(file, made)
+            except (Busy, StorageFull) as error:
+                raise JobWaits(str(error)) from error
+        self._remember(digest, kind, made)
+
+    def _write_contents(
+        self,
+        digest: str,
+        source: Source,
+        index: tuple[str, BlobCopies] | None,
+        file: BinaryIO,
+        report: Report,
+    ) -> None:
+        """A seek index of no use is forgotten: the next attempt begins with a new one."""
+        try:
+            archive = (
+                open_zip(source, self._limits)
+                if index is None
+                else open_targz(source, source_of(index[1], checked=True), self._limits)
+            )
+            build_contents(archive, write_to=file, folder=self._folder, progress=report, limits=self._limits)
+        except BadSeekIndex as error:
+            if index is not None:
+                self.let_go(digest, index[0])
+            raise JobWaits("The seek index is of no use: it is made again.") from error
+
+    def _remember(self, digest: str, kind: RenditionKind, made: Made) -> None:
         with self._database.write() as session:
             if not _is_there(session, digest, lock=True):
                 return  # deleted meanwhile: nothing holds what was made
@@ -158,12 +204,26 @@ class Renditions:
             session.merge(
                 Rendition(
                     source_digest=digest,
-                    kind=_KIND,
-                    maker_version=VERSION,
+                    kind=kind.value,
+                    maker_version=VERSIONS[kind],
                     digest=made.digest,
                     created_at=now(),
                 )
             )
+
+
+def _kinds_of(document: Mapping[str, Any]) -> tuple[RenditionKind, ...]:
+    """What a file should have, by its inspection, in the order in which it is made."""
+    kinds = []
+    if document.get("archive_format") == "tgz":
+        kinds.append(RenditionKind.SEEK_INDEX)
+    if document.get("backup_format") == "moodle2":
+        kinds.append(RenditionKind.CONTENTS)
+    return tuple(kinds)
+
+
+def _is_outdated(kind: RenditionKind) -> ColumnElement[bool]:
+    return and_(Rendition.kind == kind.value, Rendition.maker_version != VERSIONS[kind])
 
 
 def _is_there(session: Session, digest: str, *, lock: bool = False) -> bool:
@@ -172,10 +232,10 @@ def _is_there(session: Session, digest: str, *, lock: bool = False) -> bool:
     return session.scalar(query.with_for_update() if lock else query) is not None
 
 
-def _made(file: BinaryIO) -> Made:
+def _made(file: BinaryIO, media_type: str) -> Made:
     found, size = hashlib.sha256(), 0
     file.seek(0)
     while block := file.read(BLOCK_SIZE):
         found.update(block)
         size += len(block)
-    return Made(digest=found.hexdigest(), size=size, media_type=MEDIA_TYPE)
+    return Made(digest=found.hexdigest(), size=size, media_type=media_type)

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from repo_service.backups import seek_index
 from repo_service.domain.errors import InvalidFile, NotIndexed
-from repo_service.domain.resources import JobKind, JobState
+from repo_service.domain.resources import JobKind, JobState, RenditionKind
 from repo_service.inspection.limits import LIMITS
 from repo_service.models import Blob, BlobLocation, Job, Rendition, Resource, Upload, Version
 from repo_service.models.base import now
@@ -46,14 +46,16 @@ def _share(service: Service, data: bytes, username: str = "teacher", **metadata:
     return digest
 
 
-def _rendition(service: Service, digest: str) -> str | None:
-    """The digest of the seek index."""
+def _rendition(service: Service, digest: str, kind: RenditionKind = RenditionKind.SEEK_INDEX) -> str | None:
+    """The digest of the rendition."""
     with service.services.database.read() as session:
-        return session.scalar(select(Rendition.digest).where(Rendition.source_digest == digest))
+        return session.scalar(
+            select(Rendition.digest).where(Rendition.source_digest == digest, Rendition.kind == kind.value)
+        )
 
 
-def _made(service: Service, digest: str) -> str:
-    made = _rendition(service, digest)
+def _made(service: Service, digest: str, kind: RenditionKind = RenditionKind.SEEK_INDEX) -> str:
+    made = _rendition(service, digest, kind)
     assert made is not None
     return made
 
@@ -92,11 +94,13 @@ def test_a_targz_gets_its_index_after_the_inspection(any_service: Service, cours
 
 
 def test_other_files_need_none(any_service: Service, tmp_path: Path) -> None:
+    """Of a zip the contents are made alone."""
     zipped = _share(any_service, backup(tmp_path / "x.mbz", container="zip").read_bytes())
     text = _share(any_service, b"plain text", username="other")
     any_service.work()
-    assert count(any_service.services, "renditions") == 0
-    assert _job(any_service, zipped) is None
+    assert count(any_service.services, "renditions") == 1
+    assert _made(any_service, zipped, RenditionKind.CONTENTS)
+    assert _job(any_service, text) is None
     assert _manifest(any_service, zipped) == members()[_MANIFEST]
     with pytest.raises(InvalidFile) as caught:
         _manifest(any_service, text)
@@ -122,7 +126,7 @@ def test_making_it_twice_does_no_harm(any_service: Service, course: bytes) -> No
     before = published(any_service.settings), _made(any_service, digest)
     any_service.services.renditions.make(digest, lambda share: None)
     assert (published(any_service.settings), _made(any_service, digest)) == before
-    assert count(any_service.services, "renditions") == 1
+    assert count(any_service.services, "renditions") == 2
     any_service.services.renditions.make(sha256(b"nobody has that"), lambda share: None)
 
 
@@ -173,8 +177,9 @@ def test_one_of_an_older_maker_is_made_anew(
     digest = _share(any_service, course)
     any_service.work()
     before = _made(any_service, digest)
-    for module in (renditions, seek_index):
-        monkeypatch.setattr(module, "VERSION", seek_index.VERSION + 1)
+    newer = seek_index.VERSION + 1
+    monkeypatch.setattr(seek_index, "VERSION", newer)
+    monkeypatch.setitem(renditions.VERSIONS, RenditionKind.SEEK_INDEX, newer)
     assert any_service.services.renditions.enqueue_owed() == 1
     with pytest.raises(NotIndexed):
         _manifest(any_service, digest)
@@ -184,7 +189,7 @@ def test_one_of_an_older_maker_is_made_anew(
     assert _manifest(any_service, digest) == members()[_MANIFEST]
     _age(any_service)
     assert any_service.services.garbage.collect().blobs == 1
-    assert _digests(any_service) == {digest, after}
+    assert _digests(any_service) == {digest, after, _made(any_service, digest, RenditionKind.CONTENTS)}
 
 
 def test_it_goes_with_its_source(any_service: Service, course: bytes) -> None:
@@ -208,7 +213,7 @@ def test_it_goes_with_its_source(any_service: Service, course: bytes) -> None:
             Rendition(source_digest=other, kind="seek-index", maker_version=1, digest=made, created_at=now())
         )
         session.execute(update(Version).values(digest=other))
-    assert services.garbage.collect().blobs == 1
+    assert services.garbage.collect().blobs == 2
     assert _digests(any_service) == {other, made}
     with services.database.write() as session:
         session.execute(update(Version).values(digest=None))
@@ -225,7 +230,7 @@ def test_a_withdrawn_file_takes_it_along(any_service: Service, course: bytes) ->
     with any_service.services.database.write() as session:
         session.execute(update(Resource).values(withdrawn_at=_OLD))
     _age(any_service)
-    assert any_service.services.garbage.collect().blobs == 2
+    assert any_service.services.garbage.collect().blobs == 3
     assert published(any_service.settings) == []
 
 
@@ -255,6 +260,7 @@ def test_it_stays_in_the_primary_store(make_service: MakeService, tmp_path: Path
 
 def test_a_public_store_gets_none_of_a_draft(service: Service, tmp_path: Path, course: bytes) -> None:
     digest = _share(service, course)
+    service.services.inspector.inspect(_version_id(service), lambda share: None)
     public = Stores(open_store("memory:?name=net&public=true"), all_public=True)
     made_there = Renditions(
         service.services.database,
@@ -315,17 +321,17 @@ def test_stores_and_map_agree(any_service: Service, course: bytes) -> None:
     digest = _share(any_service, course)
     any_service.work()
     made = _made(any_service, digest)
-    assert [seen.oddity for seen in services.rebuilder.rebuild(services.stores.primary)] == [None, None]
+    assert [seen.oddity for seen in services.rebuilder.rebuild(services.stores.primary)] == [None] * 3
     with services.database.write() as session:  # the map of a machine that is lost
         session.execute(update(Version).values(digest=None))
         session.execute(update(Upload).values(digest=None))
         for blob in session.scalars(select(Blob)).all():
             session.delete(blob)
     assert count(services, "renditions") == 0
-    assert [seen.new for seen in services.rebuilder.rebuild(services.stores.primary)] == [True, True]
+    assert [seen.new for seen in services.rebuilder.rebuild(services.stores.primary)] == [True] * 3
     with services.database.write() as session:
         session.execute(update(Version).values(digest=digest))
-    assert services.rebuilder.unheld() == 1
+    assert services.rebuilder.unheld() == 2
     with pytest.raises(NotIndexed):
         _manifest(any_service, digest)
     any_service.work()
