@@ -182,6 +182,7 @@ def _repair(services: Services, wrong: Iterable[Verified]) -> Iterator[Verified]
     """Have each repaired; yields those that are not right afterwards."""
     for digest in dict.fromkeys(copy.digest for copy in wrong):
         services.replicator.see_to(digest)
+        services.renditions.see_to(digest)
     for copy in wrong:
         if services.copies.state(copy.digest, copy.store) not in (LocationState.PRESENT, None):
             yield copy

@@ -11,7 +11,7 @@ from repo_service.models.base import Base, CreatedAt, HexDigest
 class Rendition(Base):
     """One rendition of the blob ``source_digest``. Its own bytes are the blob ``digest``, maybe shared.
 
-    ``maker_version`` is that of what made it: an older one is made again.
+    ``maker_version`` is that of what made it: an older one is made again. ``created_at`` is when that began.
     """
 
     __tablename__ = "renditions"

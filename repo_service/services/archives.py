@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from repo_service.backups.archives import Archive, BadSeekIndex, open_targz, open_zip
 from repo_service.domain.errors import InvalidFile
@@ -29,8 +30,11 @@ class Archives:
         self._limits = limits
 
     @contextmanager
-    def open_archive(self, digest: str) -> Iterator[Archive]:
+    def open_archive(self, digest: str, *, since: datetime) -> Iterator[Archive]:
         """The archive that the blob is, to be read within the context.
+
+        ``since`` is when the version was created whose file it is: a seek index that was there before was
+        made for somebody else's, and nobody may learn that there was one.
 
         A zip is read as it is. A tar.gz needs its seek index; without one NotIndexed is raised and the index
         made, also in the middle when it turns out to be of no use. Raises InvalidFile when the blob is no
@@ -38,7 +42,7 @@ class Archives:
         """
         with self._database.read() as session:
             source = source_of(self._copies.of(session, digest), checked=True)
-            index = self._renditions.find(session, digest, RenditionKind.SEEK_INDEX)
+            index = self._renditions.find(session, digest, RenditionKind.SEEK_INDEX, since=since)
         head = source.read_at(0, max(map(len, ZIP_MAGICS)))
         if head.startswith(ZIP_MAGICS):
             yield open_zip(source, self._limits)
@@ -46,13 +50,13 @@ class Archives:
         if not head.startswith(GZIP_MAGIC):
             raise InvalidFile("The file is no archive.", reason="not-an-archive")
         if index is None:
-            raise self._renditions.lacking(digest)
+            raise self._renditions.lacking(digest, since=since)
         made, copies = index
         try:
             yield open_targz(source, _Index(copies), self._limits)
         except BadSeekIndex as error:
             self._renditions.let_go(digest, made)
-            raise self._renditions.lacking(digest) from error
+            raise self._renditions.lacking(digest, since=since) from error
 
 
 class _Index:

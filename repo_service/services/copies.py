@@ -19,6 +19,7 @@ from repo_service.models.database import Database
 from repo_service.services.jobs import Jobs
 from repo_service.services.stores import Stores
 from repo_service.services.trail import audit
+from repo_service.services.wanted import only_rendition
 from storage import (
     BlobCopies,
     BlobNotFound,
@@ -177,7 +178,8 @@ class Copies:
             copies = session.scalar(select(func.count()).select_from(BlobLocation).where(here)) or 0
             if not copies:
                 raise NotFound(f"There is no copy in a store called {store}.")
-            alone = session.scalar(select(func.count()).select_from(BlobLocation).where(here, ~present)) or 0
+            query = select(func.count()).select_from(BlobLocation).join(Blob).where(here, ~present)
+            alone = session.scalar(query.where(~only_rendition())) or 0
             if alone and not lost:
                 raise Conflict(
                     f"Of {alone} of its {copies} blobs no configured store has a present copy: --lost "

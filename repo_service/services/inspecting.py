@@ -90,6 +90,7 @@ class Inspector:
                 raise JobFailed("The file was deleted meanwhile.")
             if record is not None:
                 self.keep(session, blob, record)
+            self._renditions.ask_after_inspection(session, row.digest)
             settle(session, _SYSTEM, found.Resource, found.Version, clean=self._clean_instead)
             if found.Version.released_at is not None:
                 self._replicator.ask(session, [row.digest])
@@ -149,13 +150,12 @@ class Inspector:
         )
 
     def keep(self, session: Session, blob: Blob, record: InspectionRecord) -> None:
-        """Record what was found in ``blob``, and have made what others need of it."""
+        """Record what was found in ``blob``."""
         record.digest = blob.digest
         session.merge(record)
         if record.problem is None:
             blob.media_type = record.document["media_type"]
         session.flush()
-        self._renditions.ask_after_inspection(session, record)
 
     def _clean_instead(self, session: Session, version: Version) -> bool:
         """Have a clean copy released in place of a version in which only keys stand against it."""

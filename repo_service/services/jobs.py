@@ -164,11 +164,10 @@ class Jobs:
                 state=JobState(job.state), progress=job.progress, attempts=job.attempts, reason=job.reason
             )
 
-    def given_up(self, session: Session, kind: JobKind, key: str) -> str | None:
-        """Why this job failed lately; None when it did not."""
-        return session.scalar(
-            select(Job.reason).where(Job.kind == kind.value, Job.key == key, _failed_lately())
-        )
+    def given_up(self, session: Session, kind: JobKind, key: str, *, since: datetime) -> str | None:
+        """Why this job failed lately, and after ``since``; None when it did not."""
+        query = select(Job.reason).where(Job.kind == kind.value, Job.key == key, Job.finished_at >= since)
+        return session.scalar(query.where(_failed_lately()))
 
     def sweep(self) -> int:
         """Hint at every job that is due or whose worker died; returns how many."""

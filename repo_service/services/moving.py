@@ -15,6 +15,7 @@ from repo_service.models.database import Database
 from repo_service.services.copies import Copies
 from repo_service.services.replication import NoGoodCopy, Replicator
 from repo_service.services.stores import Stores
+from repo_service.services.wanted import only_rendition
 from storage import BlobNotFound, BlobStore, Capability, Copy, Locator
 
 _BATCH = 200
@@ -46,7 +47,8 @@ class Mover:
             return Extent(blobs=blobs, bytes=int(size or 0))
 
     def copy(self, source: str, target: str, *, progress: Callable[[int], object]) -> Iterator[str]:
-        """Copy what is lacking; ``progress`` is told of bytes. Yields the digests that no store has right.
+        """Copy what is lacking; ``progress`` is told of bytes. Yields the digests that no store has right,
+        but not those of renditions: they are made again.
 
         Raises NotFound, Conflict, and what the stores raise.
         """
@@ -64,7 +66,8 @@ class Mover:
                 try:
                     self._replicator.bring(digest, to, first=source, progress=progress)
                 except NoGoodCopy:
-                    yield digest
+                    if not self._is_made_again(digest):
+                        yield digest
             if len(batch) < _BATCH:
                 return
             after = batch[-1]
@@ -94,6 +97,10 @@ class Mover:
         with self._database.read() as session:
             left = select(func.count()).select_from(BlobLocation).where(BlobLocation.store == source)
             return session.scalar(left) or 0
+
+    def _is_made_again(self, digest: str) -> bool:
+        with self._database.read() as session:
+            return bool(session.scalar(select(only_rendition()).where(Blob.digest == digest)))
 
     def _pair(self, source: str, target: str) -> tuple[BlobStore, BlobStore]:
         for name in (source, target):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from repo_service.backups import contents, seek_index
@@ -23,7 +24,7 @@ from repo_service.domain.errors import Busy, DomainError, InvalidFile, NotIndexe
 from repo_service.domain.resources import JobKind, LocationState, RenditionKind
 from repo_service.inspection.base import Source
 from repo_service.inspection.limits import Limits
-from repo_service.models import Blob, BlobLocation, InspectionRecord, Rendition
+from repo_service.models import Blob, BlobLocation, InspectionRecord, Rendition, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.copies import BLOCK_SIZE, Copies
@@ -69,23 +70,27 @@ class Renditions:
         self._folder = folder
         self._limits = limits
 
-    def ask_after_inspection(self, session: Session, record: InspectionRecord) -> None:
+    def ask_after_inspection(self, session: Session, digest: str) -> None:
         """Have made what a backup needs. Nobody waits for it."""
-        if _kinds_of(record.document):
-            self._jobs.enqueue(session, JobKind.INDEX, record.digest, hint=False)
+        if _kinds_of(newest_inspection(session, digest)):
+            self._jobs.enqueue(session, JobKind.INDEX, digest, again=True, hint=False)
 
     def make(self, digest: str, report: Report) -> None:
         """The job: see that there is each rendition that the blob should have, by what makes them now.
 
-        Raises JobWaits when the store has no room, JobFailed when none can be made of this blob.
+        They are made once more for each version that came since: how soon they are there must tell nobody
+        what others have. Raises JobWaits when the store has no room, JobFailed when none can be made of this
+        blob.
         """
+        begun = now()
         with self._database.read() as session:
-            record = newest_inspection(session, digest)
-            # Of what nobody inspected, only an archive that is asked for is wanted.
-            wanted = (RenditionKind.SEEK_INDEX,) if record is None else _kinds_of(record.document)
             if not _is_there(session, digest):
                 return
-            kinds = [kind for kind in wanted if self.find(session, digest, kind) is None]
+            record = newest_inspection(session, digest)
+            # Of what nobody inspected, only an archive that is asked for is wanted.
+            wanted = (RenditionKind.SEEK_INDEX,) if record is None else _kinds_of(record)
+            newest = session.scalar(select(func.max(Version.created_at)).where(Version.digest == digest))
+            kinds = [kind for kind in wanted if self.find(session, digest, kind, since=newest) is None]
             if not kinds:
                 return
             if not self._may_keep(session, digest):
@@ -96,19 +101,25 @@ class Renditions:
                 report((done + share) / len(kinds))
 
             try:
-                self._make(digest, kind, tell)
+                self._make(digest, kind, begun, tell)
             except InvalidFile as error:
                 raise JobFailed(error.detail) from error
             except BlobNotFound as error:
                 raise JobFailed(_LOST) from error
 
-    def find(self, session: Session, digest: str, kind: RenditionKind) -> tuple[str, BlobCopies] | None:
-        """Digest and copies of a rendition, to be read after the transaction; None without one."""
+    def find(
+        self, session: Session, digest: str, kind: RenditionKind, *, since: datetime | None
+    ) -> tuple[str, BlobCopies] | None:
+        """Digest and copies of a rendition, to be read after the transaction; None without one.
+
+        One whose making began before ``since`` does not count.
+        """
         found = session.scalar(
             select(Rendition.digest).where(
                 Rendition.source_digest == digest,
                 Rendition.kind == kind.value,
                 Rendition.maker_version == VERSIONS[kind],
+                true() if since is None else Rendition.created_at >= since,
             )
         )
         if found is None:
@@ -125,14 +136,28 @@ class Renditions:
                 delete(Rendition).where(Rendition.source_digest == digest, Rendition.digest == made)
             )
 
-    def lacking(self, digest: str) -> DomainError:
+    def lacking(self, digest: str, *, since: datetime) -> DomainError:
         """Have made what is lacking, because somebody waits for it. Returns what to tell them."""
         with self._database.write() as session:
-            reason = self._jobs.given_up(session, JobKind.INDEX, digest)
+            reason = self._jobs.given_up(session, JobKind.INDEX, digest, since=since)
             if reason is not None:
                 return InvalidFile(reason, reason="not-indexable")
             self._jobs.enqueue(session, JobKind.INDEX, digest, again=True)
         return NotIndexed()
+
+    def see_to(self, made: str) -> None:
+        """Have a rendition made again, in this process and as a job, unless its bytes are there.
+
+        As ``Replicator.see_to``. Does nothing with any other blob.
+        """
+        with self._database.write() as session:
+            sources = session.scalars(select(Rendition.source_digest).where(Rendition.digest == made)).all()
+            jobs = [
+                self._jobs.enqueue(session, JobKind.INDEX, digest, again=True, hint=False)
+                for digest in sources
+            ]
+        for job_id in jobs:
+            self._jobs.run(job_id, {JobKind.INDEX: self.make})
 
     def enqueue_owed(self) -> int:
         """Have those made again that are outdated, or lost; returns how many."""
@@ -158,10 +183,10 @@ class Renditions:
             return True
         return bool(session.scalar(select(wanted_in(primary)).where(Blob.digest == digest)))
 
-    def _make(self, digest: str, kind: RenditionKind, report: Report) -> None:
+    def _make(self, digest: str, kind: RenditionKind, begun: datetime, report: Report) -> None:
         with self._database.read() as session:
             source = source_of(self._copies.of(session, digest), checked=True)
-            index = self.find(session, digest, RenditionKind.SEEK_INDEX)
+            index = self.find(session, digest, RenditionKind.SEEK_INDEX, since=None)
         with TemporaryFile(dir=self._folder) as file:
             if kind is RenditionKind.SEEK_INDEX:
                 build_seek_index(source, write_to=file, progress=report, limits=self._limits)
@@ -172,7 +197,7 @@ class Renditions:
                 self._keeper.keep(file, made)
             except (Busy, StorageFull) as error:
                 raise JobWaits(str(error)) from error
-        self._remember(digest, kind, made)
+        self._remember(digest, kind, made, begun)
 
     def _write_contents(
         self,
@@ -195,7 +220,7 @@ class Renditions:
                 self.let_go(digest, index[0])
             raise JobWaits("The seek index is of no use: it is made again.") from error
 
-    def _remember(self, digest: str, kind: RenditionKind, made: Made) -> None:
+    def _remember(self, digest: str, kind: RenditionKind, made: Made, begun: datetime) -> None:
         with self._database.write() as session:
             if not _is_there(session, digest, lock=True):
                 return  # deleted meanwhile: nothing holds what was made
@@ -207,13 +232,14 @@ class Renditions:
                     kind=kind.value,
                     maker_version=VERSIONS[kind],
                     digest=made.digest,
-                    created_at=now(),
+                    created_at=begun,
                 )
             )
 
 
-def _kinds_of(document: Mapping[str, Any]) -> tuple[RenditionKind, ...]:
+def _kinds_of(record: InspectionRecord | None) -> tuple[RenditionKind, ...]:
     """What a file should have, by its inspection, in the order in which it is made."""
+    document: Mapping[str, Any] = {} if record is None else record.document
     kinds = []
     if document.get("archive_format") == "tgz":
         kinds.append(RenditionKind.SEEK_INDEX)

@@ -37,6 +37,11 @@ def unwanted_in(store: BlobStore) -> ColumnElement[bool]:
     return and_(ours, ~or_(_released(), _is_rendition(*_IS_RELEASED)))
 
 
+def only_rendition() -> ColumnElement[bool]:
+    """Whether the blob of the query is a rendition and nothing else: who loses it has lost nothing."""
+    return and_(exists().where(Rendition.digest == Blob.digest).correlate(Blob), ~_in_catalogue())
+
+
 _IS_RELEASED = (
     Version.released_at.is_not(None),
     Resource.id == Version.resource_id,

@@ -61,8 +61,9 @@ def test_the_second_learns_nothing(any_service: Service, tmp_path: Path) -> None
     problem_of(second.post(f"{url}/release"), "not-inspected")
 
     any_service.work()
-    assert len(published(any_service.settings)) == 1
-    assert count(any_service.services, "blobs") == 1
+    # The file, and its seek index.
+    assert len(published(any_service.settings)) == 2
+    assert count(any_service.services, "blobs") == 2
     ends = [
         json_of(client.get(path_of(made["api_url"])))
         for client, made in ((first, shared), (second, resource))

@@ -27,7 +27,7 @@ from tests.backups.support import content_of
 from tests.contract.support import count, publish, published, sha256, share
 from tests.support.backups import backup, members
 from tests.support.copies import flip, lose, states
-from tests.support.service import MakeService, Service
+from tests.support.service import OPERATOR, MakeService, Service
 
 _MANIFEST = "moodle_backup.xml"
 _OLD = now() - timedelta(days=30)
@@ -60,8 +60,13 @@ def _made(service: Service, digest: str, kind: RenditionKind = RenditionKind.SEE
     return made
 
 
-def _manifest(service: Service, digest: str) -> bytes:
-    with service.services.archives.open_archive(digest) as archive:
+def _manifest(service: Service, digest: str, *, version: int = 0) -> bytes:
+    """As it is read for one of the versions with that file."""
+    with service.services.database.read() as session:
+        created = session.scalars(
+            select(Version.created_at).where(Version.digest == digest).order_by(Version.id)
+        ).all()
+    with service.services.archives.open_archive(digest, since=created[version]) as archive:
         return content_of(archive, _MANIFEST)
 
 
@@ -121,13 +126,30 @@ def test_who_comes_too_early_is_told_so(service: Service, course: bytes) -> None
 
 def test_making_it_twice_does_no_harm(any_service: Service, course: bytes) -> None:
     digest = _share(any_service, course)
-    _share(any_service, course, username="other")
     any_service.work()
     before = published(any_service.settings), _made(any_service, digest)
     any_service.services.renditions.make(digest, lambda share: None)
     assert (published(any_service.settings), _made(any_service, digest)) == before
     assert count(any_service.services, "renditions") == 2
     any_service.services.renditions.make(sha256(b"nobody has that"), lambda share: None)
+
+
+def test_who_shares_the_same_bytes_learns_nothing_by_it(any_service: Service, course: bytes) -> None:
+    """They wait as the first had to; who was first does not wait again."""
+    digest = _share(any_service, course)
+    any_service.work()
+    _share(any_service, course, username="other")
+    with pytest.raises(NotIndexed):
+        _manifest(any_service, digest, version=1)
+    assert _manifest(any_service, digest, version=0) == members()[_MANIFEST]
+    any_service.work()
+    assert _manifest(any_service, digest, version=1) == members()[_MANIFEST]
+    job = _job(any_service, digest)
+    assert job is not None
+    with any_service.services.database.read() as session:
+        made = session.scalars(select(Rendition.created_at)).all()
+        assert min(made) >= max(session.scalars(select(Version.created_at)))
+    assert len(published(any_service.settings)) == 3
 
 
 @pytest.mark.parametrize("at", [0, 60, -1])
@@ -168,6 +190,41 @@ def test_what_a_verification_finds_is_made_anew(any_service: Service, course: by
     assert services.renditions.enqueue_owed() == 0
     assert list(services.verifier.verify()) == []
     assert _manifest(any_service, digest) == members()[_MANIFEST]
+
+
+def test_a_repair_makes_it_at_once(any_service: Service, course: bytes) -> None:
+    """As ``repo store verify --repair`` asks for it."""
+    services = any_service.services
+    digest = _share(any_service, course)
+    any_service.work()
+    made = _made(any_service, digest)
+    flip(services, made, services.stores.primary.name)
+    assert [found.digest for found in services.verifier.verify()] == [made]
+    services.renditions.see_to(made)
+    assert states(services, made) == {services.stores.primary.name: "present"}
+    assert list(services.verifier.verify()) == []
+    services.renditions.see_to(digest)
+    assert count(services, "renditions") == 2
+
+
+def test_a_store_that_is_gone_takes_nothing_with_it(
+    make_service: MakeService, tmp_path: Path, course: bytes
+) -> None:
+    """What can be made again keeps no store from being forgotten, and no blob from being moved."""
+    urls = [f"{(tmp_path / name).as_uri()}?name={name}" for name in ("first", "second")]
+    before = make_service(store_url=urls[0], replica_urls=(urls[1],))
+    digest = _share(before, course)
+    before.work()
+    made = _made(before, digest)
+    lose(before.services, made, "first")
+    assert list(before.services.mover.copy("first", "second", progress=lambda size: None)) == []
+    after = make_service(store_url=urls[1], database_url=before.settings.database_url)
+    assert after.services.copies.forget(OPERATOR, "first") == 3
+    assert states(after.services, made) == {}
+    assert after.services.renditions.enqueue_owed() == 1
+    after.work()
+    assert states(after.services, made) == {"second": "present"}
+    assert _manifest(after, digest) == members()[_MANIFEST]
 
 
 def test_one_of_an_older_maker_is_made_anew(
@@ -332,6 +389,7 @@ def test_stores_and_map_agree(any_service: Service, course: bytes) -> None:
     with services.database.write() as session:
         session.execute(update(Version).values(digest=digest))
     assert services.rebuilder.unheld() == 2
+    services.inspector.inspect(_version_id(any_service), lambda share: None)
     with pytest.raises(NotIndexed):
         _manifest(any_service, digest)
     any_service.work()

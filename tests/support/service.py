@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from repo_service.app import create_app, engine_of, migrate, services_of
 from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, Role
-from repo_service.domain.resources import JobState
+from repo_service.domain.resources import JobKind, JobState
 from repo_service.jobs.worker import handlers_of
 from repo_service.models import Job
 from repo_service.models.base import now
@@ -56,17 +56,21 @@ class Service:
         """A new member."""
         return self.client(self.token(username))
 
-    def work(self) -> None:
-        """Do what a worker would do now: every job that waits, then the search index."""
+    def work(self, *, but: Collection[JobKind] = ()) -> None:
+        """Do what a worker would do now: every job that waits, ``but`` those, then the search index."""
         handlers = handlers_of(self.services)
-        while ids := self._waiting():
+        while ids := self._waiting(but):
             for job_id in ids:
                 handlers.run_job(job_id)
         handlers.follow_changes()
 
-    def _waiting(self) -> list[Any]:
+    def _waiting(self, but: Collection[JobKind]) -> list[Any]:
         with self.services.database.read() as session:
-            due = select(Job.id).where(Job.state == JobState.QUEUED.value, Job.next_try_at <= now())
+            due = (
+                select(Job.id)
+                .where(Job.state == JobState.QUEUED.value, Job.next_try_at <= now())
+                .where(Job.kind.not_in([kind.value for kind in but]))
+            )
             return list(session.scalars(due))
 
 
