@@ -41,6 +41,7 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import JobLimits, Jobs
+from repo_service.services.judging import Judge
 from repo_service.services.keeping import Keeper
 from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
@@ -49,6 +50,7 @@ from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
+from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.stores import Stores
 from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.verification import Verifier
@@ -245,6 +247,7 @@ def _services(
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
         jobs=jobs,
+        judge=Judge(database),
         mirror=Mirror(
             database,
             stores,
@@ -267,6 +270,7 @@ def _services(
         resources=resources,
         resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),
         search=Search(index, resources),
+        site_profiles=SiteProfiles(database),
         stores=stores,
         uploads=uploads,
         verifier=Verifier(database, stores, copies),

@@ -11,6 +11,7 @@ from repo_service.api import (
     accounts,
     backups,
     catalogue,
+    compatibility,
     direct,
     docs,
     files,
@@ -60,6 +61,7 @@ def register(app: APIFlask) -> None:
     """Add the API's blueprints and finish its OpenAPI document."""
     for module in (
         resources,
+        compatibility,
         uploads,
         direct,
         tus,

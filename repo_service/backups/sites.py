@@ -11,7 +11,7 @@ from decimal import Decimal
 from repo_service.inspection.moodle.core import MoodleVersion, core_of, off_by_default
 
 COMPONENT = r"[a-z]{1,30}_[a-z][a-z0-9_]{0,98}"
-PLUGIN_VERSION = r"\d{1,10}(\.\d{1,2})?"
+PLUGIN_VERSION = r"[0-9]{1,10}(\.[0-9]{1,2})?"
 
 _PLUGIN = re.compile(f"(?P<component>{COMPONENT})(?::(?P<version>{PLUGIN_VERSION}))?")
 
@@ -92,7 +92,7 @@ def parse_plugins(texts: Iterable[str]) -> dict[str, str | None]:
 
 def number_of(version: str) -> Decimal:
     """A version as PHP reads it for a comparison: the number at its beginning, 0 without one."""
-    found = re.match(r"\s*\d{1,17}(\.\d{1,4})?", version, re.ASCII)
+    found = re.match(r"\s*[0-9]{1,17}(\.[0-9]{1,4})?", version, re.ASCII)
     return Decimal(found[0].strip()) if found else Decimal(0)
 
 

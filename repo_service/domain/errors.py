@@ -340,6 +340,18 @@ class NotInspected(DomainError):
         self.state = state
 
 
+class NotABackup(DomainError):
+    """What was asked for only Moodle backups have. ``kind`` is what inspection found the file to be."""
+
+    code = "not-a-backup"
+
+    def __init__(
+        self, detail: str = "This file is no Moodle backup: there is nothing to restore.", *, kind: str
+    ) -> None:
+        super().__init__(detail, kind=kind)
+        self.kind = kind
+
+
 class BlockingFindings(DomainError):
     """Something in the file stops its release. ``findings`` are the codes of what was found."""
 

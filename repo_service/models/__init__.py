@@ -10,6 +10,7 @@ from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
 from repo_service.models.rendition import Rendition
 from repo_service.models.resource import Resource
+from repo_service.models.site_profile import StoredSite
 from repo_service.models.snapshot import Snapshot
 from repo_service.models.token import Token
 from repo_service.models.upload import Upload
@@ -28,6 +29,7 @@ __all__ = [
     "Rendition",
     "Resource",
     "Snapshot",
+    "StoredSite",
     "Token",
     "Upload",
     "Version",

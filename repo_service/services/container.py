@@ -20,6 +20,7 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.jobs import Jobs
+from repo_service.services.judging import Judge
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.rebuilding import Rebuilder
@@ -27,6 +28,7 @@ from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
+from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.stores import Stores
 from repo_service.services.uploads import Uploads
 from repo_service.services.verification import Verifier
@@ -51,6 +53,7 @@ class Services:
     indexer: Indexer | None
     inspector: Inspector
     jobs: Jobs
+    judge: Judge
     mirror: Mirror
     mover: Mover
     rebuilder: Rebuilder
@@ -59,6 +62,7 @@ class Services:
     resources: Resources
     resuming: Resuming
     search: Search
+    site_profiles: SiteProfiles
     stores: Stores
     uploads: Uploads
     verifier: Verifier

@@ -76,6 +76,13 @@ _ASKERS = ("administrator", "member", "anonymous", _WITH_A_BUCKET)
 _GO_TO_A_BUCKET = r"/uploads/(direct|\{upload_id\}/(parts|complete))$"
 """What can succeed only where clients reach the store. The others find a folder, and are told so."""
 
+_READ_OPERATIONS = frozenset(
+    {
+        *("getResource", "getInspection", "getCompatibility"),
+        *("download", "download_head", "makeDownloadLink"),
+    }
+)
+
 _answered: dict[str, Answers] = {}
 """How often each operation answered with each status, by who asked."""
 
@@ -118,6 +125,9 @@ class Asker:
             self._aim_tus(operation, case)
         if _is_sound(case, ParameterLocation.QUERY) and operation.startswith("download"):
             case.query.pop("signature", None)
+        if _is_sound(case, ParameterLocation.QUERY) and operation == "getCompatibility":
+            mine = {"site": str(self.maker.site_profile())}
+            case.query = mine if self._turn(operation) % 2 else {"moodle": "4.5.6", "plugins": "mod_hvp:2023"}
 
     def _aim_tus(self, operation: str, case: AnyCase) -> None:
         """Its headers have to fit what is there: sizes, offsets and sums are none that one could guess."""
@@ -141,6 +151,7 @@ class Asker:
             "upload_id": lambda: self._upload(operation, body),
             "token_id": self.maker.token,
             "client_id": self.maker.client,
+            "profile_id": self.maker.site_profile,
             "account_id": self.maker.account,
             "name": lambda: self._name(operation),
             "digest": lambda: self.maker.snapshot,
@@ -157,7 +168,7 @@ class Asker:
         released = maker.released.id
         if operation == "restoreResource":
             return maker.withdrawn().id
-        if operation in {"getResource", "getInspection", "download", "download_head", "makeDownloadLink"}:
+        if operation in _READ_OPERATIONS:
             return (released, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
         draft = maker.draft().id
         if operation == "releaseVersion":
@@ -194,6 +205,7 @@ def _plausible(body: object) -> Any:
         "levels": ["level3"],
         "types": ["course"],
         "sha256": None,
+        "moodle": "4.5.6",
     }
     plausible = {name: codes.get(name, value) for name, value in body.items()}
     if isinstance(body.get("metadata"), dict):

@@ -55,6 +55,7 @@ DOMAIN_ERRORS: tuple[domain.DomainError, ...] = (
     domain.PartsMissing(missing=[2], count=1),
     domain.NoDirectUploads(),
     domain.NotInspected(state="queued"),
+    domain.NotABackup(kind="file"),
     domain.BlockingFindings("Learners inside.", findings=["users"]),
     domain.Incomplete(errors=[("/title", "Say what it is called.")]),
     domain.StorageFull(),

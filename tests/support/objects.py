@@ -13,6 +13,7 @@ import httpx
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
 from repo_service.services.descriptions import Description
 from repo_service.services.records import ResourceRecord, UploadRecord
+from repo_service.services.site_profiles import SiteDescription
 from tests.support.backups import backup
 from tests.support.service import OPERATOR, Service
 
@@ -113,6 +114,15 @@ class Maker:
     def client(self) -> UUID:
         """A client of the owner."""
         return self.service.services.accounts.register_client(self.owner, name="x", kind=ClientKind.MOODLE).id
+
+    def site_profile(self) -> UUID:
+        """A profile of a site of the owner's; those before it are gone, for there may not be many."""
+        profiles = self.service.services.site_profiles
+        for kept in profiles.list(self.owner):
+            profiles.delete(self.owner, kept.id)
+        return profiles.create(
+            self.owner, SiteDescription(name="x", moodle="4.5.6", plugins={"mod_hvp": None})
+        ).id
 
     def account(self) -> UUID:
         """Somebody else's account."""

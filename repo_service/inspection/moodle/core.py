@@ -14,8 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-_RELEASE = re.compile(r"(\d{1,2}\.\d{1,2})(?:\.(\d{1,2}))?(\+?)(?: \(Build: \d{8}\))?")
-_VERSION = re.compile(r"\d{10}(?:\.\d{1,2})?")
+_RELEASE = re.compile(r"([0-9]{1,2}\.[0-9]{1,2})(?:\.([0-9]{1,2}))?(\+?)(?: \(Build: [0-9]{8}\))?")
+_VERSION = re.compile(r"[0-9]{10}(?:\.[0-9]{1,2})?")
 
 _facts: dict[str, Any] = json.loads(
     resources.files(__package__).joinpath("core_plugins.json").read_text("utf-8")
