@@ -94,7 +94,9 @@ CATALOGUE: Mapping[str, Kind] = {
     "upload-failed": Kind(410, "Upload failed", "Begin a new upload."),
     "not-inspected": Kind(409, "Not inspected yet", "Wait until processing is done; retry it if it failed."),
     "not-a-backup": Kind(409, "Not a Moodle backup", "Ask this of a version that is one: see its kind."),
-    "blocking-findings": Kind(409, "Not fit for release", "Upload a version without what was found."),
+    "blocking-findings": Kind(
+        409, "Not fit for release", "Have a clean copy made, or upload a version without what was found."
+    ),
     "uncleanable": Kind(
         409, "No clean copy possible", "Make the backup again in Moodle, without users, and upload that."
     ),

@@ -57,6 +57,7 @@ DOMAIN_ERRORS: tuple[domain.DomainError, ...] = (
     domain.NotInspected(state="queued"),
     domain.NotABackup(kind="file"),
     domain.BlockingFindings("Learners inside.", findings=["users"]),
+    domain.Uncleanable("Nobody can tell.", places=["mod_hvp"]),
     domain.Incomplete(errors=[("/title", "Say what it is called.")]),
     domain.StorageFull(),
     domain.Busy(),
