@@ -45,6 +45,7 @@ from repo_service.services.judging import Judge
 from repo_service.services.keeping import Keeper
 from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
+from repo_service.services.parts import Parts
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
@@ -200,10 +201,11 @@ def _services(
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
     fetching = Fetching(database, stores, copies, replicator, jobs)
+    archives = Archives(database, copies=copies, renditions=renditions, limits=archive_limits)
     return Services(
         database=database,
         accounts=Accounts(database, default_quota=settings.quota),
-        archives=Archives(database, copies=copies, renditions=renditions, limits=archive_limits),
+        archives=archives,
         catalogue=Catalogue(
             database,
             stores,
@@ -264,6 +266,7 @@ def _services(
             ),
         ),
         mover=Mover(database, stores, copies, replicator),
+        parts=Parts(database, archives),
         rebuilder=Rebuilder(database),
         renditions=renditions,
         replicator=replicator,

@@ -1,7 +1,8 @@
-"""``/api/v1/resources/{id}/versions/{n}/…``: Moodle backups made safe."""
+"""``/api/v1/resources/{id}/versions/{n}/…``: Moodle backups made safe and cut up."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from apiflask import APIBlueprint
@@ -12,6 +13,9 @@ from repo_service.api.operations import answer, problems
 from repo_service.api.schemas import CleanIn, CleaningOut
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
+from repo_service.http.delivery import MadeAsSent, deliver
+from repo_service.http.file_names import clean_file_name
+from repo_service.services.parts import Part
 from repo_service.services.records import CleaningRecord
 
 blueprint = APIBlueprint("backups", __name__, url_prefix="/api/v1", tag="Moodle backups")
@@ -64,6 +68,69 @@ def cleaning(resource_id: UUID, number: int) -> Response:
     """How far the clean copy of a version is"""
     record = services().cleaning.get(identity(), resource_id, number)
     return _cleaning(record, resource_id, number, status=200)
+
+
+_PART: dict[str, Any] = {
+    "security": operations.PUBLIC,
+    "responses": problems(
+        "gone",
+        "not-inspected",
+        "invalid-file",
+        "conflict",
+        "blocking-findings",
+        "precondition-failed",
+        "invalid-range",
+        "not-indexed",
+        "storage-unavailable",
+        also={
+            200: {"description": "The bytes", **operations.ANY_TYPE},
+            206: {"description": "The ranges asked for", **operations.ANY_TYPE},
+            304: {"description": "Not modified"},
+        },
+    ),
+}
+
+
+@blueprint.get(f"{_VERSION}/activities/<int:activity_id>.mbz")
+@blueprint.doc(operation_id="downloadActivity", **_PART)
+def activity(resource_id: UUID, number: int, activity_id: int) -> Response:
+    """One activity as a backup of its own
+
+    By the id that the inspection gives it. It restores into any course, with the files, questions and scales
+    that it refers to, and no others.
+    """
+    return _sent(services().parts.activity(identity(), resource_id, number, activity_id))
+
+
+@blueprint.get(f"{_VERSION}/sections/<int:section_id>.mbz")
+@blueprint.doc(operation_id="downloadSection", **_PART)
+def section(resource_id: UUID, number: int, section_id: int) -> Response:
+    """One section with its activities as a backup of its own"""
+    return _sent(services().parts.section(identity(), resource_id, number, section_id))
+
+
+@blueprint.get(f"{_VERSION}/files/<content>/<file_name>")
+@blueprint.doc(operation_id="downloadContainedFile", **_PART)
+def contained_file(resource_id: UUID, number: int, content: str, file_name: str) -> Response:
+    """One file out of a backup
+
+    By the SHA-1 of its content and its name, as the licences list them.
+    """
+    return _sent(services().parts.file(identity(), resource_id, number, content, file_name))
+
+
+def _sent(part: Part) -> Response:
+    return deliver(
+        request,
+        size=part.size,
+        etag=part.tag,
+        media_type=part.media_type,
+        file_name=clean_file_name(part.name),
+        digest=None,
+        last_modified=part.modified,
+        open_range=lambda offset, length: MadeAsSent(part.open(offset)),
+        cache_control="public, no-cache" if part.public else "private, no-store",
+    )
 
 
 def _cleaning(record: CleaningRecord, resource_id: UUID, number: int, *, status: int) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from apiflask import APIBlueprint
@@ -21,8 +20,6 @@ from storage import BlobCopies, BlobReader, Copy, local_paths, presigned_downloa
 blueprint = APIBlueprint("files", __name__, tag="Files")
 
 _PRESIGNED_FOR = timedelta(minutes=15)
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {"content": {"*/*": _BINARY}}
 
 
 @blueprint.get("/files/<uuid:resource_id>/<version:number>/<file_name>")
@@ -39,8 +36,11 @@ _ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {"content": {"*/*": _BINARY}}
         "storage-unavailable",
         "invalid-input",
         also={
-            200: {"description": "The file", **_ANY_TYPE},
-            206: {"description": "The ranges asked for; several as multipart/byteranges", **_ANY_TYPE},
+            200: {"description": "The file", **operations.ANY_TYPE},
+            206: {
+                "description": "The ranges asked for; several as multipart/byteranges",
+                **operations.ANY_TYPE,
+            },
             302: {"description": "Where the store gives the file out"},
             304: {"description": "Not modified"},
         },

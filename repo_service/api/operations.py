@@ -23,6 +23,10 @@ PUBLIC: Security = [{}, {"bearer": []}]
 JSON_BODY = ("invalid-input", "unsupported-media-type", "payload-too-large")
 """What may be wrong with a JSON body."""
 
+ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {
+    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+}
+
 _ALWAYS = ("malformed-request", "unauthorised", "not-found", "busy")
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Self
 from urllib.parse import quote
 
 import structlog
@@ -44,7 +45,7 @@ def deliver(
     etag: str,
     media_type: str,
     file_name: str,
-    digest: str,
+    digest: str | None,
     last_modified: datetime,
     open_range: OpenRange,
     redirect_url: Callable[[], str | None] = lambda: None,
@@ -53,7 +54,8 @@ def deliver(
 ) -> Response:
     """Answer GET or HEAD for ``size`` bytes.
 
-    ``etag`` is opaque and without quotes; ``digest`` the SHA-256 in hexadecimal; ``file_name`` a clean one.
+    ``etag`` is opaque and without quotes; ``digest`` the SHA-256 in hexadecimal, None where nobody knows it
+    before all is sent; ``file_name`` a clean one.
     Where ``redirect_url`` gives one, a GET is sent there (302). Where ``accel_path`` does, the front server
     sends the bytes and answers ranges; nginx keeps only some of our headers then, so its internal location
     has to repeat the others: ``add_header X-Content-Type-Options $upstream_http_x_content_type_options
@@ -71,7 +73,9 @@ def deliver(
     _check_preconditions(request, etag=etag, last_modified=last_modified)
     if _not_modified(request, etag=etag, last_modified=last_modified):
         return Response(status=304, headers=validators)
-    headers = validators | _harmless(file_name) | {"Repr-Digest": _repr_digest(digest)}
+    headers = validators | _harmless(file_name)
+    if digest is not None:
+        headers["Repr-Digest"] = _repr_digest(digest)
     if request.method != "HEAD":
         if (url := redirect_url()) is not None:
             return _redirect(url)
@@ -174,6 +178,34 @@ class Blocks:
         """Stop early."""
         self._read.clear()
         self._blocks.close()
+
+
+class MadeAsSent:
+    """A ``BlobReader`` over bytes that are made while they are sent."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def read(self, size: int = -1, /) -> bytes:
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._rest = memoryview(block)
+        data = bytes(self._rest if size < 0 else self._rest[:size])
+        self._rest = self._rest[len(data) :]
+        return data
+
+    def close(self) -> None:
+        if isinstance(self._blocks, Generator):
+            self._blocks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 def _blocks(segments: Sequence[bytes | ByteRange], open_range: OpenRange) -> Generator[bytes, None, None]:

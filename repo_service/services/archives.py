@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from repo_service.backups.archives import Archive, BadSeekIndex, open_targz, open_zip
-from repo_service.domain.errors import InvalidFile
+from repo_service.backups.contents import BadContents, Contents
+from repo_service.domain.errors import DomainError, InvalidFile, NotIndexed
 from repo_service.domain.resources import RenditionKind
 from repo_service.inspection.archives.targz import GZIP_MAGIC
 from repo_service.inspection.archives.zip import ZIP_MAGICS
-from repo_service.inspection.base import Source
+from repo_service.inspection.base import ReadStream, Source
 from repo_service.inspection.limits import Limits
 from repo_service.models.database import Database
 from repo_service.services.copies import Copies
@@ -31,7 +33,15 @@ class Archives:
 
     @contextmanager
     def open_archive(self, digest: str, *, since: datetime) -> Iterator[Archive]:
-        """The archive that the blob is, to be read within the context.
+        """As ``open``, to be read within the context: what goes wrong there is put in its words."""
+        opened = self.open(digest, since=since)
+        try:
+            yield opened.archive
+        except BadSeekIndex as error:
+            raise opened.of_no_use() from error
+
+    def open(self, digest: str, *, since: datetime) -> OpenArchive:
+        """The archive that the blob is.
 
         ``since`` is when the version was created whose file it is: a seek index that was there before was
         made for somebody else's, and nobody may learn that there was one.
@@ -45,28 +55,68 @@ class Archives:
             index = self._renditions.find(session, digest, RenditionKind.SEEK_INDEX, since=since)
         head = source.read_at(0, max(map(len, ZIP_MAGICS)))
         if head.startswith(ZIP_MAGICS):
-            yield open_zip(source, self._limits)
-            return
+            return OpenArchive(open_zip(source, self._limits), NotIndexed)
         if not head.startswith(GZIP_MAGIC):
             raise InvalidFile("The file is no archive.", reason="not-an-archive")
         if index is None:
             raise self._renditions.lacking(digest, since=since)
         made, copies = index
-        try:
-            yield open_targz(source, _Index(copies), self._limits)
-        except BadSeekIndex as error:
+
+        def of_no_use() -> DomainError:
             self._renditions.let_go(digest, made)
-            raise self._renditions.lacking(digest, since=since) from error
+            return self._renditions.lacking(digest, since=since)
+
+        try:
+            return OpenArchive(open_targz(source, _Index(copies), self._limits), of_no_use)
+        except BadSeekIndex as error:
+            raise of_no_use() from error
+
+    def open_contents(self, digest: str, *, since: datetime) -> Contents:
+        """What the backup holds, as it was noted once; ``since`` as for ``open``. Raises as that."""
+        with self._database.read() as session:
+            found = self._renditions.find(session, digest, RenditionKind.CONTENTS, since=since)
+        if found is None:
+            raise self._renditions.lacking(digest, since=since)
+        try:
+            return Contents(_Index(found[1]))
+        except (BadContents, BadSeekIndex) as error:
+            raise self.contents_of_no_use(digest, since=since) from error
+
+    def contents_of_no_use(self, digest: str, *, since: datetime) -> DomainError:
+        """Forget contents of which reading raised BadContents or BadSeekIndex. Returns what to tell."""
+        with self._database.read() as session:
+            found = self._renditions.find(session, digest, RenditionKind.CONTENTS, since=since)
+        if found is not None:
+            self._renditions.let_go(digest, found[0])
+        return self._renditions.lacking(digest, since=since)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArchive:
+    """An archive. When it raises BadSeekIndex, ``of_no_use`` forgets the index and gives the error."""
+
+    archive: Archive
+    of_no_use: Callable[[], DomainError]
 
 
 class _Index:
-    """The bytes of a seek index. One that is lost is as good as a bad one: it can be made again."""
+    """The bytes of a rendition. One that is lost is as good as a bad one: it can be made again."""
 
     def __init__(self, copies: BlobCopies) -> None:
         self._source: Source = source_of(copies, checked=True)
 
+    @property
+    def size(self) -> int:
+        return self._source.size
+
     def read_at(self, offset: int, length: int) -> bytes:
         try:
             return self._source.read_at(offset, length)
+        except BlobNotFound as error:
+            raise BadSeekIndex("it is lost") from error
+
+    def stream(self, offset: int = 0, length: int | None = None) -> ReadStream:
+        try:
+            return self._source.stream(offset, length)
         except BlobNotFound as error:
             raise BadSeekIndex("it is lost") from error

@@ -23,6 +23,7 @@ from repo_service.services.jobs import Jobs
 from repo_service.services.judging import Judge
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
+from repo_service.services.parts import Parts
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
@@ -56,6 +57,7 @@ class Services:
     judge: Judge
     mirror: Mirror
     mover: Mover
+    parts: Parts
     rebuilder: Rebuilder
     renditions: Renditions
     replicator: Replicator

@@ -11,7 +11,7 @@ from repo_service.domain.errors import BlockingFindings, Incomplete, InvalidFile
 from repo_service.domain.findings import summarise
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
-from repo_service.models import Resource, Version
+from repo_service.models import InspectionRecord, Resource, Version
 from repo_service.models.base import now
 from repo_service.services import descriptions
 from repo_service.services.reading import inspection_of
@@ -23,18 +23,22 @@ def require_releasable(session: Session, resource: Resource, version: Version) -
 
     Raises NotInspected, InvalidFile, BlockingFindings, Incomplete.
     """
-    record = inspection_of(session, version)
-    if record.blocking:
-        findings = [f for f in record.document["findings"] if f["finding_class"] == "blocking"]
-        found = summarise((f["code"], f["count"]) for f in findings)
-        raise BlockingFindings(
-            f"This file cannot be released: it holds {', '.join(summary.words for summary in found)}.",
-            findings=[summary.code for summary in found],
-        )
+    require_harmless(inspection_of(session, version), "This file cannot be released")
     if resource.licence is None:
         raise Incomplete(
             "Choose a licence first: without one nobody knows what they may do.",
             errors=[("/licence", "Choose one from /vocabularies/licences.")],
+        )
+
+
+def require_harmless(record: InspectionRecord, sentence: str) -> None:
+    """Refuse what holds people or secrets; ``sentence`` says what cannot be done. Raises BlockingFindings."""
+    if record.blocking:
+        findings = [f for f in record.document["findings"] if f["finding_class"] == "blocking"]
+        found = summarise((f["code"], f["count"]) for f in findings)
+        raise BlockingFindings(
+            f"{sentence}: it holds {', '.join(summary.words for summary in found)}.",
+            findings=[summary.code for summary in found],
         )
 
 

@@ -1,0 +1,162 @@
+"""Parts of backups: one activity, one section, one file, to be downloaded by themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from repo_service.backups.archives import BadSeekIndex
+from repo_service.backups.contents import BadContents, Contents
+from repo_service.backups.cutting import CutOut, cut_activity, cut_section
+from repo_service.domain.errors import Conflict, NotFound
+from repo_service.domain.identity import Identity
+from repo_service.inspection.limits import KIB
+from repo_service.inspection.media_types import MOODLE_BACKUP
+from repo_service.models import Version
+from repo_service.models.database import Database
+from repo_service.services.archives import Archives, OpenArchive
+from repo_service.services.reading import inspection_of, readable_version
+from repo_service.services.releasing import require_harmless
+
+_BLOCK = 256 * KIB
+_ANY_TYPE = "application/octet-stream"
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some of a version's file, as it is sent. ``size`` in bytes, ``tag`` changes when the bytes would.
+
+    ``open`` gives the bytes from an offset on.
+    """
+
+    name: str
+    size: int
+    media_type: str
+    tag: str
+    modified: datetime
+    public: bool
+    open: Callable[[int], Iterator[bytes]]
+    licence: str = ""
+    author: str = ""
+
+
+class Parts:
+    """Use cases about parts. A version that holds learners' data or keys is not cut up."""
+
+    def __init__(self, database: Database, archives: Archives) -> None:
+        self._database = database
+        self._archives = archives
+
+    def activity(self, identity: Identity, resource_id: UUID, number: int, id_: int) -> Part:
+        """One activity, by its course module id, as a backup of its own.
+
+        Raises NotFound, Gone, NotInspected, InvalidFile, BlockingFindings, Conflict for what is no backup of
+        Moodle 2 or later, NotIndexed.
+        """
+        return self._cut(self._whole(identity, resource_id, number), cut_activity, id_)
+
+    def section(self, identity: Identity, resource_id: UUID, number: int, id_: int) -> Part:
+        """One section with its activities as a backup of its own. Raises as ``activity``."""
+        return self._cut(self._whole(identity, resource_id, number), cut_section, id_)
+
+    def file(self, identity: Identity, resource_id: UUID, number: int, content: str, name: str) -> Part:
+        """One file, by the SHA-1 of its content and its name. Raises as ``activity``."""
+        whole = self._whole(identity, resource_id, number)
+        record = next(
+            (
+                record
+                for record in self._files(whole)
+                if record["content"] == content and record["name"] == name
+            ),
+            None,
+        )
+        member = f"files/{content[:2]}/{content}"
+        opened = self._archives.open(whole.digest, since=whole.created_at)
+        if record is None or _SHA1.fullmatch(content) is None or member not in opened.archive:
+            raise NotFound("This backup has no such file.")
+
+        def blocks() -> Iterator[bytes]:
+            with opened.archive.open(member) as stream:
+                while block := stream.read(_BLOCK):
+                    yield block
+
+        kind = record["mimetype"].lower()
+        return Part(
+            name=name,
+            size=opened.archive.member(member).size,
+            media_type=kind if _MEDIA_TYPE.fullmatch(kind) else _ANY_TYPE,
+            tag=content,
+            modified=whole.created_at,
+            public=whole.public,
+            open=_from(opened, blocks),
+            licence=record["license"],
+            author=record["author"],
+        )
+
+    def _whole(self, identity: Identity, resource_id: UUID, number: int) -> _Whole:
+        with self._database.read() as session:
+            version: Version = readable_version(session, identity, resource_id, number)
+            record = inspection_of(session, version)
+            if record.document.get("backup_format") != "moodle2":
+                raise Conflict("Only backups of Moodle 2.0 or later have parts that can be taken out.")
+            require_harmless(record, "Nothing can be taken out of this file")
+            assert version.digest is not None
+            return _Whole(version.digest, version.created_at, version.released_at is not None)
+
+    def _files(self, whole: _Whole) -> Iterator[dict[str, str]]:
+        contents = self._archives.open_contents(whole.digest, since=whole.created_at)
+        try:
+            yield from contents.files()
+        except (BadContents, BadSeekIndex) as error:
+            raise self._archives.contents_of_no_use(whole.digest, since=whole.created_at) from error
+
+    def _cut(self, whole: _Whole, cut: Callable[..., CutOut], id_: int) -> Part:
+        opened = self._archives.open(whole.digest, since=whole.created_at)
+        contents: Contents = self._archives.open_contents(whole.digest, since=whole.created_at)
+        try:
+            made = cut(opened.archive, contents, id_)
+        except BadContents as error:
+            raise self._archives.contents_of_no_use(whole.digest, since=whole.created_at) from error
+        except BadSeekIndex as error:
+            raise opened.of_no_use() from error
+        return Part(
+            name=f"{made.title.strip().replace('/', '-') or 'part'}.mbz",
+            size=made.size,
+            media_type=MOODLE_BACKUP,
+            tag=f"{whole.digest[:32]}-{made.tag}",
+            modified=whole.created_at,
+            public=whole.public,
+            open=_from(opened, made.blocks),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The version's file."""
+
+    digest: str
+    created_at: datetime
+    public: bool
+
+
+def _from(opened: OpenArchive, blocks: Callable[[], Iterator[bytes]]) -> Callable[[int], Iterator[bytes]]:
+    """The bytes from an offset on: all are made, those before it are dropped."""
+
+    def begin(offset: int) -> Iterator[bytes]:
+        left = offset
+        try:
+            for block in blocks():
+                if left >= len(block):
+                    left -= len(block)
+                else:
+                    yield block[left:]
+                    left = 0
+        except BadSeekIndex as error:
+            raise opened.of_no_use() from error
+
+    return begin
