@@ -31,7 +31,7 @@ def losses(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
         if not site.has(component):
             yield Remark(
                 code=rule.code,
-                message=_capital(f"{rule.subject(component, count)} {_fate(rule, component, site)}."),
+                message=_capital(f"{rule.subject(component, count)} {_fate(rule, component, backup, site)}."),
                 component=component,
                 count=count,
             )
@@ -125,9 +125,9 @@ def _matters(component: str, backup: BackupInspection, site: SiteProfile) -> boo
     return True
 
 
-def _fate(rule: _Rule, component: str, site: SiteProfile) -> str:
+def _fate(rule: _Rule, component: str, backup: BackupInspection, site: SiteProfile) -> str:
     since, until = life_of(component)
-    if component == _SUBSECTION and not site.since("4.5"):
+    if component == _SUBSECTION and _knows_no_subsections(backup, site):
         return f"{rule.fate}: what is inside of it stays, in a section of its own"
     if until is not None and site.since(until):
         return f"{rule.fate}: Moodle had it up to {until}"
@@ -137,11 +137,8 @@ def _fate(rule: _Rule, component: str, site: SiteProfile) -> str:
 
 
 def _inside_subsections(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
-    """A section that an activity holds is planned together with it: ``build_delegated_section_plan()``.
-
-    Before 4.5 Moodle knew nothing of that: such a section is one like others.
-    """
-    if site.has(_SUBSECTION) or not site.since("4.5"):
+    """A section that an activity holds is planned together with it: ``build_delegated_section_plan()``."""
+    if site.has(_SUBSECTION) or _knows_no_subsections(backup, site):
         return
     holders = (a for a in all_activities(backup.outline) if a.module == "subsection")
     inside = sum(1 for holder in holders for _ in all_activities(holder.sections))
@@ -152,6 +149,11 @@ def _inside_subsections(backup: BackupInspection, site: SiteProfile) -> Iterator
             component=_SUBSECTION,
             count=inside,
         )
+
+
+def _knows_no_subsections(backup: BackupInspection, site: SiteProfile) -> bool:
+    """Before 4.5 a section that an activity holds is one like others, of which a course restores all."""
+    return backup.kind == "course" and not site.since("4.5")
 
 
 def _lost_questions(backup: BackupInspection, site: SiteProfile, *, unreadable: bool) -> Iterator[Remark]:

@@ -260,6 +260,8 @@ def test_inside_of_subsections(tmp_path: Path) -> None:
         ("inside-subsections", 2),
     ]
     assert _codes(judge(made, _site("4.4")).losses) == ["missing-module"]
+    section = replace(made, kind="section")
+    assert _codes(judge(section, _site("4.4")).losses) == ["missing-module", "inside-subsections"]
 
 
 def test_questions_of_a_missing_activity(plain: BackupInspection) -> None:

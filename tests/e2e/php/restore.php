@@ -146,13 +146,12 @@ try {
     $controller->destroy();
 } catch (moodle_exception $exception) {
     $said['exception'] = $exception->errorcode;
-} finally {
-    ob_end_clean();
 }
 try {
     delete_course($courseid, false);
-} catch (moodle_exception $exception) {
+} catch (Throwable $exception) {
     // Moodle does not delete activities of a module that is switched off; an empty course more does no harm.
     $DB->set_field('course', 'visible', 0, ['id' => $courseid]);
 }
+ob_end_clean(); // plugins like to tell what they delete
 echo json_encode($said, JSON_PRETTY_PRINT | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES), "\n";
