@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from repo_service.backups.archives import open_zip
 from repo_service.backups.cleaning import Cleaned, clean, uncleanable
-from repo_service.domain.errors import Busy, Conflict, DomainError, StorageFull
+from repo_service.domain.errors import Busy, Conflict, DomainError, StorageFull, Uncleanable
 from repo_service.domain.findings import KINDS, Finding, FindingClass, Subject, summarise
 from repo_service.domain.identity import Identity, Role, Scope
 from repo_service.domain.resources import ChangeKind, JobKind, JobState, Noun
 from repo_service.inspection.limits import Limits
-from repo_service.models import Account, InspectionRecord, Resource, Version
+from repo_service.models import Account, Resource, Version
 from repo_service.models.database import Database
 from repo_service.services import uploads
 from repo_service.services.copies import Copies
@@ -71,7 +72,9 @@ class Cleaning:
             version = version_of(session, resource, number)
             copy = _clean_copy(session, version)
             if copy is None:
-                _require_cleanable(inspection_of(session, version))
+                obstacle = why_uncleanable(inspection_of(session, version).document)
+                if obstacle is not None:
+                    raise obstacle
                 ask_for_clean_copy(session, self._jobs, version, release=release)
                 touch(resource)
                 audit(session, identity, "clean", Noun.RESOURCE, resource.id, number=number)
@@ -241,17 +244,16 @@ def holds_secrets_only(document: dict[str, Any]) -> bool:
     )
 
 
-def _require_cleanable(record: InspectionRecord) -> None:
-    document = record.document
+def why_uncleanable(document: Mapping[str, Any]) -> Conflict | Uncleanable | None:
+    """What stands against a clean copy of an inspected file."""
     if document.get("backup_format") != "moodle2":
-        raise Conflict("Only backups of Moodle 2.0 or later can be cleaned: this file is none.")
+        return Conflict("Only backups of Moodle 2.0 or later can be cleaned: this file is none.")
     unjudged = [
         Finding(**{**finding, "finding_class": FindingClass(finding["finding_class"])})
         for finding in document["findings"]
         if finding["code"] in KINDS and KINDS[finding["code"]].subject is Subject.UNJUDGED
     ]
-    if unjudged:
-        raise uncleanable(unjudged)
+    return uncleanable(unjudged) if unjudged else None
 
 
 def _clean_copy(session: Session, version: Version) -> Version | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from repo_service.domain.findings import FindingClass
 from repo_service.web.labels import module_name, purpose, question_type_name
 from repo_service.web.rendering import many
 
@@ -15,12 +14,6 @@ MAX_ITEMS = 2000
 
 OPEN_UP_TO = 80
 """Activities up to which every section stands open at first."""
-
-FINDING_TITLES = {
-    FindingClass.BLOCKING: "Stops a release",
-    FindingClass.ATTRIBUTION: "Please confirm",
-    FindingClass.TECHNICAL: "Good to know",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +61,6 @@ class Inside:
     plugins: Sequence[Mapping[str, Any]]
     release: str
     backup_date: int | None
-    findings: Sequence[Mapping[str, str]]
-    blocking: Sequence[str]
     warnings: Sequence[Mapping[str, str]]
 
 
@@ -81,7 +72,6 @@ def inside_of(document: Mapping[str, Any]) -> Inside:
     # Every course has a section 0, in many there is nothing in it.
     filled = [s for s in sections if s["activities"] or s["summary_text"] or s["title"].strip()]
     outline = [_section(section, document.get("course_format"), room) for section in room.of(filled)]
-    findings = document["findings"]
     return Inside(
         is_backup=is_backup,
         outline=outline,
@@ -93,13 +83,6 @@ def inside_of(document: Mapping[str, Any]) -> Inside:
         plugins=document.get("plugins") or [],
         release=(document.get("moodle_release") or "").partition(" ")[0],
         backup_date=document.get("backup_date"),
-        findings=[
-            {"title": FINDING_TITLES[FindingClass(f["finding_class"])], **f}
-            for f in sorted(
-                findings, key=lambda f: list(FindingClass).index(FindingClass(f["finding_class"]))
-            )
-        ],
-        blocking=[f["message"] for f in findings if f["finding_class"] == FindingClass.BLOCKING.value],
         warnings=document["warnings"],
     )
 
@@ -122,14 +105,17 @@ class _Room:
 
 def _section(section: Mapping[str, Any], course_format: str | None, room: _Room) -> SectionItem:
     return SectionItem(
-        title=section["title"].strip() or _made_up_title(section, course_format),
+        title=section_title(section, course_format),
         summary=section["summary_text"],
         notes=_notes(section),
         activities=[_activity(activity, course_format, room) for activity in room.of(section["activities"])],
     )
 
 
-def _made_up_title(section: Mapping[str, Any], course_format: str | None) -> str:
+def section_title(section: Mapping[str, Any], course_format: str | None) -> str:
+    """What its teacher called a section, or what Moodle calls it then."""
+    if title := section["title"].strip():
+        return str(title)
     # As the course formats do it: ``course/format/*/lang/en`` (section0name, sectionname).
     number = section["number"]
     if section["id"] is None or number is None:

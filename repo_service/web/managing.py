@@ -1,24 +1,26 @@
-"""What an owner does to a resource by one button each: release, inspect again, withdraw, restore."""
+"""What an owner does to a resource by one button each: release, clean, inspect again, withdraw, restore."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import Response, jsonify, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import (
     BlockingFindings,
+    Conflict,
     Incomplete,
     InvalidFile,
     InvalidInput,
     NotInspected,
+    Uncleanable,
 )
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
 from repo_service.web.blueprint import NUMBER, blueprint
 from repo_service.web.fields import text_field
-from repo_service.web.showing import resource_page
+from repo_service.web.showing import UNFINISHED, resource_page
 from repo_service.web.signing import for_the_signed_in
 
 _MAX_REASON = 1000
@@ -26,6 +28,7 @@ _MAX_REASON = 1000
 
 @blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/release")
 @blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/inspect")
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/clean")
 def back_to_version(resource_id: UUID, number: int) -> AnyResponse:
     """After a refusal this stands in the address bar, and Enter there asks for it again."""
     return redirect(url_for("web.version", resource_id=resource_id, number=number))
@@ -48,6 +51,30 @@ def release(resource_id: UUID, number: int) -> AnyResponse:
         record = services().resources.get(identity(), resource_id)
         return resource_page(record, number, status=CATALOGUE[error.code].status, refusal=error)
     return redirect(url_for("web.resource", resource_id=resource_id), 303)
+
+
+@blueprint.post(f"/resources/<uuid:resource_id>/versions/{NUMBER}/clean")
+@for_the_signed_in
+def clean(resource_id: UUID, number: int) -> AnyResponse:
+    """Have a clean copy of a version made, or say why there can be none."""
+    release_it = bool(request.form.get("release"))
+    try:
+        services().cleaning.ask(identity(), resource_id, number, release=release_it)
+    except (NotInspected, InvalidFile, Conflict, Uncleanable) as error:
+        record = services().resources.get(identity(), resource_id)
+        status = CATALOGUE[error.code].status
+        return resource_page(record, number, status=status, refusal=error, refused="No clean copy")
+    return redirect(url_for("web.version", resource_id=resource_id, number=number), 303)
+
+
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/cleaning")
+@for_the_signed_in
+def cleaning(resource_id: UUID, number: int) -> Response:
+    """How far the clean copy of a version is, for the page that shows it."""
+    record = services().cleaning.get(identity(), resource_id, number)
+    response = jsonify(state=record.state, progress=record.progress, finished=record.state not in UNFINISHED)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.post(f"/resources/<uuid:resource_id>/versions/{NUMBER}/inspect")

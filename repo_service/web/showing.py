@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from flask import Response, jsonify, redirect, url_for
@@ -14,10 +16,11 @@ from repo_service.domain.resources import JobState, LocationState
 from repo_service.http.context import identity, services
 from repo_service.services.records import ResourceRecord, VersionRecord
 from repo_service.web.blueprint import NUMBER, blueprint
-from repo_service.web.inside import Inside, inside_of
+from repo_service.web.found import file_authors, found_in, removed_words
+from repo_service.web.inside import inside_of
 from repo_service.web.rendering import page
 
-_UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
+UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 
 
 @blueprint.get("/resources/<uuid:resource_id>")
@@ -54,7 +57,7 @@ def processing(resource_id: UUID, number: int) -> Response:
     shown = _version(services().resources.get(identity(), resource_id), number)
     state = shown.processing.state
     response = jsonify(
-        state=state.value, progress=shown.processing.progress, finished=state not in _UNFINISHED
+        state=state.value, progress=shown.processing.progress, finished=state not in UNFINISHED
     )
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -66,12 +69,21 @@ def resource_page(
     *,
     status: int = 200,
     refusal: DomainError | None = None,
+    refused: str = "Not released",
 ) -> Response:
-    """The page about ``record``; ``refusal`` says why what its owner just asked for was not done."""
+    """The page about ``record``; ``refusal`` says why what its owner just asked for was not done, ``refused``
+    what that was.
+
+    Of persons and secrets that were found, only who sees drafts is told. Everybody reads whom the files name
+    as their authors: a licence may ask for that.
+    """
     shown = _version(record, number)
     who = identity()
     is_owner = record.is_own and record.owner == who.username
-    inside = _inside(record, shown)
+    may_edit = is_owner and who.has(Scope.WRITE)
+    document = _document(record, shown)
+    found = None if document is None or not record.is_own else found_in(document, shown.cleaning)
+    cleaning = services().cleaning.get(who, record.id, shown.number) if may_edit else None
     remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
     return page(
         "resource.html",
@@ -79,18 +91,24 @@ def resource_page(
         resource=record,
         version=shown,
         is_newest=shown is record.versions[0],
-        inside=inside,
+        inside=None if document is None else inside_of(document),
+        file_authors="" if document is None else file_authors(document),
+        found=found,
+        removed=None if shown.cleaning is None else removed_words(shown.cleaning),
+        cleaning=cleaning,
+        is_cleaning=cleaning is not None and cleaning.state in UNFINISHED,
         summary=Markup(record.summary_html),  # noqa: S704 - the services keep sanitised HTML only
         remote=remote,
-        unfinished=shown.processing.state in _UNFINISHED and not remote,
+        unfinished=shown.processing.state in UNFINISHED and not remote,
         failed=shown.processing.state is JobState.FAILED,
         download_url=_download_url(record, shown),
         copies=services().stores.shown(shown.copies),
         is_owner=is_owner,
-        may_edit=is_owner and who.has(Scope.WRITE),
-        may_moderate=(is_owner and who.has(Scope.WRITE)) or who.has(Scope.MODERATE),
-        obstacles=_obstacles(record, shown, inside),
+        may_edit=may_edit,
+        may_moderate=may_edit or who.has(Scope.MODERATE),
+        obstacles=_obstacles(record, shown),
         refusal=refusal,
+        refused=refused,
         content_language=next(iter(record.languages), None),
     )
 
@@ -102,11 +120,12 @@ def _version(record: ResourceRecord, number: int | None) -> VersionRecord:
     raise NotFound("This resource has no such version.")
 
 
-def _inside(record: ResourceRecord, shown: VersionRecord) -> Inside | None:
+def _document(record: ResourceRecord, shown: VersionRecord) -> Mapping[str, Any] | None:
+    """What inspection found in the file."""
     if shown.digest is None:
         return None
     try:
-        return inside_of(services().resources.inspection(identity(), record.id, shown.number))
+        return services().resources.inspection(identity(), record.id, shown.number)
     except (NotInspected, InvalidFile):
         return None  # the page shows the state of processing and its reason instead
 
@@ -119,9 +138,9 @@ def _download_url(record: ResourceRecord, shown: VersionRecord) -> str | None:
     return url_for("files.download", resource_id=record.id, number=shown.number, file_name=shown.file_name)
 
 
-def _obstacles(record: ResourceRecord, shown: VersionRecord, inside: Inside | None) -> list[str]:
-    """What has to be done before a release, in the owner's words."""
-    obstacles = [] if inside is None else list(inside.blocking)
+def _obstacles(record: ResourceRecord, shown: VersionRecord) -> list[str]:
+    """What has to be done before a release beside what was found, in the owner's words."""
+    obstacles = []
     if shown.processing.state is JobState.FAILED:
         obstacles.append("The file could not be read.")
     if record.licence is None:

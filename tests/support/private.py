@@ -37,11 +37,16 @@ _TEACHING = b"grass, hare, fox\n"
 _ESSAY = b"My essay is about my family. (Ngozi)\n"
 
 
-def private_members(*, users: bool = True, secrets: bool = True) -> dict[str, bytes]:
-    """Name -> content; without users it is what Moodle writes then, with or without keys."""
+def private_members(
+    *, users: bool = True, secrets: bool = True, title: str = "Food webs", author: str = TEACHER
+) -> dict[str, bytes]:
+    """Name -> content; without users it is what Moodle writes then, with or without keys.
+
+    ``title`` is that of the page in it, ``author`` whom its file names.
+    """
     made = members(
         activities=[
-            ActivitySpec(module="page", title="Food webs", files=[("foodweb.txt", _TEACHING)]),
+            ActivitySpec(module="page", title=title, files=[("foodweb.txt", _TEACHING)]),
             ActivitySpec(module="quiz", title="Quiz on rivers"),
             ActivitySpec(module="assign", title="Essay"),
         ],
@@ -50,7 +55,7 @@ def private_members(*, users: bool = True, secrets: bool = True) -> dict[str, by
     )
     key = _keys() if secrets else dict.fromkeys(_keys(), "")
     made.update({name: _xml(text) for name, text in _texts(key, users=users).items()})
-    made["files.xml"] = _xml(f"<files>{''.join(_files(users=users))}</files>")
+    made["files.xml"] = _xml(f"<files>{''.join(_files(author, users=users))}</files>")
     if users:
         digest = hashlib.sha1(_ESSAY).hexdigest()
         made[f"files/{digest[:2]}/{digest}"] = _ESSAY
@@ -165,9 +170,9 @@ _USERS = (
 )
 
 
-def _files(*, users: bool) -> list[str]:
+def _files(author: str, *, users: bool) -> list[str]:
     page = {"contextid": 900, "component": "mod_page", "filearea": "content", "itemid": 0}
-    made = [_file(1, page, "foodweb.txt", _TEACHING, author=TEACHER)]
+    made = [_file(1, page, "foodweb.txt", _TEACHING, author=author)]
     if users:
         essay = {"contextid": 902, "component": "assignsubmission_file", "filearea": "submission_files"}
         name = "essay-of-ngozi.txt"

@@ -12,9 +12,9 @@ from tests.web.visitor import Visitor
 class Shared:
     """A resource, its owner's token, and the bytes that went in."""
 
-    def __init__(self, service: Service, path: Path, **metadata: Any) -> None:
+    def __init__(self, service: Service, path: Path, *, username: str = "teacher", **metadata: Any) -> None:
         self.service = service
-        self.token = service.token("teacher")
+        self.token = service.token(username)
         self.bytes = path.read_bytes()
         made = json_of(
             send_file(service.client(self.token), self.bytes, file_name=path.name, **metadata), 201

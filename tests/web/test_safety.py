@@ -11,7 +11,8 @@ import pytest
 from werkzeug.routing import Rule
 
 from repo_service.web.headers import CONTENT_SECURITY_POLICY
-from tests.support.backups import ActivitySpec, backup
+from tests.support.backups import ActivitySpec, backup, write_zip
+from tests.support.private import private_members
 from tests.support.service import Service, json_of
 from tests.web.shared import Shared
 from tests.web.visitor import Page, Visitor
@@ -93,6 +94,31 @@ def test_foreign_markup_is_text_on_every_page(hostile: Shared) -> None:
     assert EVIL in hostile.public.get(hostile.url).one("//h1").text_content()
 
 
+def test_foreign_markup_in_what_was_found_is_text(service: Service, tmp_path: Path) -> None:
+    evil = EVIL.replace("/", "")
+    made = private_members(title=EVIL, author=EVIL)
+    clean = Shared(service, write_zip(tmp_path / "a.mbz", made), licence="CC-BY-4.0")
+    made[f"activities/{evil}_150/{evil}.xml"] = b"<activity><x/></activity>"
+    made[f"course/blocks/{evil}_9/block.xml"] = (
+        b"<block><blockname>x</blockname><teacherid>7</teacherid></block>"
+    )
+    unjudged = Shared(service, write_zip(tmp_path / "b.mbz", made), username="second")
+    service.work()
+    for shared in (clean, unjudged):
+        page = shared.owner.get(shared.url)
+        assert page.all("//section[@aria-labelledby='found']")
+        _assert_harmless(page)
+        assert EVIL in page.one("//section[@aria-labelledby='found']").text_content()
+        _assert_harmless(Page(shared.owner.send(shared.url, "/release")))
+    assert f"mod_{evil}" in page.one("//div[@class='found-action']").text_content()
+    assert clean.owner.send(clean.url, "/clean", release="1").status_code == 303
+    service.work()
+    for visitor in (clean.public, clean.owner):
+        page = visitor.get(clean.url)
+        _assert_harmless(page)
+        assert EVIL in page.one("//dl[@class='details']").text_content()
+
+
 def test_markup_in_reasons_and_arguments_is_text_too(hostile: Shared) -> None:
     _assert_harmless(hostile.public.get(f"/sign-in?next=/{EVIL}"))
     _assert_harmless(hostile.public.get(f"/{EVIL.replace('/', '')}", 404))
@@ -131,7 +157,7 @@ def test_no_form_is_taken_without_the_token_of_the_session(hostile: Shared) -> N
     other = hostile.owner.get("/upload").form("/upload").fields["csrf_token"]
     before = hostile.json()
     rules = list(_rules(hostile.service, "POST"))
-    assert len(rules) >= 9
+    assert len(rules) >= 10
     for rule in rules:
         address = _address(hostile.service, rule, hostile.id)
         for token in (None, "nonsense", other):
