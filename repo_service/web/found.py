@@ -38,9 +38,7 @@ _ABOUT = {
         "This stays, in a clean copy too. Files keep their authors and licences. Please look whether "
         "everybody who is named may be named in public."
     ),
-    Subject.NUMBERS: (
-        "Only your own site knows what they mean. They stop nothing, and a clean copy has none of them."
-    ),
+    Subject.NUMBERS: "They stop nothing and are of no use elsewhere. A clean copy has none of them.",
 }
 
 

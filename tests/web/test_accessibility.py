@@ -7,7 +7,6 @@ from playwright.sync_api import Browser
 
 from tests.web.accessibility import problems_of
 
-
 _RIGHT = (
     "<h1>A</h1><h2>B</h2><p>Text</p><label style='display: block; padding: 4px'>C <input></label>"
     "<button style='padding: 8px'>Go on</button>"

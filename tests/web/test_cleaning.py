@@ -249,6 +249,16 @@ def test_everybody_reads_the_authors_of_files_and_nothing_else_that_was_found(sh
     assert "Clean copy of version 1: what was taken out, and what stays" in owner.text
 
 
+def test_authors_of_files_who_are_those_of_the_resource_are_named_once(
+    service: Service, tmp_path: Path
+) -> None:
+    path = private_backup(tmp_path / "c.mbz", users=False, secrets=False)
+    shared = _share(service, path, licence="CC-BY-4.0", release=True, authors=[{"name": "Ada Lehrer"}])
+    page = shared.public.get(shared.url)
+    assert "Ada Lehrer" in page.one("//dl[@class='details']").text_content()
+    assert "Authors of its files" not in page.text
+
+
 def test_nobody_else_has_a_clean_copy_made(shared: Shared) -> None:
     stranger = Visitor(shared.service, shared.service.token("stranger"))
     moderator = Visitor(shared.service, shared.service.token("mod", Role.MODERATOR))
