@@ -1,9 +1,10 @@
-"""The contents of a backup, made once: which parts of it belong to which activity and section.
+"""The contents of a backup, made once: which parts of it belong to which activity and section, and how they
+compare with those of another backup.
 
 A cut-out needs them, and would otherwise have to read all of files.xml, questions.xml and the manifest first.
 They are kept as a rendition: a header that names parts, and each part packed by itself, so that a cut-out
-reads two small pieces of it. References are those of inforef.xml (``backup_inforef_structure_step`` in
-backup/moodle2/backup_stepslib.php).
+reads two small pieces of it. What may be long is a part of lines. References are those of inforef.xml
+(``backup_inforef_structure_step`` in backup/moodle2/backup_stepslib.php).
 """
 
 from __future__ import annotations
@@ -16,28 +17,34 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from repo_service.backups.archives import Archive
+from repo_service.backups.h5p import MAX_PACKAGE, is_package, read_package
 from repo_service.backups.slicing import Record, Slicer
+from repo_service.backups.traits import QUESTIONS, TraitsReader
 from repo_service.domain.errors import InvalidFile
-from repo_service.inspection.base import Progress, Source
+from repo_service.inspection.base import Progress, ReadStream, Source
 from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits
 from repo_service.inspection.moodle.parts import integer
+from repo_service.inspection.sources import FileSource
+from repo_service.inspection.text import clean_line
 from repo_service.inspection.xml import XmlAllowance
 
-VERSION = 1
+VERSION = 2
 """To be raised when the contents of the same backup would be others."""
 
 MEDIA_TYPE = "application/vnd.moodle-resources.contents"
 
-MANIFEST, FILES, QUESTIONS = "moodle_backup.xml", "files.xml", "questions.xml"
+MANIFEST, FILES = "moodle_backup.xml", "files.xml"
 _MAGIC = b"moodle-backup-contents\n"
 _HEAD = struct.Struct(">HI")
 _BLOCK = 256 * KIB
 _MAX_PART = 256 * MIB
+_MAX_PACKAGES = 2_000
+"""H5P packages that are looked into."""
 
 _INFORMATION = "moodle_backup/information"
 _ACTIVITY = f"{_INFORMATION}/contents/activities/activity"
@@ -108,8 +115,34 @@ class Contents:
         return self._part(f"category/{id_}")
 
     def files(self) -> Iterator[dict[str, Any]]:
-        """Every file record that is no folder."""
+        """Every file record that is no folder, with the ids of the activity and section that it belongs to.
+
+        ``learners`` says whether it is one that no clean copy has.
+        """
         return self._lines("files")
+
+    def compared_course(self) -> dict[str, Any]:
+        """Where the backup comes from, and the traits of the course itself."""
+        part = self._part("compared")
+        if part is None:
+            raise BadContents("a part is missing")
+        return part
+
+    def compared_activities(self) -> Iterator[dict[str, Any]]:
+        """The traits of each activity (``traits``), in the order of the manifest."""
+        return self._lines("activities")
+
+    def compared_sections(self) -> Iterator[dict[str, Any]]:
+        """The traits of each section."""
+        return self._lines("sections")
+
+    def compared_questions(self) -> Iterator[dict[str, Any]]:
+        """The traits of each question's newest version."""
+        return self._lines("questions")
+
+    def packages(self) -> Iterator[dict[str, Any]]:
+        """What H5P packages say of themselves by ``content``, or the ``problem`` why they cannot be read."""
+        return self._lines("packages")
 
     def _part(self, name: str) -> dict[str, Any] | None:
         place = self._parts.get(name)
@@ -122,16 +155,31 @@ class Contents:
         place = self._parts.get(name)
         if place is None:
             raise BadContents("a part is missing")
-        inflater = zlib.decompressobj()
         rest = b""
-        with self._source.stream(self._begin + place[0], place[1]) as stream:
+        for data in self._inflated(*place):
+            *lines, rest = (rest + data).split(b"\n")
+            try:
+                described = [json.loads(line) for line in lines]
+            except ValueError as error:
+                raise BadContents("these contents are damaged") from error
+            yield from described
+        if rest:
+            raise BadContents("these contents are cut off")
+
+    def _inflated(self, offset: int, length: int) -> Iterator[bytes]:
+        inflater = zlib.decompressobj()
+        with self._source.stream(self._begin + offset, length) as stream:
             while data := stream.read(_BLOCK):
                 try:
-                    *lines, rest = (rest + inflater.decompress(data)).split(b"\n")
-                    described = [json.loads(line) for line in lines]
-                except (zlib.error, ValueError) as error:
+                    # A block at a time: very many lines that are alike take hardly any room packed. A full
+                    # one means that more may be waiting within the inflater.
+                    while not inflater.eof and (block := inflater.decompress(data, _BLOCK)):
+                        data = inflater.unconsumed_tail
+                        yield block
+                except zlib.error as error:
                     raise BadContents("these contents are damaged") from error
-                yield from described
+        if not inflater.eof:
+            raise BadContents("these contents are cut off")
 
     def _unpacked(self, offset: int, length: int) -> Any:
         try:
@@ -171,6 +219,10 @@ class _Builder:
         self._question_files: dict[str, list[int]] = defaultdict(list)
         """Numbers of file records by the id of what they belong to."""
         self._category_files: dict[str, set[int]] = defaultdict(set)
+        self._traits = TraitsReader(archive, folder, limits)
+        self._origin: dict[str, str] = {}
+        self._packages: dict[str, dict[str, Any]] = {}
+        """By the hash of their content."""
 
     def read(self, progress: Progress) -> None:
         self._slice(MANIFEST, {_ACTIVITY, _SECTION, _SETTING}, self._listed)
@@ -178,13 +230,18 @@ class _Builder:
         self._find_members()
         progress(0.1)
         self._read_references()
+        progress(0.2)
+        self._traits.read_parts(self._manifest_of("activities/"), self._manifest_of("sections/"))
         progress(0.4)
         self._slice(FILES, {"files/file"}, self._file)
+        progress(0.6)
+        self._read_packages()
         progress(0.7)
         for member, paths in _by_member(_ROOT_RECORDS).items():
             self._slice(member, paths, self._root_record)
         if QUESTIONS in self._archive:
             self._read_questions()
+            self._traits.read_questions(self._files_in_questions)
 
     def write(self, to: BinaryIO) -> None:
         parts = _PartsFile(self._folder)
@@ -198,7 +255,12 @@ class _Builder:
         for id_, (begin, end) in self._categories.items():
             files = [self._records.get(number) for number in sorted(self._category_files[id_])]
             parts.add(f"category/{id_}", {"begin": begin, "end": end, "files": files})
-        parts.add_lines("files", self._records.described())
+        parts.add_lines("files", self._described_files())
+        parts.add("compared", {"origin": self._origin, **self._traits.course()})
+        parts.add_lines("activities", self._traits.activities())
+        parts.add_lines("sections", self._traits.sections())
+        parts.add_lines("questions", self._traits.questions())
+        parts.add_lines("packages", self._packages.values())
         parts.write(to)
 
     def __enter__(self) -> _Builder:
@@ -206,6 +268,7 @@ class _Builder:
 
     def __exit__(self, *_: object) -> None:
         self._records.close()
+        self._traits.close()
 
     def _slice(self, member: str, paths: Iterable[str], tell: Callable[[Record], object]) -> None:
         """Every record at ``paths`` of a member, with its bytes; nothing where there is no such member."""
@@ -225,6 +288,10 @@ class _Builder:
         """The fields of the manifest that stand before ``details``."""
 
         def tell(record: Record) -> None:
+            self._origin = {
+                name: clean_line(record.fields.get(name, ""))
+                for name in ("original_site_identifier_hash", "original_wwwroot", "original_course_id")
+            }
             self._information.extend(
                 f"<{name}>{_escaped(text)}</{name}>" for name, text in record.fields.items()
             )
@@ -285,9 +352,51 @@ class _Builder:
 
     def _file(self, record: Record) -> None:
         number = self._records.add(record)
-        component = record.fields.get("component", "")
-        if component.startswith(_QUESTION_FILES):
-            self._question_files[record.fields.get("itemid", "")].append(number)
+        fields = record.fields
+        if fields.get("component", "").startswith(_QUESTION_FILES):
+            self._question_files[fields.get("itemid", "")].append(number)
+        if fields.get("filename") == _DIRECTORY:
+            return
+        self._traits.add_file(fields)
+        if is_package(fields.get("filename", ""), fields.get("mimetype", "")):
+            content = fields.get("contenthash", "")
+            learners = self._traits.place_of(fields)["learners"]
+            if not learners and len(self._packages) < _MAX_PACKAGES:
+                self._packages.setdefault(content, {"content": content, "problem": "not-there"})
+
+    def _files_in_questions(self, id_: str) -> Iterator[Mapping[str, str]]:
+        numbers = self._question_files.get(id_, ())
+        fields = (self._records.fields(number) for number in numbers)
+        return (one for one in fields if one.get("filename") != _DIRECTORY)
+
+    def _read_packages(self) -> None:
+        """Each is written to disk for a moment: within the backup it is packed, and read here and there."""
+        names = {f"files/{content[:2]}/{content}": content for content in self._packages}
+        wanted = [name for name in names if name in self._archive]
+        for member, content in self._archive.read_many(wanted):
+            self._packages[names[member.name]] = {
+                "content": names[member.name],
+                **self._package(member.size, content),
+            }
+
+    def _package(self, size: int, content: ReadStream) -> dict[str, Any]:
+        if size > MAX_PACKAGE:
+            return {"problem": "package-too-large"}
+        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
+            while block := content.read(_BLOCK):
+                file.write(block)
+            file.flush()
+            with FileSource(file.name) as source:
+                try:
+                    return asdict(read_package(source, self._limits))
+                except InvalidFile as error:
+                    return {"problem": error.reason}
+
+    def _described_files(self) -> Iterator[dict[str, Any]]:
+        return ({**described, **self._traits.place_of(described)} for described in self._records.described())
+
+    def _manifest_of(self, folder: str) -> dict[str, Mapping[str, str]]:
+        return {place: part.fields for place, part in self._parts.items() if place.startswith(folder)}
 
     def _root_record(self, record: Record) -> None:
         kind = record.path.rpartition("/")[2]
@@ -371,6 +480,11 @@ class _Records:
     def get(self, number: int) -> list[Any]:
         """[XML, hash, size] of one."""
         return self._line(number)[:3]
+
+    def fields(self, number: int) -> dict[str, str]:
+        """What one says."""
+        fields: dict[str, str] = self._line(number)[3]
+        return fields
 
     def described(self) -> Iterator[dict[str, Any]]:
         """What the records say, of all that are no folders."""

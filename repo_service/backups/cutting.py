@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from repo_service.backups.archives import Archive, ZipArchive
-from repo_service.backups.contents import QUESTIONS, Contents
+from repo_service.backups.contents import Contents
 from repo_service.backups.packing import (
     Readable,
     ZipPacker,
@@ -23,6 +23,7 @@ from repo_service.backups.packing import (
     packed_text,
     stored_size,
 )
+from repo_service.backups.traits import QUESTIONS
 from repo_service.domain.errors import InvalidFile, NotFound
 from repo_service.inspection.limits import KIB, MIB
 

@@ -192,7 +192,12 @@ def _read_all(source: FileSource) -> None:
         read(id_)
     contents.section(21)
     contents.category("1")
-    list(contents.files())
+    contents.compared_course()
+    for lines in (
+        *(contents.files, contents.packages, contents.compared_activities),
+        *(contents.compared_sections, contents.compared_questions),
+    ):
+        list(lines())
 
 
 def test_empty_contents_are_refused(tmp_path: Path) -> None:
