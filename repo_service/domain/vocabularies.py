@@ -85,6 +85,12 @@ class Vocabulary:
         """The concept that a code, a URI or any exact match names; None when there is none."""
         return self._by_identifier.get(_normalised(identifier))
 
+    def named(self, scheme: str, term: str) -> Concept | None:
+        """The concept that exactly this term of another scheme names; None when there is none."""
+        concept = self.get(term)
+        terms = () if concept is None else concept.exact_match.get(scheme, ())
+        return concept if _normalised(term) in map(_normalised, terms) else None
+
     def label(self, code: str, language: str) -> str:
         """A label to show for ``code``; an unknown code is shown as it is."""
         concept = self.get(code)
