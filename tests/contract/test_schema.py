@@ -26,7 +26,7 @@ from repo_service.domain.vocabularies import names
 from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
 from tests.contract.test_schema_document import COMMITTED
 from tests.support.direct import bucket_settings
-from tests.support.objects import Maker
+from tests.support.objects import ACTIVITY_ID, CONTAINED, CONTAINED_NAME, SECTION_ID, Maker
 from tests.support.service import MakeService
 
 _SEED = 20261122
@@ -80,6 +80,7 @@ _READ_OPERATIONS = frozenset(
     {
         *("getResource", "getInspection", "getCompatibility"),
         *("download", "download_head", "makeDownloadLink"),
+        *("downloadActivity", "downloadSection", "downloadContainedFile"),
     }
 )
 
@@ -147,7 +148,10 @@ class Asker:
         made: dict[str, Callable[[], object]] = {
             "resource_id": lambda: self._resource(operation),
             "number": lambda: 1,
-            "file_name": lambda: "course.mbz",
+            "file_name": lambda: CONTAINED_NAME if operation == "downloadContainedFile" else "course.mbz",
+            "activity_id": lambda: ACTIVITY_ID,
+            "section_id": lambda: SECTION_ID,
+            "content": lambda: CONTAINED,
             "upload_id": lambda: self._upload(operation, body),
             "token_id": self.maker.token,
             "client_id": self.maker.client,
@@ -171,7 +175,7 @@ class Asker:
         if operation in _READ_OPERATIONS:
             return (released, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
         draft = maker.draft().id
-        if operation == "releaseVersion":
+        if operation in ("releaseVersion", "cleanVersion"):
             maker.service.work()
         return draft
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -16,6 +17,11 @@ from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
 from tests.support.backups import backup
 from tests.support.service import OPERATOR, Service
+
+ACTIVITY_ID, SECTION_ID = 100, 21
+"""What is in the backup of each resource."""
+CONTAINED, CONTAINED_NAME = hashlib.sha1(b"grass, hare, fox\n").hexdigest(), "foodweb.txt"
+"""SHA-1 and name of a file in it."""
 
 PLENTY = 2**53
 """A quota in bytes that no test uses up."""
