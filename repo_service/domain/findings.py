@@ -133,6 +133,10 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+SHOWN_TO_ALL = frozenset({"file-authors", "unrestorable-name"})
+"""What everybody may know of a file that everybody may have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """All findings of one code together. ``count`` things in ``places`` members."""

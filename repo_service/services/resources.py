@@ -15,6 +15,7 @@ from repo_service.domain.errors import (
     NotFound,
     PreconditionFailed,
 )
+from repo_service.domain.findings import SHOWN_TO_ALL
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
 from repo_service.models import AuditEntry, BlobLocation, InspectionRecord, Resource, Version
@@ -268,9 +269,18 @@ class Resources:
             return record_of(session, resource, identity)
 
     def inspection(self, identity: Identity, resource_id: UUID, number: int) -> dict[str, Any]:
-        """What was found in a version's file. Raises NotFound, Gone, NotInspected, InvalidFile."""
+        """What was found in a version's file. Raises NotFound, Gone, NotInspected, InvalidFile.
+
+        Of what was found of persons, others than the owner see the authors alone: where else a name stands
+        is for the owner to confirm.
+        """
         with self._database.read() as session:
-            return inspection_of(session, readable_version(session, identity, resource_id, number)).document
+            version = readable_version(session, identity, resource_id, number)
+            document = inspection_of(session, version).document
+            if sees_all(identity, version.resource.owner_id):
+                return document
+        shown = [finding for finding in document.get("findings", ()) if finding["code"] in SHOWN_TO_ALL]
+        return {**document, "findings": shown}
 
     def retry(self, identity: Identity, resource_id: UUID, number: int) -> ResourceRecord:
         """Have a version's file inspected again. Raises NotFound, Gone, Conflict."""

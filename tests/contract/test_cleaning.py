@@ -185,3 +185,18 @@ def test_a_resource_that_is_withdrawn_meanwhile_gets_no_version(service: Service
     assert json_of(teacher.get(_clean(resource)))["state"] == "failed"
     own = json_of(teacher.get(f"/api/v1/resources/{resource['id']}"))
     assert [version["number"] for version in own["versions"]] == [1]
+
+
+def test_others_are_not_told_where_names_stand(service: Service, tmp_path: Path) -> None:
+    """They see the authors of files; the owner sees all."""
+    teacher = service.member()
+    package = private_backup(tmp_path / "c.mbz", users=False, secrets=False).read_bytes()
+    resource = share(teacher, package, licence="CC-BY-4.0", release=True, file_name="eco.mbz")
+    service.work()
+    url = path_of(
+        json_of(teacher.get(f"/api/v1/resources/{resource['id']}"))["versions"][0]["inspection_url"]
+    )
+    own = {finding["code"] for finding in json_of(teacher.get(url))["findings"]}
+    assert {"file-authors", "name-in-text", "user-ids"} <= own
+    for somebody in (service.client(), service.member("other")):
+        assert {finding["code"] for finding in json_of(somebody.get(url))["findings"]} == {"file-authors"}
