@@ -1,0 +1,1 @@
+"""Fuzzing of all that reads and writes backups: ``python -m tests.fuzz``."""
