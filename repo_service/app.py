@@ -30,7 +30,9 @@ from repo_service.services.archives import Archives
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
+from repo_service.services.comparing import Comparing
 from repo_service.services.container import Services
+from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
@@ -202,6 +204,7 @@ def _services(
     index = open_index(settings.search_url, writer=writes_index)
     fetching = Fetching(database, stores, copies, replicator, jobs)
     archives = Archives(database, copies=copies, renditions=renditions, limits=archive_limits)
+    contents = BackupContents(archives, folder=settings.data_dir)
     return Services(
         database=database,
         accounts=Accounts(database, default_quota=settings.quota),
@@ -234,6 +237,8 @@ def _services(
             folder=settings.data_dir,
             limits=archive_limits,
         ),
+        comparing=Comparing(database, contents),
+        contents=contents,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         copies=copies,
         downloads=Downloads(
@@ -266,7 +271,7 @@ def _services(
             ),
         ),
         mover=Mover(database, stores, copies, replicator),
-        parts=Parts(database, archives),
+        parts=Parts(database, archives, contents),
         rebuilder=Rebuilder(database),
         renditions=renditions,
         replicator=replicator,

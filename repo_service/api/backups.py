@@ -1,4 +1,4 @@
-"""``/api/v1/resources/{id}/versions/{n}/…``: Moodle backups made safe and cut up."""
+"""``/api/v1/resources/{id}/versions/{n}/…``: Moodle backups made safe, cut up, looked into, compared."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from repo_service.api import operations
+from repo_service.api.backup_schemas import (
+    ChangedOut,
+    ChangesOut,
+    ChangesQuery,
+    LicenceFindingOut,
+    LicenceOut,
+    LicencesOut,
+    LicensedFileOut,
+    UsedLicenceOut,
+)
 from repo_service.api.operations import answer, problems
-from repo_service.api.schemas import CleanIn, CleaningOut
+from repo_service.api.schemas import AuthorOut, CleanIn, CleaningOut, PageQuery
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
 from repo_service.http.delivery import MadeAsSent, deliver
@@ -130,6 +140,71 @@ def _sent(part: Part) -> Response:
         last_modified=part.modified,
         open_range=lambda offset, length: MadeAsSent(part.open(offset)),
         cache_control="public, no-cache" if part.public else "private, no-store",
+    )
+
+
+@blueprint.get(f"{_VERSION}/licences")
+@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.output(LicencesOut)
+@blueprint.doc(
+    operation_id="getLicences",
+    security=operations.PUBLIC,
+    responses=problems(
+        "gone", "not-inspected", "invalid-file", "conflict", "not-indexed", "invalid-cursor", "invalid-input"
+    ),
+)
+def licences(resource_id: UUID, number: int, query: PageQuery) -> Response:
+    """Which licences are in a version's file
+
+    Of each file and of the H5P packages, by all their names, with authors and sources; and where they do not
+    go together with the licence of the resource. `limit` and `cursor` page through the files.
+    """
+    record = services().comparing.licences(
+        identity(), resource_id, number, limit=query.limit, cursor=query.cursor
+    )
+    report = record.report
+    return answer(
+        LicencesOut(
+            licence=None if record.own is None else LicenceOut.model_validate(record.own),
+            authors=[AuthorOut.model_validate(author) for author in record.authors],
+            licences=[UsedLicenceOut.model_validate(used) for used in report.used],
+            findings=[LicenceFindingOut.model_validate(finding) for finding in report.findings],
+            packages=[LicensedFileOut.model_validate(file) for file in report.packages],
+            packages_count=report.packages_count,
+            files_count=report.files_count,
+            files=[LicensedFileOut.model_validate(file) for file in record.files.items],
+            next_cursor=record.files.next_cursor,
+        )
+    )
+
+
+@blueprint.get(f"{_VERSION}/changes")
+@blueprint.input(ChangesQuery, location="query", arg_name="query")
+@blueprint.output(ChangesOut)
+@blueprint.doc(
+    operation_id="getVersionChanges",
+    security=operations.PUBLIC,
+    responses=problems("gone", "not-inspected", "invalid-file", "conflict", "not-indexed", "invalid-input"),
+)
+def changes(resource_id: UUID, number: int, query: ChangesQuery) -> Response:
+    """What changed since another version
+
+    Sections, activities, questions and files that were added, removed or changed. What Moodle only writes
+    differently is no change: a clean copy is the same as its source.
+    """
+    record = services().comparing.changes(identity(), resource_id, number, since=query.since)
+    found = record.changes
+    return answer(
+        ChangesOut(
+            since=record.since,
+            version=record.version,
+            same_course=found.same_course,
+            course=list(found.course),
+            sections=ChangedOut.model_validate(found.sections),
+            activities=ChangedOut.model_validate(found.activities),
+            questions=ChangedOut.model_validate(found.questions),
+            files=ChangedOut.model_validate(found.files),
+        )
     )
 
 

@@ -106,7 +106,13 @@ def changes(before: Contents, after: Contents, *, folder: Path) -> Changes:
         course=_facets(course, course_after, _OF_COURSE),
         sections=_sections(sections),
         activities=_activities(activities, sections),
-        questions=_questions(before, after, folder, same_course=same),
+        questions=_questions(
+            before,
+            after,
+            folder,
+            # Moodle 4.0 gave questions other numbers.
+            by_id=same and course["in_entries"] == course_after["in_entries"],
+        ),
         files=_files(before, after, folder, activities, sections),
     )
 
@@ -280,12 +286,12 @@ def _activity(
 # Questions and files, which may be very many
 
 
-def _questions(before: Contents, after: Contents, folder: Path, *, same_course: bool) -> Changed:
+def _questions(before: Contents, after: Contents, folder: Path, *, by_id: bool) -> Changed:
     def rows(contents: Contents) -> Iterator[_Row]:
         for question in contents.compared_questions():
             id_ = question.pop("id")
             names = question["category"], question["type"], question["name"]
-            yield (id_ if same_course else json.dumps(names)), json.dumps(question)
+            yield (id_ if by_id else json.dumps(names)), json.dumps(question)
 
     def part(row: _Row, counterpart: _Row | None = None) -> Part:
         question: _Traits = json.loads(row[1])

@@ -27,7 +27,7 @@ from repo_service.backups.slicing import Record, Slicer
 from repo_service.backups.traits import QUESTIONS, TraitsReader
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import Progress, ReadStream, Source
-from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits
+from repo_service.inspection.limits import GIB, KIB, LIMITS, MIB, Limits
 from repo_service.inspection.moodle.parts import integer
 from repo_service.inspection.sources import FileSource
 from repo_service.inspection.text import clean_line
@@ -45,6 +45,8 @@ _BLOCK = 256 * KIB
 _MAX_PART = 256 * MIB
 _MAX_PACKAGES = 2_000
 """H5P packages that are looked into."""
+_MAX_IN_PACKAGES = 8 * GIB
+"""Bytes of them together: each is written to disk for a moment."""
 
 _INFORMATION = "moodle_backup/information"
 _ACTIVITY = f"{_INFORMATION}/contents/activities/activity"
@@ -373,15 +375,15 @@ class _Builder:
         """Each is written to disk for a moment: within the backup it is packed, and read here and there."""
         names = {f"files/{content[:2]}/{content}": content for content in self._packages}
         wanted = [name for name in names if name in self._archive]
+        left = _MAX_IN_PACKAGES
         for member, content in self._archive.read_many(wanted):
-            self._packages[names[member.name]] = {
-                "content": names[member.name],
-                **self._package(member.size, content),
-            }
+            hash_, said = names[member.name], {"problem": "package-too-large"}
+            if member.size <= min(MAX_PACKAGE, left):
+                left -= member.size
+                said = self._package(content)
+            self._packages[hash_] = {"content": hash_, **said}
 
-    def _package(self, size: int, content: ReadStream) -> dict[str, Any]:
-        if size > MAX_PACKAGE:
-            return {"problem": "package-too-large"}
+    def _package(self, content: ReadStream) -> dict[str, Any]:
         with tempfile.NamedTemporaryFile(dir=self._folder) as file:
             while block := content.read(_BLOCK):
                 file.write(block)

@@ -105,6 +105,7 @@ class TraitsReader:
         self._categories: dict[str, tuple[str, str]] = {}
         """(name, parent) by id."""
         self._questions = Lines(folder)
+        self._in_entries = False
         self._asked: dict[str, str] = {}
         """Names of questions that quizzes ask, by id."""
 
@@ -182,9 +183,11 @@ class TraitsReader:
             while block := content.read(_BLOCK):
                 sink.feed(block)
         sink.close()
+        self._in_entries = reader.in_entries
 
     def course(self) -> dict[str, Any]:
-        return self._course.described()
+        """``in_entries``: the ids of questions are those of entries in the bank, as since Moodle 4.0."""
+        return {**self._course.described(), "in_entries": self._in_entries}
 
     def activities(self) -> Iterator[dict[str, Any]]:
         for traits in self._activities.values():
@@ -300,6 +303,7 @@ class _QuestionsReader:
         """That of the version that is being read."""
         self._newest: dict[str, Any] | None = None
         self._version = -1
+        self.in_entries = False
 
     def see_id(self, tag: str, id_: str) -> None:
         for fields in self._files_of(id_):
@@ -315,6 +319,7 @@ class _QuestionsReader:
             if len(self._categories) > self._limits.max_distinct:
                 raise InvalidFile("The backup has too many question categories.", reason="too-many-values")
         elif found.path == _ENTRY:
+            self.in_entries = True
             if self._newest is not None:
                 self._add(found, self._newest)
             self._newest, self._version = None, -1

@@ -10,6 +10,8 @@ from repo_service.services.archives import Archives
 from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
+from repo_service.services.comparing import Comparing
+from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
@@ -45,6 +47,8 @@ class Services:
     catalogue: Catalogue
     changes: Changes
     cleaning: Cleaning
+    comparing: Comparing
+    contents: BackupContents
     copies: Copies
     direct: DirectUploads
     downloads: Downloads

@@ -9,7 +9,6 @@ from datetime import datetime
 from uuid import UUID
 
 from repo_service.backups.archives import BadSeekIndex
-from repo_service.backups.contents import BadContents, Contents
 from repo_service.backups.cutting import CutOut, cut_activity, cut_section
 from repo_service.domain.errors import Conflict, NotFound
 from repo_service.domain.identity import Identity
@@ -18,6 +17,7 @@ from repo_service.inspection.media_types import MOODLE_BACKUP
 from repo_service.models import Version
 from repo_service.models.database import Database
 from repo_service.services.archives import Archives, OpenArchive
+from repo_service.services.contents import BackupContents, Whole
 from repo_service.services.reading import inspection_of, readable_version
 from repo_service.services.releasing import require_harmless
 
@@ -48,9 +48,10 @@ class Part:
 class Parts:
     """Use cases about parts. A version that holds learners' data or keys is not cut up."""
 
-    def __init__(self, database: Database, archives: Archives) -> None:
+    def __init__(self, database: Database, archives: Archives, contents: BackupContents) -> None:
         self._database = database
         self._archives = archives
+        self._contents = contents
 
     def activity(self, identity: Identity, resource_id: UUID, number: int, id_: int) -> Part:
         """One activity, by its course module id, as a backup of its own.
@@ -67,16 +68,15 @@ class Parts:
     def file(self, identity: Identity, resource_id: UUID, number: int, content: str, name: str) -> Part:
         """One file, by the SHA-1 of its content and its name. Raises as ``activity``."""
         whole = self._whole(identity, resource_id, number)
-        record = next(
-            (
+        with self._contents.open(whole.whole) as (contents,):
+            named = (
                 record
-                for record in self._files(whole)
+                for record in contents.files()
                 if record["content"] == content and record["name"] == name
-            ),
-            None,
-        )
+            )
+            record = next(named, None)
         member = f"files/{content[:2]}/{content}"
-        opened = self._archives.open(whole.digest, since=whole.created_at)
+        opened = self._open(whole)
         if record is None or _SHA1.fullmatch(content) is None or member not in opened.archive:
             raise NotFound("This backup has no such file.")
 
@@ -91,14 +91,14 @@ class Parts:
             size=opened.archive.member(member).size,
             media_type=kind if _MEDIA_TYPE.fullmatch(kind) else _ANY_TYPE,
             tag=content,
-            modified=whole.created_at,
+            modified=whole.whole.since,
             public=whole.public,
             open=_from(opened, blocks),
             licence=record["license"],
             author=record["author"],
         )
 
-    def _whole(self, identity: Identity, resource_id: UUID, number: int) -> _Whole:
+    def _whole(self, identity: Identity, resource_id: UUID, number: int) -> _Readable:
         with self._database.read() as session:
             version: Version = readable_version(session, identity, resource_id, number)
             record = inspection_of(session, version)
@@ -106,41 +106,35 @@ class Parts:
                 raise Conflict("Only backups of Moodle 2.0 or later have parts that can be taken out.")
             require_harmless(record, "Nothing can be taken out of this file")
             assert version.digest is not None
-            return _Whole(version.digest, version.created_at, version.released_at is not None)
+            whole = Whole(version.digest, version.created_at)
+            return _Readable(whole, version.released_at is not None)
 
-    def _files(self, whole: _Whole) -> Iterator[dict[str, str]]:
-        contents = self._archives.open_contents(whole.digest, since=whole.created_at)
-        try:
-            yield from contents.files()
-        except (BadContents, BadSeekIndex) as error:
-            raise self._archives.contents_of_no_use(whole.digest, since=whole.created_at) from error
+    def _open(self, readable: _Readable) -> OpenArchive:
+        return self._archives.open(readable.whole.digest, since=readable.whole.since)
 
-    def _cut(self, whole: _Whole, cut: Callable[..., CutOut], id_: int) -> Part:
-        opened = self._archives.open(whole.digest, since=whole.created_at)
-        contents: Contents = self._archives.open_contents(whole.digest, since=whole.created_at)
-        try:
-            made = cut(opened.archive, contents, id_)
-        except BadContents as error:
-            raise self._archives.contents_of_no_use(whole.digest, since=whole.created_at) from error
-        except BadSeekIndex as error:
-            raise opened.of_no_use() from error
+    def _cut(self, whole: _Readable, cut: Callable[..., CutOut], id_: int) -> Part:
+        opened = self._open(whole)
+        with self._contents.open(whole.whole) as (contents,):
+            try:
+                made = cut(opened.archive, contents, id_)
+            except BadSeekIndex as error:
+                raise opened.of_no_use() from error
         return Part(
             name=f"{made.title.strip().replace('/', '-') or 'part'}.mbz",
             size=made.size,
             media_type=MOODLE_BACKUP,
-            tag=f"{whole.digest[:32]}-{made.tag}",
-            modified=whole.created_at,
+            tag=f"{whole.whole.digest[:32]}-{made.tag}",
+            modified=whole.whole.since,
             public=whole.public,
             open=_from(opened, made.blocks),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Whole:
-    """The version's file."""
+class _Readable:
+    """The file of a version that the asker may read, and whether all may."""
 
-    digest: str
-    created_at: datetime
+    whole: Whole
     public: bool
 
 

@@ -276,6 +276,21 @@ def test_only_the_newest_version_of_a_question_counts(tmp_path: Path) -> None:
     assert found.questions.unchanged_count == 1
 
 
+def test_questions_of_before_and_after_4_0_are_known_by_name(tmp_path: Path) -> None:
+    old = (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<question_categories><question_category id="2">'
+        b'<name>Rivers</name><parent>0</parent><questions><question id="9"><name>Nile</name>'
+        b"<questiontext>Where?</questiontext><qtype>essay</qtype></question></questions></question_category>"
+        b"</question_categories>"
+    )
+    new = _questions((9, 1, "Rhine", "Where?", 12), (2, 1, "Nile", "Where?", 11))
+    made = members()
+    found = _from_members({**made, "questions.xml": old}, {**made, "questions.xml": new}, tmp_path)
+    assert found.same_course
+    assert [part.title for part in found.questions.added] == ["Rhine"]
+    assert (found.questions.unchanged_count, found.questions.changed_count) == (1, 0)
+
+
 def test_a_picture_in_a_question_is_part_of_it(tmp_path: Path) -> None:
     question = _questions((1, 1, "Nile", "Where?", 11), (2, 1, "Rhine", "Where?", 12))
 

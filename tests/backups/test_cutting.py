@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,6 +199,21 @@ def _read_all(source: FileSource) -> None:
         *(contents.compared_sections, contents.compared_questions),
     ):
         list(lines())
+
+
+def test_long_parts_are_streamed(tmp_path: Path) -> None:
+    """Very many files that are alike take hardly any room packed, and no memory read."""
+    path = backup(
+        tmp_path / "course.mbz", activities=[ActivitySpec(files=[("same.txt", b"same\n")] * 30_000)]
+    )
+    with opened(path, tmp_path) as source:
+        tracemalloc.start()
+        count = sum(1 for _ in source.contents.files())
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert count == 30_000
+    assert (tmp_path / "contents").stat().st_size < 400_000
+    assert peak < 4 * 1024 * 1024
 
 
 def test_empty_contents_are_refused(tmp_path: Path) -> None:

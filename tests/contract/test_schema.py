@@ -76,13 +76,14 @@ _ASKERS = ("administrator", "member", "anonymous", _WITH_A_BUCKET)
 _GO_TO_A_BUCKET = r"/uploads/(direct|\{upload_id\}/(parts|complete))$"
 """What can succeed only where clients reach the store. The others find a folder, and are told so."""
 
-_READ_OPERATIONS = frozenset(
+_READING = frozenset(
     {
-        *("getResource", "getInspection", "getCompatibility"),
+        *("getResource", "getInspection", "getCompatibility", "getLicences", "getVersionChanges"),
         *("download", "download_head", "makeDownloadLink"),
         *("downloadActivity", "downloadSection", "downloadContainedFile"),
     }
 )
+"""What everybody may ask of what is released."""
 
 _answered: dict[str, Answers] = {}
 """How often each operation answered with each status, by who asked."""
@@ -129,6 +130,8 @@ class Asker:
         if _is_sound(case, ParameterLocation.QUERY) and operation == "getCompatibility":
             mine = {"site": str(self.maker.site_profile())}
             case.query = mine if self._turn(operation) % 2 else {"moodle": "4.5.6", "plugins": "mod_hvp:2023"}
+        if _is_sound(case, ParameterLocation.QUERY) and operation == "getVersionChanges":
+            case.query["since"] = 1
 
     def _aim_tus(self, operation: str, case: AnyCase) -> None:
         """Its headers have to fit what is there: sizes, offsets and sums are none that one could guess."""
@@ -172,10 +175,10 @@ class Asker:
         released = maker.released.id
         if operation == "restoreResource":
             return maker.withdrawn().id
-        if operation in _READ_OPERATIONS:
+        if operation in _READING:
             return (released, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
         draft = maker.draft().id
-        if operation in ("releaseVersion", "cleanVersion"):
+        if operation in {"releaseVersion", "cleanVersion"}:
             maker.service.work()
         return draft
 
