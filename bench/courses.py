@@ -12,8 +12,12 @@ _MEDIA = 0.8
 """Share of the files that no longer compress: pictures, films, PDF. The rest is text, at about 3 : 1."""
 
 
+TEN_FILES = 600
+"""Course module id of an activity with ten files, of half a MiB each."""
+
+
 def course(size: int) -> dict[str, bytes]:
-    """Members of a course with 500 activities and 2,000 files, whose archive has about ``size`` bytes."""
+    """Members of a course with 501 activities and 2,010 files, whose archive has about ``size`` bytes."""
     chance = random.Random(4)
     words = [
         bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(4000)
@@ -41,6 +45,13 @@ def course(size: int) -> dict[str, bytes]:
                 files=[(f"file{f}.bin", file(number * _FILES_EACH + f)) for f in range(_FILES_EACH)],
             )
             for number in range(500)
+        ]
+        + [
+            ActivitySpec(
+                module="folder",
+                title="Ten files",
+                files=[(f"film{number}.mp4", os.urandom(512 * 1024)) for number in range(10)],
+            )
         ],
         section_titles=[f"Week {week}" for week in range(21)],
         questions={"multichoice": 400, "essay": 100},

@@ -25,6 +25,7 @@ from repo_service.backups.archives import Archive
 from repo_service.backups.h5p import MAX_PACKAGE, is_package, read_package
 from repo_service.backups.slicing import Record, Slicer
 from repo_service.backups.traits import QUESTIONS, TraitsReader
+from repo_service.backups.zip_archive import Place, ZipArchive
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import Progress, ReadStream, Source
 from repo_service.inspection.limits import GIB, KIB, LIMITS, MIB, Limits
@@ -33,7 +34,7 @@ from repo_service.inspection.sources import FileSource
 from repo_service.inspection.text import clean_line
 from repo_service.inspection.xml import XmlAllowance
 
-VERSION = 2
+VERSION = 3
 """To be raised when the contents of the same backup would be others."""
 
 MEDIA_TYPE = "application/vnd.moodle-resources.contents"
@@ -249,14 +250,19 @@ class _Builder:
         parts = _PartsFile(self._folder)
         parts.add(
             "course",
-            {"information": "".join(self._information), "settings": self._settings},
+            {
+                "information": "".join(self._information),
+                "settings": self._settings,
+                "places": self._places([QUESTIONS]),
+            },
         )
         for directory, part in self._parts.items():
             kind = "section" if directory.startswith("sections/") else "activity"
             parts.add(f"{kind}/{part.id}", self._describe(directory, part))
         for id_, (begin, end) in self._categories.items():
             files = [self._records.get(number) for number in sorted(self._category_files[id_])]
-            parts.add(f"category/{id_}", {"begin": begin, "end": end, "files": files})
+            category = {"begin": begin, "end": end, "files": files, "places": self._pool_places(files)}
+            parts.add(f"category/{id_}", category)
         parts.add_lines("files", self._described_files())
         parts.add("compared", {"origin": self._origin, **self._traits.course()})
         parts.add_lines("activities", self._traits.activities())
@@ -422,6 +428,7 @@ class _Builder:
 
     def _describe(self, directory: str, part: _Part) -> dict[str, Any]:
         numbers = (self._records.number(id_) for id_ in part.references["file"])
+        files = [self._records.get(number) for number in numbers if number is not None]
         return {
             "id": part.id,
             "module": part.fields.get("modulename", ""),
@@ -430,7 +437,8 @@ class _Builder:
             "listed": part.listed,
             "settings": part.settings,
             "members": part.members,
-            "files": [self._records.get(number) for number in numbers if number is not None],
+            "files": files,
+            "places": self._places(name for name, _ in part.members) | self._pool_places(files),
             "categories": part.references["question_category"],
             "sections": part.sections,
             "activities": part.activities,
@@ -439,6 +447,21 @@ class _Builder:
                 for kind, known in self._root.items()
             },
         }
+
+    def _pool_places(self, files: Iterable[list[Any]]) -> dict[str, Place]:
+        return self._places(pool_name(content) for _, content, _ in files)
+
+    def _places(self, names: Iterable[str]) -> dict[str, Place]:
+        """Where members stand in a zip, so that a cut-out need not read its directory; in a tar.gz the seek
+        index tells."""
+        if not isinstance(self._archive, ZipArchive):
+            return {}
+        return {name: self._archive.place(name) for name in names if name in self._archive}
+
+
+def pool_name(content: str) -> str:
+    """The member that holds a content, by its SHA-1 (``backup_file_manager`` in backup/util/helper)."""
+    return f"files/{content[:2]}/{content}"
 
 
 class _Records:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from repo_service.backups.archives import Archive, ZipArchive
-from repo_service.backups.contents import Contents
+from repo_service.backups.contents import Contents, pool_name
 from repo_service.backups.packing import (
     Readable,
     ZipPacker,
@@ -25,7 +25,8 @@ from repo_service.backups.packing import (
 )
 from repo_service.backups.traits import QUESTIONS
 from repo_service.domain.errors import InvalidFile, NotFound
-from repo_service.inspection.limits import KIB, MIB
+from repo_service.inspection.base import Source
+from repo_service.inspection.limits import KIB, MIB, Limits
 
 MAKER = 1
 """To be raised when the same part of the same backup would come out otherwise."""
@@ -50,12 +51,20 @@ class CutOut:
     """The bytes, read from the archive as they are taken. Raises InvalidFile, BadSeekIndex."""
 
 
-def cut_activity(archive: Archive, contents: Contents, id_: int) -> CutOut:
+@dataclass(frozen=True, slots=True)
+class UnreadZip:
+    """A zip of which the contents know where its members stand."""
+
+    source: Source
+    limits: Limits
+
+
+def cut_activity(archive: Archive | UnreadZip, contents: Contents, id_: int) -> CutOut:
     """The activity with that course module id, with the sections that it holds. Raises NotFound."""
     return _cut(archive, contents, _Selection(contents).with_activity(id_), "activity")
 
 
-def cut_section(archive: Archive, contents: Contents, id_: int) -> CutOut:
+def cut_section(archive: Archive | UnreadZip, contents: Contents, id_: int) -> CutOut:
     """The section with that id, with its activities. Raises NotFound."""
     return _cut(archive, contents, _Selection(contents).with_section(id_), "section")
 
@@ -111,7 +120,10 @@ class _Member:
 
 
 def _cut(
-    archive: Archive, contents: Contents, selection: _Selection, kind: Literal["activity", "section"]
+    unread: Archive | UnreadZip,
+    contents: Contents,
+    selection: _Selection,
+    kind: Literal["activity", "section"],
 ) -> CutOut:
     parts = selection.parts
     course = contents.course()
@@ -119,6 +131,7 @@ def _cut(
     categories = _categories(contents, parts)
     for category in categories:
         _add_files(category["files"], files, pool)
+    archive = _with_places(unread, [course, *parts, *categories])
     texts = {
         "moodle_backup.xml": _manifest(course, selection, kind),
         "files.xml": _listing("files", files.values()),
@@ -132,7 +145,7 @@ def _cut(
     made = [_text_member(name, text) for name, text in texts.items()]
     made.append(_questions_member(archive, categories))
     names = [name for part in parts for name, _ in part["members"]]
-    names += [name for content in pool if (name := f"files/{content[:2]}/{content}") in archive]
+    names += [name for content in pool if (name := pool_name(content)) in archive]
 
     def blocks() -> Iterator[bytes]:
         packer = ZipPacker()
@@ -150,6 +163,13 @@ def _cut(
         tag=marks.hexdigest()[:16],
         blocks=blocks,
     )
+
+
+def _with_places(archive: Archive | UnreadZip, holders: list[dict[str, Any]]) -> Archive:
+    if not isinstance(archive, UnreadZip):
+        return archive
+    places = {name: place for holder in holders for name, place in holder["places"].items()}
+    return ZipArchive(archive.source, archive.limits, places=places)
 
 
 def _files(parts: list[dict[str, Any]]) -> tuple[dict[str, str], list[str]]:

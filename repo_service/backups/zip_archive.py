@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from repo_service.backups.members import Blocks, Member, MemberStream, Names
 from repo_service.backups.packing import Packed
@@ -25,6 +26,9 @@ from repo_service.inspection.limits import KIB, LIMITS, Limits
 _BATCH = 500
 """Members that are looked at together, to fetch neighbours at once."""
 _BLOCK = 256 * KIB
+Place = Sequence[Any]
+"""Of a member: its name where the zip writes it otherwise, and the numbers of _RECORD. Plain JSON."""
+
 _RECORD = struct.Struct("=QQQIHHH")
 """Offset, compressed size, size, CRC, method, flags, length of the extra field."""
 
@@ -45,19 +49,38 @@ class RawMember:
 class ZipArchive:
     """See ``archives.Archive``; its members can be copied into another zip as they are."""
 
-    def __init__(self, source: Source, limits: Limits = LIMITS) -> None:
-        """Reads the directory. Raises InvalidFile."""
+    def __init__(
+        self, source: Source, limits: Limits = LIMITS, *, places: Mapping[str, Place] | None = None
+    ) -> None:
+        """Reads the directory, unless the ``places`` of all members that will be asked for are known.
+
+        Raises InvalidFile.
+        """
         self._source = source
         self._limits = limits
         self._names = Names()
         self._raw_names: dict[int, bytes] = {}
         self._records = bytearray()
-        sins = Sins()
-        for entry in read_directory(source, limits):
-            judge(entry, sins)
-            sins.raise_first()
-            self._add(entry)
+        if places is None:
+            sins = Sins()
+            for entry in read_directory(source, limits):
+                judge(entry, sins)
+                sins.raise_first()
+                self._add(entry)
+        else:
+            for name, (raw_name, *numbers) in places.items():
+                raw = name.encode() if raw_name is None else raw_name.encode("latin-1")
+                if self._names.add(name) != raw:
+                    self._raw_names[len(self._names) - 1] = raw
+                self._records += _RECORD.pack(*numbers)
         self._names.index()
+
+    def place(self, name: str) -> Place:
+        """Where a member stands, to be read without the directory later."""
+        place = self._names.place(name)
+        raw = self._raw_names.get(place)
+        numbers = _RECORD.unpack_from(self._records, place * _RECORD.size)
+        return (None if raw is None else raw.decode("latin-1"), *numbers)
 
     def _add(self, entry: Entry) -> None:
         name = plain_name(entry.name)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from repo_service.backups.archives import Archive, BadSeekIndex, open_targz, open_zip
 from repo_service.backups.contents import BadContents, Contents
+from repo_service.backups.cutting import UnreadZip
 from repo_service.domain.errors import DomainError, InvalidFile, NotIndexed
 from repo_service.domain.resources import RenditionKind
 from repo_service.inspection.archives.targz import GZIP_MAGIC
@@ -20,6 +22,9 @@ from repo_service.services.copies import Copies
 from repo_service.services.renditions import Renditions
 from repo_service.services.stores import source_of
 from storage import BlobCopies, BlobNotFound
+
+T = TypeVar("T")
+Zip = TypeVar("Zip")
 
 
 class Archives:
@@ -40,7 +45,7 @@ class Archives:
         except BadSeekIndex as error:
             raise opened.of_no_use() from error
 
-    def open(self, digest: str, *, since: datetime) -> OpenArchive:
+    def open(self, digest: str, *, since: datetime) -> OpenArchive[Archive]:
         """The archive that the blob is.
 
         ``since`` is when the version was created whose file it is: a seek index that was there before was
@@ -50,26 +55,11 @@ class Archives:
         made, also in the middle when it turns out to be of no use. Raises InvalidFile when the blob is no
         archive or cannot be indexed, and what reading the blob raises.
         """
-        with self._database.read() as session:
-            source = source_of(self._copies.of(session, digest), checked=True)
-            index = self._renditions.find(session, digest, RenditionKind.SEEK_INDEX, since=since)
-        head = source.read_at(0, max(map(len, ZIP_MAGICS)))
-        if head.startswith(ZIP_MAGICS):
-            return OpenArchive(open_zip(source, self._limits), NotIndexed)
-        if not head.startswith(GZIP_MAGIC):
-            raise InvalidFile("The file is no archive.", reason="not-an-archive")
-        if index is None:
-            raise self._renditions.lacking(digest, since=since)
-        made, copies = index
+        return self._opened(digest, since, open_zip)
 
-        def of_no_use() -> DomainError:
-            self._renditions.let_go(digest, made)
-            return self._renditions.lacking(digest, since=since)
-
-        try:
-            return OpenArchive(open_targz(source, _Index(copies), self._limits), of_no_use)
-        except BadSeekIndex as error:
-            raise of_no_use() from error
+    def open_to_cut(self, digest: str, *, since: datetime) -> OpenArchive[Archive | UnreadZip]:
+        """As ``open``, for cut-outs: a zip is not read yet."""
+        return self._opened(digest, since, UnreadZip)
 
     def open_contents(self, digest: str, *, since: datetime) -> Contents:
         """What the backup holds, as it was noted once; ``since`` as for ``open``. Raises as that."""
@@ -90,12 +80,36 @@ class Archives:
             self._renditions.let_go(digest, found[0])
         return self._renditions.lacking(digest, since=since)
 
+    def _opened(
+        self, digest: str, since: datetime, make_zip: Callable[[Source, Limits], Zip]
+    ) -> OpenArchive[Archive | Zip]:
+        with self._database.read() as session:
+            source = source_of(self._copies.of(session, digest), checked=True)
+            index = self._renditions.find(session, digest, RenditionKind.SEEK_INDEX, since=since)
+        head = source.read_at(0, max(map(len, ZIP_MAGICS)))
+        if head.startswith(ZIP_MAGICS):
+            return OpenArchive(make_zip(source, self._limits), NotIndexed)
+        if not head.startswith(GZIP_MAGIC):
+            raise InvalidFile("The file is no archive.", reason="not-an-archive")
+        if index is None:
+            raise self._renditions.lacking(digest, since=since)
+        made, copies = index
+
+        def of_no_use() -> DomainError:
+            self._renditions.let_go(digest, made)
+            return self._renditions.lacking(digest, since=since)
+
+        try:
+            return OpenArchive(open_targz(source, _Index(copies), self._limits), of_no_use)
+        except BadSeekIndex as error:
+            raise of_no_use() from error
+
 
 @dataclass(frozen=True, slots=True)
-class OpenArchive:
+class OpenArchive(Generic[T]):
     """An archive. When it raises BadSeekIndex, ``of_no_use`` forgets the index and gives the error."""
 
-    archive: Archive
+    archive: T
     of_no_use: Callable[[], DomainError]
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from repo_service.backups.archives import BadSeekIndex
@@ -76,7 +77,7 @@ class Parts:
             )
             record = next(named, None)
         member = f"files/{content[:2]}/{content}"
-        opened = self._open(whole)
+        opened = self._archives.open(whole.whole.digest, since=whole.whole.since)
         if record is None or _SHA1.fullmatch(content) is None or member not in opened.archive:
             raise NotFound("This backup has no such file.")
 
@@ -109,11 +110,8 @@ class Parts:
             whole = Whole(version.digest, version.created_at)
             return _Readable(whole, version.released_at is not None)
 
-    def _open(self, readable: _Readable) -> OpenArchive:
-        return self._archives.open(readable.whole.digest, since=readable.whole.since)
-
     def _cut(self, whole: _Readable, cut: Callable[..., CutOut], id_: int) -> Part:
-        opened = self._open(whole)
+        opened = self._archives.open_to_cut(whole.whole.digest, since=whole.whole.since)
         with self._contents.open(whole.whole) as (contents,):
             try:
                 made = cut(opened.archive, contents, id_)
@@ -138,7 +136,9 @@ class _Readable:
     public: bool
 
 
-def _from(opened: OpenArchive, blocks: Callable[[], Iterator[bytes]]) -> Callable[[int], Iterator[bytes]]:
+def _from(
+    opened: OpenArchive[Any], blocks: Callable[[], Iterator[bytes]]
+) -> Callable[[int], Iterator[bytes]]:
     """The bytes from an offset on: all are made, those before it are dropped."""
 
     def begin(offset: int) -> Iterator[bytes]:

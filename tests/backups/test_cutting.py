@@ -14,10 +14,11 @@ from lxml import etree
 
 from repo_service.backups.archives import Archive, open_targz, open_zip
 from repo_service.backups.contents import BadContents, Contents, build_contents
-from repo_service.backups.cutting import CutOut, cut_activity, cut_section
+from repo_service.backups.cutting import CutOut, UnreadZip, cut_activity, cut_section
 from repo_service.backups.seeking import build_seek_index
 from repo_service.domain.errors import NotFound
 from repo_service.domain.inspection import Activity, Section
+from repo_service.inspection.limits import LIMITS
 from repo_service.inspection.sources import FileSource
 from tests.backups.test_cleaning import content_of
 from tests.inspection.support import inspect_backup
@@ -44,7 +45,7 @@ _ACTIVITIES = {
 class Opened:
     """A backup with its contents."""
 
-    archive: Archive
+    archive: Archive | UnreadZip
     contents: Contents
 
 
@@ -54,7 +55,7 @@ def opened(path: Path, folder: Path) -> Iterator[Opened]:
     with FileSource(path) as source:
         if source.read_at(0, 2) == b"PK":
             with made_contents(open_zip(source), folder) as contents:
-                yield Opened(open_zip(source), contents)
+                yield Opened(UnreadZip(source, LIMITS), contents)
             return
         with (folder / "seek-index").open("wb") as file:
             build_seek_index(source, write_to=file)

@@ -166,12 +166,14 @@ def members(
             f"<visible>{int(spec.visible)}</visible><availability>{escape(spec.availability)}</availability>"
             f"{_tags(spec.tags)}</module>"
         )
-        made[f"{directory}/inforef.xml"] = f"{_DECLARATION}<inforef></inforef>"
+        first = len(records)
         for name, content in spec.files:
             digest = hashlib.sha1(content).hexdigest()
             pool[f"files/{digest[:2]}/{digest}"] = content
-            records.append(_file(context, f"mod_{spec.module}", name, digest, len(content)))
-            records.append(_file(context, f"mod_{spec.module}", ".", _EMPTY_SHA1, 0))
+            for file_name, sha1, size in ((name, digest, len(content)), (".", _EMPTY_SHA1, 0)):
+                record = _file(context, f"mod_{spec.module}", file_name, sha1, size)
+                records.append(record.replace("<file>", f'<file id="{len(records) + 1}">', 1))
+        made[f"{directory}/inforef.xml"] = _inforef(range(first + 1, len(records) + 1))
         if spec.holds_section is not None:
             delegated.append((spec.holds_section, cmid, instance))
 
@@ -405,6 +407,12 @@ def _file(context: int, component: str, name: str, digest: str, size: int) -> st
         filesize=size,
         mimetype=_NULL if name == "." else "text/plain",
     )
+
+
+def _inforef(files: Sequence[int]) -> str:
+    """What an activity refers to (backup_inforef_structure_step)."""
+    listed = "".join(f"<file><id>{id_}</id></file>" for id_ in files)
+    return f"{_DECLARATION}<inforef>{f'<fileref>{listed}</fileref>' if files else ''}</inforef>"
 
 
 def _tags(tags: Sequence[str]) -> str:
