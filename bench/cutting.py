@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import partial
@@ -79,6 +80,11 @@ def cutting(bench: Bench) -> Iterator[Row]:
         )
 
 
+def _make(path: Path, index: Path) -> None:
+    with FileSource(path) as source, index.open("wb") as file:
+        build_seek_index(source, write_to=file)
+
+
 def _make_contents(path: Path, index: Path, folder: Path) -> None:
     with (
         FileSource(path) as source,
@@ -135,14 +141,14 @@ def _rewrite_targz(path: Path) -> None:
 
 
 def _rewrite_zip(path: Path) -> None:
-    """Copy the packed bytes."""
-    with path.open("rb") as file, path.with_name("rewritten").open("wb") as to:
-        shutil.copyfileobj(file, to, _BLOCK)
-
-
-def _make(path: Path, index: Path) -> None:
-    with FileSource(path) as source, index.open("wb") as file:
-        build_seek_index(source, write_to=file)
+    """Inflate and deflate each member, by zlib at the level of Python's zipfile, with nothing else done."""
+    with (
+        zipfile.ZipFile(path) as archive,
+        zipfile.ZipFile(path.with_name("rewritten"), "w", zipfile.ZIP_DEFLATED) as to,
+    ):
+        for info in archive.infolist():
+            with archive.open(info) as content, to.open(info.filename, "w") as member:
+                shutil.copyfileobj(content, member, _BLOCK)
 
 
 def _inflate(path: Path) -> None:

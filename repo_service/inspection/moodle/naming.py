@@ -7,15 +7,16 @@ the texts are kept until then, compressed and up to a limit.
 from __future__ import annotations
 
 import re
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from ahocorasick_rs import BytesAhoCorasick
+from isal import isal_zlib
 
 from repo_service.inspection.limits import MIB
 
@@ -31,12 +32,18 @@ _ADDRESS = re.compile(rb"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-
 NAME, ADDRESS = "name-in-text", "address-in-text"
 
 
+class _Packer(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
 @dataclass(slots=True)
 class _Kept:
     place: str
     element: str | None
     """None: the text is the whole XML member."""
-    packer: zlib._Compress  # the stub's own name for it
+    packer: _Packer
     packed: bytearray
     size: int = 0
 
@@ -65,7 +72,8 @@ class Texts:
         finder = _Finder(names)
         found: Counter[tuple[str, str, str]] = Counter()
         for kept in self._kept:
-            text = zlib.decompressobj().decompress(bytes(kept.packed), _MAX_TEXT)
+            unpacker = isal_zlib.decompressobj(-isal_zlib.MAX_WBITS)
+            text = unpacker.decompress(bytes(kept.packed), _MAX_TEXT)
             places = sorted(finder.find(text))
             if not places:
                 continue
@@ -91,7 +99,8 @@ class Texts:
         self._kept.append(kept)
 
     def _writer(self, place: str, element: str | None) -> _Writer:
-        return _Writer(self, _Kept(place, element, zlib.compressobj(1), bytearray()))
+        packer: _Packer = isal_zlib.compressobj(0, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
+        return _Writer(self, _Kept(place, element, packer, bytearray()))
 
 
 class _Writer:
@@ -131,8 +140,9 @@ class _Finder:
 
     def find(self, text: bytes) -> Iterator[tuple[int, str]]:
         """(Where, NAME or ADDRESS). A name that is part of a longer word is none."""
-        for address in _ADDRESS.finditer(text):
-            yield address.start(), ADDRESS
+        if b"@" in text:
+            for address in _ADDRESS.finditer(text):
+                yield address.start(), ADDRESS
         if self._names is None:
             return
         for _, begin, end in self._names.find_matches_as_indexes(text):

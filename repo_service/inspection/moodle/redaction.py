@@ -387,7 +387,8 @@ class _Out:
         self._space = b""
 
     def put(self, data: bytes) -> None:
-        data = self._space + data
+        if self._space:
+            data = self._space + data
         kept = data.rstrip(_SPACE)
         if len(data) - len(kept) > _PIECE:
             kept = data
@@ -415,4 +416,5 @@ def _text(raw: bytes) -> str:
     """Plain text of an element, empty where Moodle wrote its NULL."""
     if not raw or raw == NULL:
         return ""
-    return unescape(raw.decode("utf-8", "replace"), _ENTITIES)
+    text = raw.decode("utf-8", "replace")
+    return unescape(text, _ENTITIES) if "&" in text else text
