@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import tarfile
 import unicodedata
 import zipfile
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from repo_service.backups.archives import open_zip
 from repo_service.backups.cleaning import Cleaned, clean
@@ -214,3 +216,30 @@ def _settings(found: BackupInspection) -> dict[str, str]:
     return {
         name: value for name, value in found.root_settings.items() if name not in ("filename", "anonymize")
     }
+
+
+_WITH_USERS = sorted({users for users, _ in _PAIRS if "anonymised" not in users})
+
+
+@pytest.mark.parametrize("users", _WITH_USERS)
+def test_names_that_are_left_are_reported(users: str, corpus: Path, tmp_path: Path) -> None:
+    """No name, user name or address of anybody in users.xml is left, but where the report says so."""
+    before = content_of(corpus / f"m456-{users}.mbz")
+    report = cleaned(corpus / f"m456-{users}.mbz", tmp_path / "clean.mbz")
+    after = content_of(tmp_path / "clean.mbz")
+    told = {finding.place for finding in report.left if finding.code == "name-in-text"}
+    authors = {finding.place for finding in report.left if finding.code == "file-authors"}
+    persons = etree.fromstring(before["users.xml"]).findall("user")
+    assert persons
+    for person in persons:
+        first, last, username, address = (
+            (person.findtext(tag) or "").encode() for tag in ("firstname", "lastname", "username", "email")
+        )
+        for place, data in after.items():
+            hidden = etree.fromstring(data).findtext("configdata") if place.endswith("block.xml") else None
+            content = data + base64.b64decode(hidden or "")
+            assert address not in content
+            if not username.isalpha():  # “admin” is a word of any text
+                assert username not in content
+            if b" ".join((first, last)) in content:
+                assert place in told | authors, (place, first, last)
