@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from repo_service.backups.names import survives_cleaning
 from repo_service.backups.remarks import Remark, loaded_banks
 from repo_service.backups.sites import Restorer, SiteProfile, number_of
 from repo_service.domain.inspection import BackupInspection, RoleUse
+from repo_service.inspection.moodle.names import is_restorable
 
 _FIRST_BACKUP = 2010072300
 """``$min20version`` of execute_prechecks()."""
@@ -70,7 +70,7 @@ def _wrong_names(backup: BackupInspection) -> Iterator[Remark]:
     if backup.kind != "course":
         return
     for name in dict.fromkeys((backup.fullname, backup.shortname)):
-        if not survives_cleaning(name):
+        if not is_restorable(name):
             yield Remark(
                 code="name-with-tags",
                 message=f"The course is called “{name[:80]}”: Moodle restores none with tags in its name.",

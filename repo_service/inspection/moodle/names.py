@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import re
 
-_OPENS_A_TAG = re.compile(r"<(?!\s)")
-"""What PHP's strip_tags takes for a tag, closed or not."""
-_LANGUAGES = re.compile(
-    r'(?:[^<]*<lang lang="[a-zA-Z0-9_-]+"\s*>[^<]*</lang>)+[^<]*'
-    r'|(?:[^<]*<span(?:\s+lang="[a-zA-Z0-9_-]+"|\s+class="multilang"){2}\s*>[^<]*</span>)+[^<]*'
+_TAG = r"<(?!\s)"
+"""Where PHP's strip_tags() begins to drop: at any < that no white space follows."""
+_TEXT = f"(?:(?!{_TAG}).)*"
+_LANG = r'<lang lang="[a-zA-Z0-9_-]+"\s*>'
+_SPAN = r'<span(?:\s+lang="[a-zA-Z0-9_-]+"|\s+class="multilang"){2}\s*>'
+
+_OPENS_A_TAG = re.compile(_TAG)
+_MULTILANG = tuple(
+    re.compile(f"{_TEXT}(?:{opening}{_TEXT}</{tag}>{_TEXT})+", re.DOTALL)
+    for tag, opening in (("lang", _LANG), ("span", _SPAN))
 )
-"""A name in several languages (filter_multilang), which may have these tags."""
+"""The two ways to write a name in several languages: elements side by side, whose tags stay."""
 _ELEMENT = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>|<!--.*?-->", re.DOTALL)
 
 _LEFT, _RIGHT = (
@@ -26,7 +31,7 @@ _LEFT, _RIGHT = (
 
 def is_restorable(name: str) -> bool:
     """Whether Moodle takes the name as it is."""
-    return _OPENS_A_TAG.search(name) is None or _LANGUAGES.fullmatch(name) is not None
+    return _OPENS_A_TAG.search(name) is None or any(form.fullmatch(name) for form in _MULTILANG)
 
 
 def restorable(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from repo_service.backups.names import survives_cleaning
+from repo_service.inspection.moodle.names import is_restorable, restorable
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,21 @@ from repo_service.backups.names import survives_cleaning
     ],
 )
 def test_names(name: str, survives: bool) -> None:
-    assert survives_cleaning(name) is survives
+    assert is_restorable(name) is survives
+    assert is_restorable(restorable(name))
+    if survives:
+        assert restorable(name) == name
+
+
+def test_a_repaired_name_keeps_its_words() -> None:
+    left = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
+    right = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+    assert restorable("Sea <b>life</b> & more") == "Sea life & more"
+    assert restorable("EDGE <8>") == f"EDGE {left}8{right}"
+    assert restorable("<b></b>") == "?"
 
 
 def test_long_names_take_no_time() -> None:
-    assert not survives_cleaning('<lang lang="en">x' * 20_000)
-    assert not survives_cleaning("<" * 100_000)
+    assert not is_restorable('<lang lang="en">x' * 20_000)
+    assert not is_restorable("<" * 100_000)
+    assert is_restorable(restorable("<" * 100_000))
