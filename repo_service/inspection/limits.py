@@ -34,13 +34,13 @@ class Limits:
     ratio_free: int = 256 * MIB
     """Below this many inflated bytes the ratio does not count: text compresses well."""
 
-    max_xml: int = 256 * MIB
-    """One XML member (``xml-too-large``)."""
+    max_xml: int = 1 * GIB
+    """One XML member (``xml-too-large``): logs of years, attempts of thousands."""
 
-    max_xml_total: int = 512 * MIB
-    """All XML members that are read, together (``xml-too-large``)."""
+    max_xml_total: int = 2 * GIB
+    """All XML members together (``xml-too-large``)."""
 
-    max_xml_events: int = 20_000_000
+    max_xml_events: int = 60_000_000
     """Starts, ends and pieces of text in all XML members together (``xml-too-large``): bounds the time."""
 
     max_xml_depth: int = 256

@@ -1,7 +1,7 @@
 """Inspects one file in a process of its own and prints what came of it, with the time and memory it took.
 
-Run as ``python -m tests.inspection.probe FILE``. Prints one JSON object: ``kind`` or ``reason``, ``seconds``,
-``peak`` and ``growth`` of the resident memory in MiB.
+Run as ``python -m tests.inspection.probe FILE EVENTS``, where the latter is ``Limits.max_xml_events``. Prints
+one JSON object: ``kind`` or ``reason``, ``seconds``, ``peak`` and ``growth`` of the resident memory in MiB.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import json
 import resource
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from repo_service.domain.errors import InvalidFile
-from repo_service.inspection.registry import inspect
+from repo_service.inspection.limits import LIMITS
+from repo_service.inspection.registry import inspect, parsers
 from repo_service.inspection.serialise import to_json
 from repo_service.inspection.sources import FileSource
 
@@ -24,14 +26,15 @@ def _peak() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def main(path: Path) -> None:
+def main(path: Path, events: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (1024 * 1024 * 1024, 1024 * 1024 * 1024))
     before = _peak()
     begin = time.perf_counter()
     answer: dict[str, object] = {}
     with FileSource(path) as source:
         try:
-            _, inspection = inspect(source, name=path.name)
+            limited = parsers(replace(LIMITS, max_xml_events=events))
+            _, inspection = inspect(source, name=path.name, parsers=limited)
             answer["kind"] = to_json(inspection)["kind"]
         except InvalidFile as error:
             answer["reason"] = error.reason
@@ -42,4 +45,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

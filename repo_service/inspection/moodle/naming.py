@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
@@ -32,20 +31,12 @@ _ADDRESS = re.compile(rb"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-
 NAME, ADDRESS = "name-in-text", "address-in-text"
 
 
-class _Packer(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Kept:
     place: str
     element: str | None
     """None: the text is the whole XML member."""
-    packer: _Packer
-    packed: bytearray
-    size: int = 0
+    packed: bytes
 
 
 class Texts:
@@ -73,7 +64,7 @@ class Texts:
         found: Counter[tuple[str, str, str]] = Counter()
         for kept in self._kept:
             unpacker = isal_zlib.decompressobj(-isal_zlib.MAX_WBITS)
-            text = unpacker.decompress(bytes(kept.packed), _MAX_TEXT)
+            text = unpacker.decompress(kept.packed, _MAX_TEXT)
             places = sorted(finder.find(text))
             if not places:
                 continue
@@ -83,38 +74,41 @@ class Texts:
                 found.update((code, kept.place, element) for code, element in _elements(text, places))
         return found
 
-    def take(self, kept: _Kept, data: bytes) -> None:
-        """For the writers."""
-        if self._left <= 0:
-            self.complete = False
-            return
-        packed = kept.packer.compress(data)
-        kept.packed += packed
-        kept.size += len(data)
-        self._left -= len(packed)
+    def room(self, size: int) -> bool:
+        """For the writers: whether so many packed bytes more may be kept."""
+        self._left -= size
+        self.complete = self.complete and self._left > 0
+        return self._left > 0
 
-    def finish(self, kept: _Kept) -> None:
+    def keep(self, place: str, element: str | None, packed: bytes) -> None:
         """For the writers."""
-        kept.packed += kept.packer.flush()
-        self._kept.append(kept)
+        self._kept.append(_Kept(place, element, packed))
 
     def _writer(self, place: str, element: str | None) -> _Writer:
-        packer: _Packer = isal_zlib.compressobj(0, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
-        return _Writer(self, _Kept(place, element, packer, bytearray()))
+        return _Writer(self, place, element)
 
 
 class _Writer:
-    """What one member wrote."""
+    """What one member wrote. Its packer, which is large, goes when it is closed."""
 
-    def __init__(self, texts: Texts, kept: _Kept) -> None:
+    def __init__(self, texts: Texts, place: str, element: str | None) -> None:
         self._texts = texts
-        self._kept = kept
+        self._place = place
+        self._element = element
+        self._packer = isal_zlib.compressobj(0, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
+        self._packed = bytearray()
+        self._full = False
 
     def write(self, data: bytes) -> None:
-        self._texts.take(self._kept, data)
+        if not self._full:
+            packed = self._packer.compress(data)
+            self._packed += packed
+            self._full = not self._texts.room(len(packed))
 
     def close(self) -> None:
-        self._texts.finish(self._kept)
+        rest = self._packer.flush()
+        if self._texts.room(len(rest)):
+            self._texts.keep(self._place, self._element, bytes(self._packed + rest))
 
 
 def names_of(persons: Iterable[tuple[str, str, str, str]], authors: Iterable[str]) -> set[str]:
