@@ -73,6 +73,7 @@ class PackageOut(Outgoing):
 class LicensedFileOut(Outgoing):
     """One file of a backup, and whose it is."""
 
+    sha1: str = Field(description="Of its content: with the name it is the address of the file.")
     name: str
     path: str = Field(description="The folder within its area.")
     size: int

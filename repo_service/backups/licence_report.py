@@ -41,9 +41,10 @@ class Place:
 class FileRow:
     """One file. ``package`` is what an H5P package says of itself; ``licence`` is its own, if it says one.
 
-    ``author`` and ``source`` are those that Moodle keeps, or else the package's.
+    ``author`` and ``source`` are those that Moodle keeps, or else the package's; ``sha1`` is of its content.
     """
 
+    sha1: str
     name: str
     path: str
     size: int
@@ -161,6 +162,7 @@ def _row(
     said = None if package is None else package.licence
     author, source = clean_line(file["author"]), clean_line(file["source"])
     return FileRow(
+        sha1=clean_line(file["content"]),
         name=clean_line(file["name"]),
         path=clean_line(file["filepath"]),
         size=file["size"],

@@ -70,6 +70,18 @@ def test_licences_are_told_and_conflicts_with_their_places(any_service: Service,
     assert (told["files_count"], told["packages_count"], told["next_cursor"]) == (4, 1, None)
 
 
+def test_a_file_that_licences_list_can_be_downloaded_by_what_they_say(
+    service: Service, tmp_path: Path
+) -> None:
+    teacher = service.member()
+    resource = share(teacher, _licensed(tmp_path), file_name="eco.mbz")
+    service.work()
+    for file in json_of(teacher.get(_url(resource, "licences")))["files"]:
+        got = teacher.get(_url(resource, f"files/{file['sha1']}/{file['name']}"))
+        assert (got.status_code, len(got.data)) == (200, file["size"])
+        assert hashlib.sha1(got.data).hexdigest() == file["sha1"]
+
+
 def test_files_come_in_pages(service: Service, tmp_path: Path) -> None:
     teacher = service.member()
     resource = share(teacher, _licensed(tmp_path), file_name="eco.mbz")
