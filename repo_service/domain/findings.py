@@ -46,20 +46,23 @@ class Subject(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One code: its class, whom it is about, its words."""
+    """One code: its class, whom it is about, its words; ``none`` are those where a backup only claims it."""
 
     finding_class: FindingClass
     subject: Subject
     one: str
     many: str
+    none: str = ""
 
     def words(self, count: int) -> str:
         """``12 submissions of learners``."""
+        if not count and self.none:
+            return self.none
         return f"1 {self.one}" if count == 1 else f"{count:,} {self.many}"
 
 
-def _learners(one: str, many: str) -> Kind:
-    return Kind(FindingClass.BLOCKING, Subject.LEARNERS, one, many)
+def _learners(one: str, many: str, none: str = "") -> Kind:
+    return Kind(FindingClass.BLOCKING, Subject.LEARNERS, one, many, none)
 
 
 def _secret(one: str, many: str) -> Kind:
@@ -75,7 +78,7 @@ def _number(one: str, many: str) -> Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "users": _learners("user account", "user accounts"),
+    "users": _learners("user account", "user accounts", "a mark that it was made with user data"),
     "enrolments": _learners("enrolment of a user", "enrolments of users"),
     "role-assignments": _learners("role given to a user", "roles given to users"),
     "group-members": _learners("member of a group", "members of groups"),

@@ -12,7 +12,7 @@ from repo_service.domain.resources import JobKind
 from repo_service.models import Job
 from tests.backups.test_cleaning import content_of
 from tests.contract.support import path_of, problem_of, share
-from tests.support.backups import Container, moodle1_backup, write_zip
+from tests.support.backups import Container, backup, moodle1_backup, write_zip
 from tests.support.private import LEARNERS, SECRETS, private_backup, private_members
 from tests.support.service import MakeService, Service, json_of
 
@@ -103,6 +103,28 @@ def test_a_clean_copy_is_released_when_that_was_asked(service: Service, tmp_path
     service.work()
     shown = json_of(service.client().get(f"/api/v1/resources/{resource['id']}"))
     assert [version["number"] for version in shown["versions"]] == [2]
+
+
+def test_a_backup_that_only_says_it_has_users_is_refused_in_words_and_cleaned(
+    service: Service, tmp_path: Path
+) -> None:
+    teacher = service.member()
+    content = content_of(backup(tmp_path / "plain.mbz"))
+    manifest = content["moodle_backup.xml"]
+    claiming = manifest.replace(b"<name>users</name><value>0<", b"<name>users</name><value>1<")
+    assert claiming != manifest
+    write_zip(tmp_path / "claims.mbz", {**content, "moodle_backup.xml": claiming})
+    source = (tmp_path / "claims.mbz").read_bytes()
+    resource = share(teacher, source, licence="CC-BY-4.0", file_name="eco.mbz")
+    service.work()
+    url = f"/api/v1/resources/{resource['id']}"
+    problem = problem_of(teacher.post(f"{url}/versions/1/release"), "blocking-findings")
+    assert problem["detail"] == (
+        "This file cannot be released: it holds a mark that it was made with user data."
+    )
+    json_of(teacher.post(_clean(resource), json={"release": True}), 202)
+    service.work()
+    assert [version["number"] for version in json_of(service.client().get(url))["versions"]] == [2]
 
 
 def test_the_job_done_twice_makes_one_version(service: Service, tmp_path: Path) -> None:
