@@ -93,7 +93,7 @@ class _Selection:
     def _add_activity(self, id_: int) -> dict[str, Any]:
         part = self.activities.get(id_) or self._contents.activity(id_)
         if part is None:
-            raise NotFound("This backup has no such activity.")
+            raise NotFound(f"This backup has no activity {id_}: the outline of its inspection has their ids.")
         if id_ not in self.activities:
             self.activities[id_] = part
             for section in part["sections"]:
@@ -103,7 +103,7 @@ class _Selection:
     def _add_section(self, id_: int) -> dict[str, Any]:
         part = self.sections.get(id_) or self._contents.section(id_)
         if part is None:
-            raise NotFound("This backup has no such section.")
+            raise NotFound(f"This backup has no section {id_}: the outline of its inspection has their ids.")
         if id_ not in self.sections:
             self.sections[id_] = part
             for activity in part["activities"]:

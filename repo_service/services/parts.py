@@ -79,7 +79,7 @@ class Parts:
         member = f"files/{content[:2]}/{content}"
         opened = self._archives.open(whole.whole.digest, since=whole.whole.since)
         if record is None or _SHA1.fullmatch(content) is None or member not in opened.archive:
-            raise NotFound("This backup has no such file.")
+            raise NotFound("This backup has no such file: its licences list the SHA-1 and the name of each.")
 
         def blocks() -> Iterator[bytes]:
             with opened.archive.open(member) as stream:

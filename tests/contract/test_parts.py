@@ -110,6 +110,24 @@ def test_what_is_not_there_is_not_found(service: Service, package: bytes) -> Non
     problem_of(public.get(_path(resource, "activities/100.mbz", 7)), "not-found")
 
 
+@pytest.mark.parametrize(
+    ("what", "detail"),
+    [
+        ("activities/9.mbz", "This backup has no activity 9: the outline of its inspection has their ids."),
+        ("sections/9.mbz", "This backup has no section 9: the outline of its inspection has their ids."),
+        (
+            f"files/{_HASH}/other.txt",
+            "This backup has no such file: its licences list the SHA-1 and the name of each.",
+        ),
+    ],
+)
+def test_who_asks_for_what_is_not_there_is_told_where_to_look(
+    what: str, detail: str, service: Service, package: bytes
+) -> None:
+    resource = publish(service, service.member(), package, file_name="eco.mbz")
+    assert problem_of(service.client().get(_path(resource, what)), "not-found")["detail"] == detail
+
+
 def test_what_holds_learners_or_keys_is_not_cut_up(service: Service, tmp_path: Path) -> None:
     teacher = service.member()
     for users in (True, False):
