@@ -424,7 +424,7 @@ class NotIndexed(DomainError):
 
     def __init__(
         self,
-        detail: str = "This large backup is being made ready for that: try again in a minute.",
+        detail: str = "This backup is being made ready for that: try again in a minute.",
         *,
         retry_after: int = 30,
     ) -> None:

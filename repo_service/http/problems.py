@@ -116,6 +116,9 @@ CATALOGUE: Mapping[str, Kind] = {
     "internal": Kind(500, "Internal error", "Try again; if it stays, tell the operators the request id."),
 }
 
+# The service is at work on what was asked for: nothing that operators have to look into.
+_AT_WORK = frozenset({"not-fetched", "not-indexed"})
+
 _CODE_OF_STATUS = {
     400: "malformed-request",
     401: "unauthorised",
@@ -211,7 +214,7 @@ class _Answer:
             return error.get_response(request.environ)  # abort(Response(…)): already answered
         cause = _cause(error)
         problem = self._problem(cause)
-        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and cause.code not in _AT_WORK:
             log.error("request failed", code=cause.code, exc_info=error)
         response = self._page(problem) or Response(
             problem.model_dump_json(exclude_none=True), mimetype=MEDIA_TYPE

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from flask import Flask
 
+from repo_service.domain.errors import DomainError, NotFetched, NotIndexed
 from repo_service.http import logging as http_logging
 from repo_service.http import observation, problems, request_ids
 
@@ -43,7 +44,20 @@ def app() -> Flask:
         logging.getLogger("some.library").warning("about to %s", "fail")
         raise RuntimeError("line one\nline two")
 
+    @app.get("/wait/<int:number>")
+    def wait(number: int) -> str:
+        reasons: list[DomainError] = [NotIndexed(), NotFetched(home=None)]
+        raise reasons[number]
+
     return app
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_passes_by_itself_is_no_fault(number: int, out: io.StringIO, app: Flask) -> None:
+    http_logging.configure(level="INFO", style="json", stream=out)
+    assert app.test_client().get(f"/wait/{number}").status_code == 503
+    (line,) = lines(out)
+    assert (line["event"], line["level"], line["status"]) == ("request", "info", 503)
 
 
 def test_one_line_a_request(out: io.StringIO, app: Flask) -> None:
