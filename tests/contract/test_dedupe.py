@@ -61,9 +61,9 @@ def test_the_second_learns_nothing(any_service: Service, tmp_path: Path) -> None
     problem_of(second.post(f"{url}/release"), "not-inspected")
 
     any_service.work()
-    # The file, and its seek index.
-    assert len(published(any_service.settings)) == 2
-    assert count(any_service.services, "blobs") == 2
+    # The file, its seek index, and what it contains.
+    assert len(published(any_service.settings)) == 3
+    assert count(any_service.services, "blobs") == 3
     ends = [
         json_of(client.get(path_of(made["api_url"])))
         for client, made in ((first, shared), (second, resource))

@@ -156,8 +156,9 @@ def test_the_whole_way(service: Service, teacher: FlaskClient, tmp_path: Path) -
     assert httpx.get(link.headers["Location"]).content == data
     assert look(teacher, upload)["state"] == "used"
     assert _used(teacher) == len(data)
-    seek_index, whole = sorted(size for _, size in published(service.settings))
-    assert seek_index < whole == len(data)
+    sizes = [size for _, size in published(service.settings)]
+    assert sizes.count(len(data)) == 1
+    assert len(sizes) == 3, "the file, its seek index, and what it contains"
     assert store_of(service.settings).sweep_staged(older_than=timedelta(0)) == 0
 
 
