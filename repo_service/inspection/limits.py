@@ -44,6 +44,9 @@ class Limits:
     """Starts, ends and pieces of text in all XML members together (``xml-too-large``): bounds the time."""
 
     max_xml_depth: int = 256
+
+    max_xml_name: int = 255
+    """Characters of the name of an element. Paths are made of them."""
     """Nesting of elements (``xml-too-deep``)."""
 
     max_xml_token: int = 256 * KIB

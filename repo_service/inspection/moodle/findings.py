@@ -15,6 +15,7 @@ from repo_service.inspection.moodle.people import (
     EVERYWHERE,
     UNKNOWN_PERSON,
     USER_IDS,
+    filled_by,
     left_out,
     rules_of,
     unknown_plugin,
@@ -25,6 +26,8 @@ from repo_service.inspection.xml import XmlAllowance
 _FILES = "files.xml"
 _AUTHOR = "files/file/author"
 _AUTHORS_NAMED = 12
+_MAX_PATH = 1000
+"""Characters of a path that are kept."""
 
 
 class PersonScan:
@@ -39,7 +42,8 @@ class PersonScan:
         self._texts = Texts()
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._member = ""
-        self._plugins: dict[str, str] = {}
+        self._plugins: set[tuple[str, str]] = set()
+        """(member, plugin) of what nobody can judge."""
         self._judges = judges or PersonJudges(limits)
         self._judges.look_into = self._look_into_block
 
@@ -51,7 +55,7 @@ class PersonScan:
     def sink(self, member: str, write: Callable[[bytes], object] = lambda data: None) -> Sink:
         """Takes one XML member of the backup; ``write`` gets what stays of it."""
         if (plugin := unknown_plugin(member)) is not None:
-            self._plugins[member] = plugin
+            self._add_plugin(member, plugin)
         self._member = member
         if left_out(member):
             return self._redactor(member, write=lambda data: None, anywhere=False)
@@ -72,7 +76,7 @@ class PersonScan:
         counts.update(
             {key: count for key, count in self._texts.search(names).items() if key[1:] != (_FILES, _AUTHOR)}
         )
-        for member, plugin in self._plugins.items():
+        for member, plugin in self._plugins:
             counts["unknown-plugin" if with_users else "plugin-data", member, plugin] += 1
         if with_users:
             for component in sorted(self._judges.unknown_areas):
@@ -85,10 +89,14 @@ class PersonScan:
 
     def _redactor(self, member: str, *, write: Callable[[bytes], object], anywhere: bool) -> Redactor:
         def found(code: str, path: str) -> None:
-            key = code, member, path
+            key = code, member, path[:_MAX_PATH]
             if key not in self._counts and len(self._counts) >= self._limits.max_distinct:
                 raise InvalidFile("The backup holds too many different things.", reason="too-many-values")
             self._counts[key] += 1
+
+        def filled(tag: str) -> None:
+            if anywhere and (plugin := filled_by(tag)) is not None:
+                self._add_plugin(member, plugin)
 
         return Redactor(
             rules_of(member),
@@ -98,7 +106,13 @@ class PersonScan:
             found=found,
             everywhere=EVERYWHERE if anywhere else {},
             judges=self._judges.table(),
+            plugin=filled,
         )
+
+    def _add_plugin(self, member: str, plugin: str) -> None:
+        self._plugins.add((member, plugin[:100]))
+        if len(self._plugins) > self._limits.max_distinct:
+            raise InvalidFile("The backup names too many plugins.", reason="too-many-values")
 
     def _look_into_block(self, data: bytes) -> None:
         self._texts.encoded(self._member, "block/configdata", data)

@@ -17,6 +17,8 @@ from repo_service.inspection.moodle.redaction import KEEP, NULL, Judge, Judgemen
 
 LEARNER_FILES = "learner-files"
 
+_MAX_NAMES = 2_000_000
+"""Characters of users' names that are remembered: what looks for them takes many times as much memory."""
 _DIRECTORY = "."
 """The file name of a folder in files.xml."""
 _DISABLED = b"1"
@@ -74,6 +76,7 @@ class PersonJudges:
         self.examples: set[str] = set()
         """Ids of teachers' examples in workshops and of the assessments of them."""
         self._workshop_files: Counter[str] = Counter()
+        self._names_left = _MAX_NAMES
 
     def table(self) -> Mapping[str, Judge]:
         """By the names that the rules use."""
@@ -92,9 +95,11 @@ class PersonJudges:
 
     def user(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:
         """A user goes; the name is remembered, to be looked for elsewhere."""
-        if len(self.persons) < self._limits.max_distinct:
+        if len(self.persons) < self._limits.max_distinct and self._names_left > 0:
             names = (fields.get(name, "") for name in ("firstname", "lastname", "username", "email"))
-            self.persons.add(tuple(name.strip()[:200] for name in names))  # type: ignore[arg-type]
+            first, last, username, address = (name.strip()[:200] for name in names)
+            self.persons.add((first, last, username, address))
+            self._names_left -= len(first) + len(last) + len(username) + len(address)
         return Judgement(keep=False, found=(("users", ""),))
 
     def example(self, attributes: Mapping[str, str], fields: Mapping[str, str]) -> Judgement:

@@ -15,6 +15,7 @@ from functools import cache
 from xml.sax.saxutils import escape
 
 from repo_service.inspection.moodle.names import is_restorable, restorable
+from repo_service.inspection.moodle.plugins import is_core
 from repo_service.inspection.moodle.redaction import NO_RULES, Blank, Drop, Node, Row, Rule, rule_tree
 
 UNKNOWN_PERSON = "unknown-person"
@@ -328,11 +329,24 @@ _KNOWN_FILES = {
 """What Moodle writes, by the folder it stands in (``backup_*_task.class.php`` in backup/moodle2)."""
 
 
+_HARMLESS_PLUGINS = frozenset({"qtype", "gradingform"})
+"""Types of plugins whose elements describe a question or a form. What learners make of it is taken out as a
+whole."""
+_JUDGED_PLUGINS = frozenset(
+    {
+        *("bbbext_simple", "logstore_database", "logstore_legacy", "logstore_standard"),
+        *("ltiservice_gradebookservices", "qbank_comment", "qbank_customfields", "quizaccess_seb"),
+        "workshopeval_best",
+    }
+)
+"""Moodle's own, of types that no backup names otherwise."""
+
+
 def rules_of(member: str) -> Node:
     """The rules for one XML member of a backup, by its name in the archive."""
-    directory, _, file = member.rpartition("/")
-    module = module_of(directory)
-    if module is not None and file == f"{module}.xml":
+    # The directory does not tell what is in it: which module reads it, the manifest says.
+    file = member.rpartition("/")[2]
+    if (module := file.removesuffix(".xml")) in _MODULES:
         return _rules_of_module(module)
     return _rules_of_file(file)
 
@@ -362,6 +376,19 @@ def unknown_plugin(member: str) -> str | None:
     if place == "blocks":
         return f"block_{directory.rpartition('/')[2].rpartition('_')[0]}"
     return file.removesuffix(".xml")
+
+
+def filled_by(tag: str) -> str | None:
+    """The plugin that fills an element of that name, when nobody here knows whether with data of persons.
+
+    ``plugin_local_notes_course`` is the element of ``local_notes`` in the course.
+    """
+    kind, _, rest = tag.partition("plugin_")[2].partition("_")
+    name = rest.rpartition("_")[0]
+    component = f"{kind}_{name}"
+    if not name or kind in _HARMLESS_PLUGINS or component in _JUDGED_PLUGINS or is_core(component):
+        return None
+    return component
 
 
 def module_of(directory: str) -> str | None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from xml.parsers import expat
-from xml.sax.saxutils import unescape
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.limits import KIB
@@ -25,10 +24,12 @@ ANY = "*"
 """In a path of rules: an element of whatever name."""
 
 _SPACE = b" \t\r\n"
-_TAG = re.compile(rb"</?[^\s/>]+(?:\s+[^\s=>]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*/?>")
+TAG = re.compile(rb"</?[^\s/>]+(?:\s+[^\s=>]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*/?>")
 _PIECE = 64 * KIB
 _MAX_ROW = 4 * 1024 * KIB
-_ENTITIES = {"&quot;": '"', "&apos;": "'", "&#13;": "\r", "&#10;": "\n", "&#9;": "\t"}
+_WRAPPERS = ("plugin_", "subplugin_")
+"""How elements are called in which a plugin writes what it likes (``get_recommended_name``, backup_plugin and
+backup_subplugin in backup/moodle2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,11 @@ class Redactor:
 
     ``write`` gets the bytes that stay, ``found(code, path)`` is told of each thing that a rule took out or
     blanked. ``everywhere`` are rules for elements by their name alone, where no path names them. ``judges``
-    are asked by the rules of rows.
+    are asked by the rules of rows. ``plugin`` is told the tag of each element that a plugin fills.
+
+    Moodle takes an attribute for a field that is not there, and of a field that is there twice the last that
+    is not empty (``simplified_parser_processor``, ``progressive_parser``). It writes neither, and where a
+    rule names the field, neither is taken.
     """
 
     def __init__(
@@ -123,6 +128,7 @@ class Redactor:
         found: Callable[[str, str], object],
         everywhere: Mapping[str, Blank] | None = None,
         judges: Mapping[str, Judge] | None = None,
+        plugin: Callable[[str], object] = lambda tag: None,
     ) -> None:
         self._place = place
         self._allowance = allowance
@@ -130,6 +136,8 @@ class Redactor:
         self._found = found
         self._everywhere = everywhere or {}
         self._judges = judges or {}
+        self._plugin = plugin
+        self._wrapper_at = 0  # depth of the element that a plugin fills and that has nothing in it so far
         self._outs = [_Out(write)]
         self._nodes: list[Node | None] = [rules]
         self._tags: list[str] = []
@@ -145,6 +153,7 @@ class Redactor:
         self._events = 0
         self._size = 0
         self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._doctype
@@ -195,12 +204,20 @@ class Redactor:
         self._tags.append(tag)
         if len(self._tags) > self._limits.max_xml_depth:
             raise self._refuse("is nested too deeply", "xml-too-deep")
+        if len(tag) > self._limits.max_xml_name:
+            raise self._refuse("has an element with a very long name", "xml-token-too-long")
         parent = self._nodes[-1]
         node = None if parent is None else parent.child(tag)
         self._nodes.append(node)
-        if self._skipped_at or self._leaf is not None:
+        if self._skipped_at:
             return
+        if self._leaf is not None:
+            self._nest(self._leaf)
+            return
+        self._note_plugin(tag)
         rule: Rule | None = None if node is None else node.rule
+        if attributes and not isinstance(rule, Drop):
+            self._check_attributes(attributes, node)
         row = self._rows[-1] if self._rows and self._rows[-1].depth == len(self._tags) - 1 else None
         if row is not None and tag in row.fields:
             self._begin_leaf(at, None, row)
@@ -237,18 +254,47 @@ class Redactor:
         self._outs[-1].forget_space()
         self._skipped_at = len(self._tags)
 
+    def _nest(self, leaf: _Leaf) -> None:
+        if leaf.row is not None:
+            raise self._refuse(f"has elements within <{leaf.tag}>", "bad-xml")
+        leaf.nested = True
+
+    def _note_plugin(self, tag: str) -> None:
+        """Tell of the element that a plugin fills when the first thing in it begins."""
+        if self._wrapper_at and self._wrapper_at == len(self._tags) - 1:
+            self._plugin(self._tags[-2])
+        self._wrapper_at = len(self._tags) if tag.startswith(_WRAPPERS) else 0
+
+    def _check_attributes(self, attributes: Mapping[str, str], node: Node | None) -> None:
+        for name, text in attributes.items():
+            if node is not None and (
+                (isinstance(node.rule, Row) and name in node.rule.fields)
+                or (name in node.children and isinstance(node.children[name].rule, Blank))
+            ):
+                raise self._refuse(f"has {name} in the tag of <{self._tags[-1]}>", "bad-xml")
+            rule = self._everywhere.get(name)
+            if rule is not None and text and (rule.only is None or rule.only(text)):
+                self._tell(rule.code, f"@{name}")
+
     def _begin_leaf(self, at: int, rule: Blank | None, row: _Row | None) -> None:
         self._settle(self._after_tag(at))
-        self._leaf = _Leaf(len(self._tags), self._tags[-1], rule, row, bytearray())
+        tag = self._tags[-1]
+        if row is not None and tag in row.spans:
+            raise self._refuse(f"has a record with <{tag}> twice", "bad-xml")
+        self._leaf = _Leaf(len(self._tags), tag, rule, row)
+        self._parser.CharacterDataHandler = self._leaf.texts.append
 
     def _end_leaf(self, at: int, leaf: _Leaf) -> None:
         self._settle(at)
         self._leaf = None
+        self._parser.CharacterDataHandler = None
         raw = bytes(leaf.raw)
-        text = _text(raw)
+        text = leaf.text
         blank = leaf.rule
         # What is too long to be kept whole is more than nothing, and nobody can say what is in the rest.
-        if blank is not None and (leaf.cut or (text and (blank.only is None or blank.only(text)))):
+        if blank is not None and (
+            leaf.cut or leaf.nested or (text and (blank.only is None or blank.only(text)))
+        ):
             self._tell(blank.code)
             raw = blank.value if blank.renew is None else blank.renew(text)
         elif leaf.cut:
@@ -316,7 +362,7 @@ class Redactor:
 
     def _after_tag(self, at: int) -> int:
         """Where the tag that begins there ends."""
-        tag = _TAG.match(self._buffer, at - self._base)
+        tag = TAG.match(self._buffer, at - self._base)
         if tag is None:  # what expat took for a tag is one
             raise self._refuse("has a tag that cannot be read", "bad-xml")
         return self._base + tag.end()
@@ -352,12 +398,23 @@ class _Leaf:
     tag: str
     rule: Blank | None
     row: _Row | None
-    raw: bytearray
+    raw: bytearray = field(default_factory=bytearray)
+    texts: list[str] = field(default_factory=list)
+    """What the bytes say, as any parser of XML reads it: without comments, references replaced."""
     cut: bool = False
+    nested: bool = False
+    """Whether it holds elements, which a text has not."""
+
+    @property
+    def text(self) -> str:
+        """Plain text, empty where Moodle wrote its NULL."""
+        text = "".join(self.texts)
+        return "" if text == NULL.decode() else text
 
     def add(self, data: bytes, limit: int) -> None:
         if len(self.raw) + len(data) > limit:
             self.cut = True
+            self.texts.clear()
         else:
             self.raw += data
 
@@ -410,11 +467,3 @@ class _Out:
             self._write(self._space)
             self._written += len(self._space)
             self._space = b""
-
-
-def _text(raw: bytes) -> str:
-    """Plain text of an element, empty where Moodle wrote its NULL."""
-    if not raw or raw == NULL:
-        return ""
-    text = raw.decode("utf-8", "replace")
-    return unescape(text, _ENTITIES) if "&" in text else text
