@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 import unicodedata
 from typing import Protocol, cast
 
@@ -11,6 +12,7 @@ from isal import igzip_lib
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import NotThisFormat
 
+_DROPPED = re.compile(r"[^ -~]|[&<>\"`|':]")
 ISAL_ERROR = cast("type[Exception]", igzip_lib.error)  # its stub says that the class is an instance
 
 
@@ -85,6 +87,21 @@ def plain_name(name: str) -> str:
     while name.startswith("./"):
         name = name[2:].lstrip("/")
     return name
+
+
+def unpacked_name(name: str) -> str:
+    """The file that Moodle makes of a member, as far as it could be one of a backup, whose names are plain.
+
+    It drops what it finds suspicious in a name (PARAM_PATH of ``clean_param``), and the system that it runs
+    on may not tell capital letters, or names that end with dots and spaces.
+    """
+    parts = _DROPPED.sub("", name.replace("\\", "/")).lower().split("/")
+    return "/".join(part for part in (part.rstrip(" .") for part in parts) if part)
+
+
+def is_misread(name: str, taken_for: str) -> bool:
+    """Whether Moodle takes a member for a file with XML that ``taken_for``, its name here, is not."""
+    return unpacked_name(name).endswith(".xml") and unpacked_name(name) != plain_name(taken_for)
 
 
 class Sins:

@@ -4,6 +4,9 @@ A raw walk over ISA-L's inflate: member data that nobody wants is never copied, 
 more than inflating. The gzip part is RFC 1952 (several members may follow each other); the tar part is POSIX
 ustar with pax headers and GNU long names. Python's tarfile is not used: it keeps every header it saw, reads
 pax headers of any size into memory and follows what they say.
+
+Moodle knows neither pax headers nor GNU names (``tgz_extractor``, lib/filestorage): where they would make it
+see other files than are seen here, the archive is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from repo_service.inspection.archives.base import (
     Visitor,
     Want,
     invalid_member,
+    is_misread,
     member_name,
     name_sin,
     plain_name,
@@ -34,7 +38,7 @@ _READ = 256 * KIB
 _INFLATE = 256 * KIB
 _ZERO = bytes(BLOCK)
 
-_FILE_TYPES = frozenset(b"0\x007")
+_FILE_TYPES = frozenset(b"0\x00")
 _DIRECTORY = ord("5")
 _GNU_LONG_NAME, _GNU_LONG_LINK = ord("L"), ord("K")
 _PAX, _PAX_GLOBAL = ord("x"), ord("g")
@@ -104,6 +108,8 @@ class TarMember:
     offset: int
     header: bytes
     trusted: bool = True
+    misread: bool = False
+    """Whether Moodle would take it for another file, or for more or less of it."""
 
     @property
     def padded(self) -> int:
@@ -138,6 +144,8 @@ def _check(member: TarMember, sins: Sins) -> None:
         sin = invalid_member(member.name, what, reason)
     elif member.kind != _DIRECTORY and member.kind not in _FILE_TYPES:
         sin = invalid_member(member.name, "is of an unknown type", "unknown-member-type")
+    elif member.misread:
+        sin = invalid_member(member.name, "is another one to Moodle", "misleading-name")
     if sin is not None:
         sins.add(sin)
         member.trusted = False
@@ -148,6 +156,7 @@ def _members(inflated: Inflated, limits: Limits) -> Iterator[TarMember]:
     long_name: bytes | None = None
     pax_size: int | None = None
     first = True
+    misread = False
     extensions = 0
     while header := inflated.block():
         if len(header) < BLOCK:
@@ -162,6 +171,7 @@ def _members(inflated: Inflated, limits: Limits) -> Iterator[TarMember]:
             if extensions > limits.max_members:
                 raise InvalidFile("The archive has too many extended headers.", reason="too-many-entries")
             data = inflated.small(size, limits)
+            misread = misread or _is_misread_extension(kind, size, header)
             if kind == _GNU_LONG_NAME:
                 long_name = data.rstrip(b"\0")
             elif kind == _PAX:
@@ -174,6 +184,8 @@ def _members(inflated: Inflated, limits: Limits) -> Iterator[TarMember]:
         member = TarMember(
             member_name(raw), size if pax_size is None else pax_size, kind, inflated.offset, header
         )
+        member.misread = misread or _is_misread(member)
+        misread = False
         if len(raw) > limits.max_name:
             raise InvalidFile(
                 "A member has a very long name.", reason="name-too-long", place=member.name[:200]
@@ -184,6 +196,18 @@ def _members(inflated: Inflated, limits: Limits) -> Iterator[TarMember]:
         if kind in (ord("1"), ord("2"), ord("3"), ord("4"), ord("6")):
             member.size = 0
         yield member
+
+
+def _is_misread(member: TarMember) -> bool:
+    return member.kind in _FILE_TYPES and (
+        member.size != _plain_size(member.header) or is_misread(_plain_name(member.header), member.name)
+    )
+
+
+def _is_misread_extension(kind: int, size: int, header: bytes) -> bool:
+    """To Moodle it is a file. What is in a pax header is no XML; in a GNU name may be anything."""
+    long_name = kind in (_GNU_LONG_NAME, _GNU_LONG_LINK)
+    return size != _plain_size(header) or (long_name and is_misread(_plain_name(header), ""))
 
 
 def _header(header: bytes, *, first: bool) -> tuple[int, int, bytes]:
@@ -205,6 +229,16 @@ def _header(header: bytes, *, first: bool) -> tuple[int, int, bytes]:
         if prefix:
             name = prefix + b"/" + name
     return header[156], size, name
+
+
+def _plain_name(header: bytes) -> str:
+    """The member's name as Moodle reads it: as in a ustar, whatever it is."""
+    return member_name(header[345:500].rstrip(b"\0") + b"/" + header[:100].rstrip(b"\0"))
+
+
+def _plain_size(header: bytes) -> int:
+    """Its size as Moodle reads it: eleven octal digits, what else there is passed over (PHP's octdec)."""
+    return int(bytes(byte for byte in header[124:135] if byte in b"01234567") or b"0", 8)
 
 
 def _number(field: bytes) -> int:

@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repo_service.domain.errors import InvalidFile
-from repo_service.inspection.archives.base import Sins, Want, invalid_member, member_name, name_sin
+from repo_service.inspection.archives.base import (
+    Sins,
+    Want,
+    invalid_member,
+    is_misread,
+    member_name,
+    name_sin,
+)
 from repo_service.inspection.base import Source
 from repo_service.inspection.limits import KIB, Limits
 
@@ -26,6 +33,7 @@ LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")  # 4.3.7
 STORED, DEFLATED = 0, 8
 ENCRYPTED, _STRONGLY_ENCRYPTED, _UTF8, _MASKED = 0x1, 0x40, 0x800, 0x2000  # 4.4.4
 _ZIP64_EXTRA = 0x0001  # 4.5.3
+_NAME_EXTRA = 0x7075  # 4.6.9
 _UNIX_LINK, _UNIX_KIND = 0o120000, 0o170000
 
 _BLOCK = 256 * KIB
@@ -66,6 +74,8 @@ class Entry:
     offset: int
     attributes: int
     extra_length: int
+    other_name: str = ""
+    """The one in the extra field, which some readers go by (libzip, and with it Moodle)."""
     want: Want = Want.NOTHING
 
     @property
@@ -85,6 +95,11 @@ def judge(entry: Entry, sins: Sins) -> bool:
         return False
     if (entry.attributes >> 16) & _UNIX_KIND == _UNIX_LINK:
         sins.add(invalid_member(entry.name, "is a symbolic link", "symbolic-link"))
+        return False
+    # Where neither is plain, they are one name in two encodings.
+    comparable = entry.name.isascii() or entry.other_name.isascii()
+    if entry.other_name and comparable and is_misread(entry.other_name, entry.name):
+        sins.add(invalid_member(entry.name, "has two names", "misleading-name"))
         return False
     if entry.flags & (ENCRYPTED | _STRONGLY_ENCRYPTED | _MASKED):
         sins.add(invalid_member(entry.name, "is encrypted", "encrypted"))
@@ -184,15 +199,16 @@ def _entries(source: Source, directory: _Directory, limits: Limits) -> Iterator[
                 need(_CENTRAL.size + name_length + extra_length + comment_length)
             at += _CENTRAL.size
             raw_name = buffer[at : at + name_length]
+            extra = buffer[at + name_length : at + name_length + extra_length]
             if 0xFFFFFFFF in (size, compressed, offset) or disk == 0xFFFF:
-                extra = buffer[at + name_length : at + name_length + extra_length]
                 size, compressed, offset = _zip64_values(extra, size, compressed, offset)
             at += name_length + extra_length + comment_length
             encoding = "utf-8" if flags & _UTF8 or raw_name.isascii() else "cp437"
             name = member_name(raw_name, encoding=encoding)
             entry = Entry(
-                name, raw_name, flags, method, crc, compressed, size, offset, attributes, extra_length
-            )
+                name, raw_name, flags, method, crc, compressed, size, offset, attributes, extra_length,
+                _other_name(extra) if extra else "",
+            )  # fmt: skip
             if entry.least_end > directory.offset:
                 raise invalid_member(name, "does not fit into the zip", "bad-zip-directory")
             yield entry
@@ -219,6 +235,17 @@ def _zip64_values(extra: bytes, size: int, compressed: int, offset: int) -> tupl
             break
         at += length
     return size, compressed, offset
+
+
+def _other_name(extra: bytes) -> str:
+    """What the Info-ZIP Unicode Path Extra Field says; it begins with its version and a checksum."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, at)
+        if kind == _NAME_EXTRA:
+            return member_name(extra[at + 9 : at + 4 + length])
+        at += 4 + length
+    return ""
 
 
 class _Extents:

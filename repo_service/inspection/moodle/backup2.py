@@ -14,7 +14,7 @@ from typing import Literal
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.findings import Finding, FindingClass
 from repo_service.domain.inspection import BackupInspection, InspectionWarning, PluginUse
-from repo_service.inspection.archives.base import Sink, Want
+from repo_service.inspection.archives.base import Sink, Want, invalid_member, is_misread
 from repo_service.inspection.archives.targz import GZIP_MAGIC, read_targz
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
 from repo_service.inspection.base import Progress, Source
@@ -94,6 +94,7 @@ class _Backup:
         self._listed = False
         self._parts = 0
         self._has_users_file = False
+        self._misread = ""
         self._pool: set[bytes] = set()
         self._pool_size = 0
         self._conditions: Counter[str] = Counter()
@@ -113,6 +114,8 @@ class _Backup:
             if is_file:
                 self._visit_pool(name, size)
             return Want.NOTHING
+        if is_file and not self._misread and is_misread(name, name):
+            self._misread = name
         if not is_file or not name.endswith(".xml"):
             return Want.NOTHING
         match name.split("/"):
@@ -174,6 +177,8 @@ class _Backup:
 
     def describe(self, archive_format: Literal["zip", "tgz"], size: int) -> BackupInspection:
         """Put the parts together. Raises InvalidFile when the manifest lacks what every backup has."""
+        if self._misread:
+            raise invalid_member(self._misread, "is another one to Moodle", "misleading-name")
         manifest = self._manifest
         information, settings = manifest.information, manifest.settings
         kind = _TYPES.get(manifest.detail.get("type", ""))
