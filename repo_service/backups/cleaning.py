@@ -36,6 +36,9 @@ _BLOCK = 256 * KIB
 _PLAN_SHARE = 0.2
 """How much of the progress the plan is, where it takes a pass of its own."""
 
+_RECORDS = 4
+"""How many file records are remembered for each member that an archive may have."""
+
 _OFF = frozenset(
     {
         "users",
@@ -382,6 +385,8 @@ class _PlanningJudges(PersonJudges):
                 self._plan.dropped.add(id_)
         elif (content := _hash(fields.get("contenthash", ""))) is not None:
             self._plan.pool.add(content)
+        if len(self._plan.dropped) + len(self._plan.pool) > _RECORDS * self._limits.max_members:
+            raise InvalidFile("The backup lists too many files.", reason="too-many-values")
 
 
 class _RoleIds:

@@ -17,6 +17,7 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -44,6 +45,15 @@ _MAGIC = b"moodle-backup-contents\n"
 _HEAD = struct.Struct(">HI")
 _BLOCK = 256 * KIB
 _MAX_PART = 256 * MIB
+_MAX_REFERRED = 128 * MIB
+"""Characters of the records that parts and categories refer to, each counted as often as it is referred to:
+a cut-out has those of its parts in memory."""
+_REFERENCE = 200
+"""What else is kept of each."""
+_MAX_IDS = 2_000_000
+"""Ids of a question or of a part of it that files belong to, in all categories together."""
+_MAX_LOOKED_UP = 2_000_000
+"""Records of files in questions, each counted as often as something has the id that it belongs to."""
 _MAX_PACKAGES = 2_000
 """H5P packages that are looked into."""
 _MAX_IN_PACKAGES = 8 * GIB
@@ -201,7 +211,8 @@ class _Part:
     listed: str
     settings: list[str] = field(default_factory=list)
     members: list[tuple[str, int]] = field(default_factory=list)
-    references: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    references: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    """Ids by kind, each once."""
     sections: list[int] = field(default_factory=list)
     activities: list[int] = field(default_factory=list)
 
@@ -221,7 +232,10 @@ class _Builder:
         self._categories: dict[str, tuple[int, int]] = {}
         self._question_files: dict[str, list[int]] = defaultdict(list)
         """Numbers of file records by the id of what they belong to."""
-        self._category_files: dict[str, set[int]] = defaultdict(set)
+        self._category_ids: dict[str, set[str]] = defaultdict(set)
+        """Of what files belong to, by the id of the category that it is in."""
+        self._referred = 0
+        self._looked_up = 0
         self._traits = TraitsReader(archive, folder, limits)
         self._origin: dict[str, str] = {}
         self._packages: dict[str, dict[str, Any]] = {}
@@ -247,7 +261,11 @@ class _Builder:
             self._traits.read_questions(self._files_in_questions)
 
     def write(self, to: BinaryIO) -> None:
-        parts = _PartsFile(self._folder)
+        with closing(_PartsFile(self._folder)) as parts:
+            self._add_parts(parts)
+            parts.write(to)
+
+    def _add_parts(self, parts: _PartsFile) -> None:
         parts.add(
             "course",
             {
@@ -260,7 +278,9 @@ class _Builder:
             kind = "section" if directory.startswith("sections/") else "activity"
             parts.add(f"{kind}/{part.id}", self._describe(directory, part))
         for id_, (begin, end) in self._categories.items():
-            files = [self._records.get(number) for number in sorted(self._category_files[id_])]
+            items = self._category_ids[id_]
+            numbers = sorted(number for item in items for number in self._question_files[item])
+            files = [self._referred_file(number) for number in numbers]
             category = {"begin": begin, "end": end, "files": files, "places": self._pool_places(files)}
             parts.add(f"category/{id_}", category)
         parts.add_lines("files", self._described_files())
@@ -269,7 +289,6 @@ class _Builder:
         parts.add_lines("sections", self._traits.sections())
         parts.add_lines("questions", self._traits.questions())
         parts.add_lines("packages", self._packages.values())
-        parts.write(to)
 
     def __enter__(self) -> _Builder:
         return self
@@ -349,7 +368,7 @@ class _Builder:
 
             def tell(record: Record, part: _Part = part) -> None:
                 kind = record.path.rpartition("/")[2]
-                part.references[kind].append(record.fields.get("id", ""))
+                part.references[kind][record.fields.get("id", "")] = None
 
             kinds = ("file", "question_category", *_ROOT_RECORDS)
             paths = {f"inforef/{kind}ref/{kind}" for kind in kinds}
@@ -374,6 +393,9 @@ class _Builder:
 
     def _files_in_questions(self, id_: str) -> Iterator[Mapping[str, str]]:
         numbers = self._question_files.get(id_, ())
+        self._looked_up += len(numbers)
+        if self._looked_up > _MAX_LOOKED_UP:
+            raise InvalidFile("The backup has too many files in questions.", reason="too-many-values")
         fields = (self._records.fields(number) for number in numbers)
         return (one for one in fields if one.get("filename") != _DIRECTORY)
 
@@ -419,16 +441,23 @@ class _Builder:
             if len(self._categories) > self._limits.max_distinct:
                 raise InvalidFile("The backup has too many question categories.", reason="too-many-values")
 
+        seen = 0
+
         def see(id_: str, around: list[str]) -> None:
-            if id_ in self._question_files:
-                self._category_files[around[0]].update(self._question_files[id_])
+            nonlocal seen
+            ids = self._category_ids[around[0]]
+            if id_ in self._question_files and id_ not in ids:
+                ids.add(id_)
+                seen += 1
+                if seen > _MAX_IDS:
+                    raise InvalidFile("The backup has too many questions.", reason="too-many-values")
 
         slicer = Slicer({_CATEGORY}, tell, place=QUESTIONS, allowance=self._allowance, ids=see)
         self._feed(QUESTIONS, slicer)
 
     def _describe(self, directory: str, part: _Part) -> dict[str, Any]:
         numbers = (self._records.number(id_) for id_ in part.references["file"])
-        files = [self._records.get(number) for number in numbers if number is not None]
+        files = [self._referred_file(number) for number in numbers if number is not None]
         return {
             "id": part.id,
             "module": part.fields.get("modulename", ""),
@@ -439,14 +468,25 @@ class _Builder:
             "members": part.members,
             "files": files,
             "places": self._places(name for name, _ in part.members) | self._pool_places(files),
-            "categories": part.references["question_category"],
+            "categories": list(part.references["question_category"]),
             "sections": part.sections,
             "activities": part.activities,
             **{
-                kind: [known[id_] for id_ in part.references[kind] if id_ in known]
+                kind: [self._counted(known[id_]) for id_ in part.references[kind] if id_ in known]
                 for kind, known in self._root.items()
             },
         }
+
+    def _referred_file(self, number: int) -> list[Any]:
+        record = self._records.get(number)
+        self._counted(record[0])
+        return record
+
+    def _counted(self, xml: str) -> str:
+        self._referred += len(xml) + _REFERENCE
+        if self._referred > _MAX_REFERRED:
+            raise InvalidFile("The backup refers too often to large records.", reason="too-many-values")
+        return xml
 
     def _pool_places(self, files: Iterable[list[Any]]) -> dict[str, Place]:
         return self._places(pool_name(content) for _, content, _ in files)
@@ -565,6 +605,8 @@ class _PartsFile:
         self._file.seek(0)
         while block := self._file.read(_BLOCK):
             to.write(block)
+
+    def close(self) -> None:
         self._file.close()
 
 

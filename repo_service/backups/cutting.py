@@ -77,38 +77,38 @@ class _Selection:
         self.activities: dict[int, dict[str, Any]] = {}
         self.sections: dict[int, dict[str, Any]] = {}
         self.title = ""
+        self._kinds = {"activity": (self.activities, "section"), "section": (self.sections, "activity")}
 
     def with_activity(self, id_: int) -> _Selection:
-        self.title = self._add_activity(id_)["title"]
-        return self
+        return self._with("activity", id_)
 
     def with_section(self, id_: int) -> _Selection:
-        self.title = self._add_section(id_)["title"]
-        return self
+        return self._with("section", id_)
 
     @property
     def parts(self) -> list[dict[str, Any]]:
         return [*self.sections.values(), *self.activities.values()]
 
-    def _add_activity(self, id_: int) -> dict[str, Any]:
-        part = self.activities.get(id_) or self._contents.activity(id_)
-        if part is None:
-            raise NotFound(f"This backup has no activity {id_}: the outline of its inspection has their ids.")
-        if id_ not in self.activities:
-            self.activities[id_] = part
-            for section in part["sections"]:
-                self._add_section(section)
-        return part
-
-    def _add_section(self, id_: int) -> dict[str, Any]:
-        part = self.sections.get(id_) or self._contents.section(id_)
-        if part is None:
-            raise NotFound(f"This backup has no section {id_}: the outline of its inspection has their ids.")
-        if id_ not in self.sections:
-            self.sections[id_] = part
-            for activity in part["activities"]:
-                self._add_activity(activity)
-        return part
+    def _with(self, kind: str, id_: int) -> _Selection:
+        """Sections and activities hold each other to any depth, and in a forged backup in a circle."""
+        waiting = [(kind, id_)]
+        while waiting:
+            kind, id_ = waiting.pop()
+            of_kind, inside = self._kinds[kind]
+            if id_ in of_kind:
+                continue
+            get = self._contents.activity if kind == "activity" else self._contents.section
+            part = get(id_)
+            if part is None:
+                raise NotFound(
+                    f"This backup has no {kind} {id_}: the outline of its inspection has their ids."
+                )
+            if not self.activities and not self.sections:
+                self.title = part["title"]
+            of_kind[id_] = part
+            held = part["sections" if kind == "activity" else "activities"]
+            waiting.extend((inside, one) for one in reversed(held))
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,22 +172,20 @@ def _with_places(archive: Archive | UnreadZip, holders: list[dict[str, Any]]) ->
     return ZipArchive(archive.source, archive.limits, places=places)
 
 
-def _files(parts: list[dict[str, Any]]) -> tuple[dict[str, str], list[str]]:
+def _files(parts: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, None]]:
     """The XML of every file record once, and the contents that they name."""
     files: dict[str, str] = {}
-    pool: list[str] = []
+    pool: dict[str, None] = {}
     for part in parts:
         _add_files(part["files"], files, pool)
     return files, pool
 
 
-def _add_files(records: list[list[Any]], files: dict[str, str], pool: list[str]) -> None:
-    known = set(pool)
+def _add_files(records: list[list[Any]], files: dict[str, str], pool: dict[str, None]) -> None:
     for xml, content, _ in records:
         files.setdefault(xml, xml)
-        if content not in known and content != _EMPTY_SHA1 and len(content) == 40 and content.isalnum():
-            known.add(content)
-            pool.append(content)
+        if content != _EMPTY_SHA1 and len(content) == 40 and content.isalnum():
+            pool[content] = None
 
 
 def _categories(contents: Contents, parts: list[dict[str, Any]]) -> list[dict[str, Any]]:

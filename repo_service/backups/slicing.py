@@ -9,6 +9,7 @@ from xml.parsers import expat
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.limits import KIB, MIB
 from repo_service.inspection.moodle.parts import given
+from repo_service.inspection.moodle.redaction import TAG
 from repo_service.inspection.xml import XmlAllowance
 
 _PIECE = 64 * KIB
@@ -67,7 +68,6 @@ class Slicer:
         self._keep: int | None = None
         self._size = 0
         self._events = 0
-        self._just_begun = False
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
@@ -107,17 +107,22 @@ class Slicer:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._events += 1
-        self._just_begun = True
         self._depth += 1
         if self._depth > self._allowance.limits.max_xml_depth:
             raise self._refuse("is nested too deeply", "xml-too-deep")
+        if len(tag) > self._allowance.limits.max_xml_name:
+            raise self._refuse("has an element with a very long name", "xml-token-too-long")
         self._path = f"{self._path}/{tag}" if self._path else tag
         if self._text is not None:  # a field that has children is none
             self._text = None
             self._parser.CharacterDataHandler = None
         if self._path in self._paths:
             begin = self._parser.CurrentByteIndex
-            self._open.append(_Open(self._path, self._depth, dict(attributes), begin, {}))
+            tag_read = TAG.match(self._buffer, begin - self._base)
+            if tag_read is None:  # what expat took for a tag is one
+                raise self._refuse("has a tag that cannot be read", "bad-xml")
+            empty = self._base + tag_read.end() if tag_read[0].endswith(b"/>") else None
+            self._open.append(_Open(self._path, self._depth, dict(attributes), begin, empty, {}))
             if self._path in self._with_xml:
                 self._keep = begin
         elif self._open and self._open[-1].depth == self._depth - 1:
@@ -141,13 +146,11 @@ class Slicer:
             self._close_record(self._open.pop())
         self._path = self._path.rpartition("/")[0]
         self._depth -= 1
-        self._just_begun = False
 
     def _close_record(self, opened: _Open) -> None:
         at = self._parser.CurrentByteIndex
         here = at - self._base
-        closes_itself = self._just_begun and self._buffer[here - 2 : here] == b"/>"
-        end = at if closes_itself else self._base + self._buffer.index(b">", here) + 1
+        end = at if at == opened.empty else self._base + self._buffer.index(b">", here) + 1
         xml = b""
         if opened.path in self._with_xml:
             xml = bytes(self._buffer[opened.begin - self._base : end - self._base])
@@ -176,4 +179,6 @@ class _Open:
     depth: int
     attributes: dict[str, str]
     begin: int
+    empty: int | None
+    """Where its tag ends, when that has no end tag."""
     fields: dict[str, str]

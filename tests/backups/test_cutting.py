@@ -16,14 +16,16 @@ from repo_service.backups.archives import Archive, open_targz, open_zip
 from repo_service.backups.contents import BadContents, Contents, build_contents
 from repo_service.backups.cutting import CutOut, UnreadZip, cut_activity, cut_section
 from repo_service.backups.seeking import build_seek_index
-from repo_service.domain.errors import NotFound
+from repo_service.backups.slicing import Record, Slicer
+from repo_service.domain.errors import InvalidFile, NotFound
 from repo_service.domain.inspection import Activity, Section
 from repo_service.inspection.limits import LIMITS
 from repo_service.inspection.sources import FileSource
+from repo_service.inspection.xml import XmlAllowance
 from tests.backups.test_cleaning import content_of
 from tests.inspection.support import inspect_backup
-from tests.support.backups import ActivitySpec, Container, backup
-from tests.support.private import private_backup
+from tests.support.backups import ActivitySpec, Container, backup, write_zip
+from tests.support.private import private_backup, private_members
 
 _COURSES = ("zip", "tgz")
 _ACTIVITIES = {
@@ -215,6 +217,106 @@ def test_long_parts_are_streamed(tmp_path: Path) -> None:
     assert count == 30_000
     assert (tmp_path / "contents").stat().st_size < 400_000
     assert peak < 4 * 1024 * 1024
+
+
+def _forged(path: Path, listed: bytes = b"", **members: bytes) -> Path:
+    """A course of which the manifest lists also these parts, and in which these members are others."""
+    made = private_members(users=False, secrets=False) | {
+        name.replace("__", "/") + ".xml": content for name, content in members.items()
+    }
+    manifest = made["moodle_backup.xml"]
+    made["moodle_backup.xml"] = manifest.replace(b"</contents>", listed + b"</contents>")
+    return write_zip(path, made)
+
+
+def _nested(depth: int) -> bytes:
+    """Each section in an activity of the one before, and the first in one of the last."""
+    activity = (
+        b"<activities><activity><moduleid>%d</moduleid><sectionid>%d</sectionid><modulename>subsection"
+        b"</modulename><title>t</title><directory>activities/subsection_%d</directory></activity></activities>"
+    )
+    section = (
+        b"<sections><section><sectionid>%d</sectionid><title>t</title><directory>sections/section_%d"
+        b"</directory><parentcmid>%d</parentcmid></section></sections>"
+    )
+    numbers = range(1000, 1000 + depth)
+    return b"".join(activity % (n, n, n) for n in numbers) + b"".join(
+        section % (n, n, n - 1 if n > 1000 else 999 + depth) for n in numbers
+    )
+
+
+def test_parts_that_hold_each_other_to_any_depth_and_in_a_circle(tmp_path: Path) -> None:
+    with opened(_forged(tmp_path / "x.mbz", _nested(1200)), tmp_path) as made:
+        cut = cut_section(made.archive, made.contents, 1000)
+        found = inspect_backup(written(cut, tmp_path / "part.mbz"))
+    assert (found.sections, found.activities) == (1200, 1200)
+
+
+def test_a_record_is_there_once_however_often_it_is_referred_to(tmp_path: Path) -> None:
+    group = b"<group><id>1</id></group>"
+    path = _forged(
+        tmp_path / "x.mbz",
+        groups=b'<groups><group id="1"><name>' + b"x" * 1_000_000 + b"</name></group></groups>",
+        activities__page_100__inforef=b"<inforef><groupref>" + group * 1_000 + b"</groupref></inforef>",
+    )
+    with opened(path, tmp_path) as made:
+        assert cut_activity(made.archive, made.contents, 100).size < 100_000
+
+
+def test_references_to_large_records_have_a_limit(tmp_path: Path) -> None:
+    numbers = range(1000, 1200)
+    references = {
+        f"activities__subsection_{n}__inforef": b"<inforef><groupref><group><id>1</id></group></groupref>"
+        b"</inforef>"
+        for n in numbers
+    }
+    groups = b'<groups><group id="1"><name>' + b"x" * 1_000_000 + b"</name></group></groups>"
+    path = _forged(tmp_path / "x.mbz", _nested(200), groups=groups, **references)
+    with pytest.raises(InvalidFile) as refused, opened(path, tmp_path):
+        pass
+    assert refused.value.reason == "too-many-values"
+
+
+def test_files_of_questions_are_looked_up_up_to_a_limit(tmp_path: Path) -> None:
+    """Each time something has the id that they belong to."""
+    file = (
+        b'<file id="%d"><component>question</component><filearea>answer</filearea><itemid>5</itemid>'
+        b"<filename>.</filename></file>"
+    )
+    category = b'<question_category id="%d"><name>n</name>%s</question_category>'
+    path = _forged(
+        tmp_path / "x.mbz",
+        files=b"<files>" + b"".join(file % n for n in range(2_000)) + b"</files>",
+        questions=b"<question_categories>"
+        + b"".join(category % (n, b'<a id="5"/>' * 20) for n in range(100))
+        + b"</question_categories>",
+    )
+    with pytest.raises(InvalidFile) as refused, opened(path, tmp_path):
+        pass
+    assert refused.value.reason == "too-many-values"
+
+
+@pytest.mark.parametrize("pieces", [1, 1000])
+@pytest.mark.parametrize(
+    "record",
+    ["<a/>", "<a></a >", "<a>b/></a>", "<a x='/>'></a>", "<a>/></a\n>", "<a><b/></a>", '<a x="1" />'],
+)
+def test_a_record_ends_where_its_element_ends(record: str, pieces: int) -> None:
+    told: list[Record] = []
+    data = f"<r>t{record}/></r>".encode()
+    slicer = Slicer({"r/a"}, told.append, place="x", allowance=XmlAllowance(LIMITS), with_xml={"r/a"})
+    for at in range(0, len(data), pieces):
+        slicer.feed(data[at : at + pieces])
+    slicer.close()
+    assert [one.xml.decode() for one in told] == [record]
+    assert data[told[0].begin : told[0].end] == told[0].xml
+
+
+def test_paths_of_very_long_names_are_refused() -> None:
+    slicer = Slicer({"r/a"}, lambda record: None, place="x", allowance=XmlAllowance(LIMITS))
+    with pytest.raises(InvalidFile) as refused:
+        slicer.feed(f"<r><{'x' * 300}/></r>".encode())
+    assert refused.value.reason == "xml-token-too-long"
 
 
 def test_empty_contents_are_refused(tmp_path: Path) -> None:
