@@ -25,6 +25,7 @@ COMPRESSION_LEVEL = 2
 
 _BLOCK = 256 * KIB
 _TAR_BLOCK = 512
+_TAR_NAME, _TAR_PREFIX, _TAR_LARGEST = 100, 155, 8**11 - 1
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")  # 4.3.7
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")  # 4.3.12
 _DESCRIPTOR, _DESCRIPTOR64 = struct.Struct("<4sIII"), struct.Struct("<4sIQQ")  # 4.3.9
@@ -48,7 +49,7 @@ Write = Callable[[bytes], object]
 
 
 class TarGzPacker:
-    """ustar in one gzip member. Long names are written as pax headers."""
+    """ustar in one gzip member: Moodle reads neither pax headers nor GNU names (``tgz_extractor``)."""
 
     def __init__(self, write: Write, *, modified: int = 0, level: int = COMPRESSION_LEVEL) -> None:
         """``modified``: seconds since 1970 that all members get."""
@@ -56,6 +57,7 @@ class TarGzPacker:
         self._modified = modified
         self._gzip = isal_zlib.compressobj(level, isal_zlib.DEFLATED, 31)
         self._directories: set[str] = set()
+        self._headers: dict[bytes, bytes] = {}
 
     def add(self, name: str, size: int, content: Readable) -> None:
         """A member of ``size`` bytes. Raises InvalidFile when ``content`` has fewer."""
@@ -67,12 +69,12 @@ class TarGzPacker:
     def begin(self, name: str, size: int) -> None:
         """A member whose content comes by ``put``, all of it, and then ``end``.
 
-        The directories above it are written first.
+        The directories above it are written first. Raises InvalidFile for what a ustar cannot hold.
         """
         for directory in _above(name):
             if directory not in self._directories:
                 self._directories.add(directory)
-                self._header(directory, 0, tarfile.DIRTYPE, 0o755)
+                self._header(f"{directory}/", 0, tarfile.DIRTYPE, 0o755)
         self._header(name, size, tarfile.REGTYPE, 0o644)
 
     def put(self, data: bytes) -> None:
@@ -90,9 +92,29 @@ class TarGzPacker:
         self._write(self._gzip.flush())
 
     def _header(self, name: str, size: int, kind: bytes, mode: int) -> None:
-        info = tarfile.TarInfo(name)
-        info.size, info.type, info.mode, info.mtime = size, kind, mode, self._modified
-        self.put(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        """A header of tarfile's, made once for files and once for directories: for thousands of members that
+        would take longer than to compress them."""
+        blank = self._headers.get(kind)
+        if blank is None:
+            info = tarfile.TarInfo()
+            info.type, info.mode, info.mtime = kind, mode, self._modified
+            blank = self._headers[kind] = info.tobuf(tarfile.USTAR_FORMAT)
+        path = name.encode("utf-8", "surrogateescape")
+        prefix = b""
+        if len(path) > _TAR_NAME:
+            cut = path.rfind(b"/", 0, _TAR_PREFIX + 1)
+            prefix, path = path[: max(0, cut)], path[cut + 1 :]
+            if not prefix or len(path) > _TAR_NAME:
+                raise InvalidFile("A member has a very long name.", reason="name-too-long", place=name[:200])
+        if size > _TAR_LARGEST:
+            raise InvalidFile("A file is too large for a backup of Moodle.", reason="too-large-inflated")
+        header = bytearray(blank)
+        header[: len(path)] = path
+        header[124:136] = b"%011o\0" % size
+        header[345 : 345 + len(prefix)] = prefix
+        header[148:156] = b" " * 8  # as which the checksum counts itself
+        header[148:156] = b"%06o\0 " % sum(header)
+        self.put(bytes(header))
 
 
 @dataclass(frozen=True, slots=True)

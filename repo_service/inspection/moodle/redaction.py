@@ -214,7 +214,8 @@ class Redactor:
         if self._leaf is not None:
             self._nest(self._leaf)
             return
-        self._note_plugin(tag)
+        if self._wrapper_at or tag.startswith(_WRAPPERS):
+            self._note_plugin(tag)
         rule: Rule | None = None if node is None else node.rule
         if attributes and not isinstance(rule, Drop):
             self._check_attributes(attributes, node)
@@ -333,10 +334,12 @@ class Redactor:
 
     def _settle(self, upto: int) -> None:
         """Decide on the bytes up to there: they go where the present element goes."""
-        data = bytes(self._buffer[self._settled - self._base : upto - self._base])
-        self._settled = max(self._settled, upto)
-        if not data or self._skipped_at:
+        if upto <= self._settled:
             return
+        begin, self._settled = self._settled, upto
+        if self._skipped_at:
+            return
+        data = bytes(self._buffer[begin - self._base : upto - self._base])
         if self._leaf is not None:
             self._leaf.add(data, self._limits.max_field)
             return
