@@ -110,8 +110,7 @@ class Slicer:
         self._depth += 1
         if self._depth > self._allowance.limits.max_xml_depth:
             raise self._refuse("is nested too deeply", "xml-too-deep")
-        if len(tag) > self._allowance.limits.max_xml_name:
-            raise self._refuse("has an element with a very long name", "xml-token-too-long")
+        self._allowance.take_tag(self._place, tag, attributes)
         self._path = f"{self._path}/{tag}" if self._path else tag
         if self._text is not None:  # a field that has children is none
             self._text = None

@@ -45,9 +45,14 @@ class Limits:
 
     max_xml_depth: int = 256
 
-    max_xml_name: int = 255
-    """Characters of the name of an element. Paths are made of them."""
     """Nesting of elements (``xml-too-deep``)."""
+
+    max_xml_name: int = 255
+    """Characters of the name of an element (``xml-token-too-long``). Paths are made of them."""
+
+    max_xml_names: int = 20_000
+    """Distinct names of elements and attributes in all XML members together (``xml-too-many-names``): a
+    parser remembers each, and Moodle with all of its plugins has some thousands."""
 
     max_xml_token: int = 256 * KIB
     """One tag, comment or processing instruction (``xml-token-too-long``)."""

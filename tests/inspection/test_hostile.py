@@ -141,6 +141,16 @@ CASES = {
     "many small elements": Case(
         _tgz("files.xml", _xml(b"files", b"<a/>", times=6_000_000)), "xml-too-large", 40, events=8_000_000
     ),
+    "many kinds of tags": Case(
+        _tgz("files.xml", _xml(b"files", b"<a%d/>", times=1_000_000)), "xml-too-many-names"
+    ),
+    "many kinds of tags where persons are looked for": Case(
+        _tgz("activities/page_101/roles.xml", _xml(b"roles", b"<a%d/>", times=1_000_000)),
+        "xml-too-many-names",
+    ),
+    "many kinds of attributes": Case(
+        _zip("files.xml", _xml(b"files", b'<a a%d=""/>', times=1_000_000)), "xml-too-many-names"
+    ),
     "many contexts": Case(
         _tgz("files.xml", _xml(b"files", b"<file><contextid>%d</contextid></file>", times=400_000)), "course"
     ),

@@ -204,8 +204,7 @@ class Redactor:
         self._tags.append(tag)
         if len(self._tags) > self._limits.max_xml_depth:
             raise self._refuse("is nested too deeply", "xml-too-deep")
-        if len(tag) > self._limits.max_xml_name:
-            raise self._refuse("has an element with a very long name", "xml-token-too-long")
+        self._allowance.take_tag(self._place, tag, attributes)
         parent = self._nodes[-1]
         node = None if parent is None else parent.child(tag)
         self._nodes.append(node)
