@@ -15,6 +15,7 @@ from sqlalchemy import Engine, inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from repo_service import api, web
+from repo_service.domain.identity import Registration
 from repo_service.http import authentication, context, observation, problems, read_only, request_ids, requests
 from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
@@ -42,12 +43,17 @@ from repo_service.services.garbage import GarbageCollector
 from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
+from repo_service.services.invitations import Invitations
 from repo_service.services.jobs import JobLimits, Jobs
 from repo_service.services.judging import Judge
 from repo_service.services.keeping import Keeper
+from repo_service.services.letters import Letters
+from repo_service.services.mailing import open_mailer
 from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
 from repo_service.services.parts import Parts
+from repo_service.services.passwords import Passwords
+from repo_service.services.people import People
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
@@ -55,6 +61,7 @@ from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.stores import Stores
+from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.verification import Verifier
 from repo_service.services.versions import NewVersions
@@ -111,6 +118,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         max_upload_size=settings.max_upload_size,
         accel_redirect=settings.accel_redirect,
         read_only=settings.read_only,
+        registration=Registration(settings.registration),
     )
     context.install(app, services, site, counted)
     request_ids.register(app)
@@ -205,9 +213,19 @@ def _services(
     fetching = Fetching(database, stores, copies, replicator, jobs)
     archives = Archives(database, copies=copies, renditions=renditions, limits=archive_limits)
     contents = BackupContents(archives, folder=settings.data_dir)
+    accounts = Accounts(database, default_quota=settings.quota)
+    throttling = Throttling(database, secret_key=settings.signing_key())
+    letters = Letters(
+        database,
+        jobs,
+        open_mailer(_reveal(settings.smtp_url) or "", mail_from=settings.mail_from),
+        throttling,
+        site_name=settings.site_name,
+        base_url=settings.base_url,
+    )
     return Services(
         database=database,
-        accounts=Accounts(database, default_quota=settings.quota),
+        accounts=accounts,
         archives=archives,
         catalogue=Catalogue(
             database,
@@ -253,8 +271,10 @@ def _services(
         health=Health(database, stores, queue.check),
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
+        invitations=Invitations(database, letters, base_url=settings.base_url),
         jobs=jobs,
         judge=Judge(database),
+        letters=letters,
         mirror=Mirror(
             database,
             stores,
@@ -272,6 +292,16 @@ def _services(
         ),
         mover=Mover(database, stores, copies, replicator),
         parts=Parts(database, archives, contents),
+        people=People(
+            database,
+            accounts,
+            letters,
+            Passwords(),
+            throttling,
+            registration=Registration(settings.registration),
+            base_url=settings.base_url,
+            site_name=settings.site_name,
+        ),
         rebuilder=Rebuilder(database),
         renditions=renditions,
         replicator=replicator,
@@ -280,6 +310,7 @@ def _services(
         search=Search(index, resources),
         site_profiles=SiteProfiles(database),
         stores=stores,
+        throttling=throttling,
         uploads=uploads,
         verifier=Verifier(database, stores, copies),
     )

@@ -13,6 +13,8 @@ from typing import Annotated, Self
 from pydantic import ByteSize, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from repo_service.services.mailing import parse_sender, parse_smtp_url
+
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
 SECRET_KEY_LENGTH = 32
@@ -76,6 +78,22 @@ class Settings(BaseSettings):
         default=None,
         description="Signs sessions and download links; empty: made once and kept in the data folder. "
         "All processes of one service need the same.",
+    )
+
+    registration: str = Field(
+        default="invite",
+        pattern="^(open|invite|closed)$",
+        description="Who may make an account: everybody, whom an administrator invites, or nobody but "
+        "administrators. See [accounts](accounts.md).",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…, percent-encoded; "
+        "empty: letters are written to the log of the worker. See [mail](accounts.md#mail).",
+    )
+    mail_from: str = Field(
+        default="",
+        description="Sender of letters: an address, or Name <address>. Needed with a mail server.",
     )
 
     max_upload_size: ByteSize = Field(default=ByteSize(4 * GIBIBYTE), description="Largest file taken.")
@@ -143,6 +161,14 @@ class Settings(BaseSettings):
             object.__setattr__(self, name, value)
         return self
 
+    @model_validator(mode="after")
+    def _mail(self) -> Self:
+        if self.smtp_url is not None and self.smtp_url.get_secret_value() and not self.mail_from:
+            raise ValueError(
+                "REPO_SMTP_URL needs REPO_MAIL_FROM beside it: the address that letters come from"
+            )
+        return self
+
     def signing_key(self) -> str:
         """The secret key, made and kept in the data folder when none is set."""
         if self.secret_key is not None and self.secret_key.get_secret_value():
@@ -183,6 +209,20 @@ class Settings(BaseSettings):
     @classmethod
     def _separated(cls, urls: object) -> object:
         return tuple(urls.replace(",", " ").split()) if isinstance(urls, str) else urls
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and url.get_secret_value():
+            parse_smtp_url(url.get_secret_value())
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, sender: str) -> str:
+        if sender:
+            parse_sender(sender)
+        return sender
 
     @field_validator("secret_key")
     @classmethod

@@ -20,6 +20,10 @@ from repo_service.api.schemas import (
     ClientIn,
     ClientOut,
     ClientsOut,
+    InvitationIn,
+    InvitationOut,
+    InvitationsOut,
+    InvitedOut,
     IssuedTokenOut,
     PageQuery,
     TokenIn,
@@ -138,9 +142,12 @@ def create_account(given: AccountIn) -> Response:
         identity(),
         username=given.username,
         display_name=given.display_name,
+        email=given.email,
         role=given.role,
         quota=given.quota,
     )
+    if given.send_link:
+        services().people.link_for_password(identity(), record.username, send=True)
     return answer(AccountOut.model_validate(record), 201)
 
 
@@ -155,18 +162,51 @@ def get_account(account_id: UUID) -> Response:
 @blueprint.patch("/accounts/<uuid:account_id>")
 @blueprint.input(AccountChangeIn, location="json", arg_name="given")
 @blueprint.output(AccountOut)
-@blueprint.doc(operation_id="changeAccount", security=operations.BEARER, responses=problems(*_CHECKED))
+@blueprint.doc(
+    operation_id="changeAccount", security=operations.BEARER, responses=problems("name-taken", *_CHECKED)
+)
 def change_account(account_id: UUID, given: AccountChangeIn) -> Response:
-    """Change role, quota or name, or block an account (administrators)"""
+    """Change role, quota, name or address, or block an account (administrators)"""
     record = services().accounts.change(
         identity(),
         account_id,
         display_name=given.display_name,
+        email=given.email,
         role=given.role,
         quota=given.quota,
         blocked=given.blocked,
     )
     return answer(AccountOut.model_validate(record))
+
+
+@blueprint.get("/invitations")
+@blueprint.output(InvitationsOut)
+@blueprint.doc(operation_id="listInvitations", security=operations.BEARER, responses=problems(*_REFUSED))
+def invitations() -> Response:
+    """The newest invitations, used and expired ones included (administrators)"""
+    found = services().invitations.list(identity())
+    return answer(InvitationsOut(items=[InvitationOut.model_validate(record) for record in found]))
+
+
+@blueprint.post("/invitations")
+@blueprint.input(InvitationIn, location="json", arg_name="given")
+@blueprint.output(InvitedOut, status_code=201)
+@blueprint.doc(operation_id="invite", security=operations.BEARER, responses=problems("name-taken", *_CHECKED))
+def invite(given: InvitationIn) -> Response:
+    """Invite somebody (administrators)"""
+    invited = services().invitations.invite(
+        identity(), email=given.email, role=given.role, send=given.send and given.email is not None
+    )
+    return answer(InvitedOut.of(invited.invitation, invited.url), 201)
+
+
+@blueprint.delete("/invitations/<uuid:invitation_id>")
+@blueprint.output({}, status_code=204)
+@blueprint.doc(operation_id="revokeInvitation", security=operations.BEARER, responses=problems(*_REFUSED))
+def revoke_invitation(invitation_id: UUID) -> Response:
+    """Take an invitation back (administrators)"""
+    services().invitations.revoke(identity(), invitation_id)
+    return Response(status=204)
 
 
 @blueprint.get("/audit")

@@ -23,6 +23,7 @@ from pydantic import (
 from repo_service.domain.identity import ClientKind, Role, Scope
 from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
 from repo_service.domain.search import Facet
+from repo_service.models.account import EMAIL_LENGTH
 from repo_service.services.accounts import USERNAME
 from repo_service.services.descriptions import (
     LIST_LENGTH,
@@ -37,6 +38,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """PostgreSQL keeps no NUL in text."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
+Email = Annotated[str, StringConstraints(min_length=3, max_length=EMAIL_LENGTH, pattern=r"^[^\x00]*$")]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -490,14 +492,19 @@ class AccountIn(Incoming):
 
     username: Annotated[str, StringConstraints(pattern=f"^{USERNAME}$")]
     display_name: Annotated[Text, Field(max_length=NAME_LENGTH)] = ""
+    email: Email | None = Field(default=None, description="You vouch that it is theirs.")
     role: Role = Role.MEMBER
     quota: Size | None = Field(default=None, description="Bytes; null for the service's default.")
+    send_link: StrictBool = Field(
+        default=False, description="Mail a link to choose a password to the address."
+    )
 
 
 class AccountChangeIn(Incoming):
     """What is to change about an account."""
 
     display_name: Name | None = None
+    email: Email | None = Field(default=None, description="You vouch that it is theirs.")
     role: Role | None = None
     quota: Size | None = None
     blocked: StrictBool | None = None
@@ -509,6 +516,11 @@ class AccountOut(Outgoing):
     id: UUID
     username: str
     display_name: str
+    email: str | None = Field(description="Where letters go.")
+    email_confirmed_at: datetime | None = Field(description="When a link that was sent there was opened.")
+    unconfirmed_email: str | None = Field(description="Where a link was sent that nobody has opened yet.")
+    must_confirm: bool = Field(description="Nothing can be released before the address is confirmed.")
+    has_password: bool
     role: Role
     quota: int
     used: int = Field(description="Bytes that count against the quota.")
@@ -521,6 +533,46 @@ class AccountPageOut(Outgoing):
 
     items: list[AccountOut]
     next_cursor: str | None
+
+
+class InvitationIn(Incoming):
+    """Somebody may make an account."""
+
+    email: Email | None = Field(default=None, description="Whom it is for; null for whoever has the link.")
+    role: Role = Role.MEMBER
+    send: StrictBool = Field(
+        default=True, description="By letter, when there is an address. If false, `url` is in the answer."
+    )
+
+
+class InvitationOut(Outgoing):
+    """An invitation."""
+
+    id: UUID
+    email: str | None
+    role: Role
+    made_by: str | None = Field(description="User name of who invites; null for an operator.")
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None = Field(description="When the letter was handed to the mail server.")
+    used_at: datetime | None
+
+
+class InvitedOut(InvitationOut):
+    """A new invitation, with its link when no letter goes out."""
+
+    url: str | None = Field(description="Shown this once.")
+
+    @classmethod
+    def of(cls, invitation: object, url: str | None) -> Self:
+        """Put the two together."""
+        return cls(url=url, **InvitationOut.model_validate(invitation).model_dump())
+
+
+class InvitationsOut(Outgoing):
+    """The newest invitations."""
+
+    items: list[InvitationOut]
 
 
 def _iso_text(value: object) -> object:
@@ -558,6 +610,7 @@ class TokenOut(Outgoing):
     name: str
     scopes: list[Scope]
     client_id: UUID | None
+    is_session: bool = Field(description="It stands for a browser, and ends with that.")
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None

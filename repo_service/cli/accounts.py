@@ -9,6 +9,24 @@ import click
 
 from repo_service.cli.common import OPERATOR, opened, tells_errors
 from repo_service.domain.identity import Role, Scope
+from repo_service.services.container import Services
+from repo_service.services.people import HANDED_OVER_LASTS
+
+_role = click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.MEMBER.value,
+    show_default=True,
+    help="What they may do.",
+)
+
+
+def _offer_password(services: Services, username: str, *, send: bool) -> None:
+    url = services.people.link_for_password(OPERATOR, username, send=send)
+    if url is None:
+        click.echo("A letter with a link to choose a password goes there.")
+    else:
+        click.echo(f"To choose a password, once, within {HANDED_OVER_LASTS.days} days:\n  {url}")
 
 
 @click.group()
@@ -19,16 +37,51 @@ def account() -> None:
 @account.command("create")
 @click.argument("username")
 @click.option("--name", default="", help="Name shown to people.")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.MEMBER.value)
+@click.option("--email", help="Address of the person; you vouch that it is theirs.")
+@_role
 @click.option("--quota", type=click.IntRange(min=0), help="Bytes; without it the service's default.")
+@click.option("--send", is_flag=True, help="Mail the link to choose a password instead of printing it.")
 @tells_errors
-def create_account(username: str, name: str, role: str, quota: int | None) -> None:
-    """Make an account."""
+def create_account(
+    *, username: str, name: str, email: str | None, role: str, quota: int | None, send: bool
+) -> None:
+    """Make an account, and a link by which its owner chooses a password."""
+    if send and email is None:
+        raise click.UsageError("--send needs --email.")
     with opened() as services:
         record = services.accounts.create(
-            OPERATOR, username=username, display_name=name, role=Role(role), quota=quota
+            OPERATOR, username=username, display_name=name, email=email, role=Role(role), quota=quota
         )
-        click.echo(f"{record.username} ({record.role}) is there. Next: repo token create {record.username}")
+        click.echo(f"{record.username} ({record.role}) is there. For programs: repo token create {username}")
+        _offer_password(services, username, send=send)
+
+
+@account.command("reset")
+@click.argument("username")
+@click.option("--send", is_flag=True, help="Mail the link instead of printing it.")
+@tells_errors
+def reset_password(username: str, send: bool) -> None:
+    """Make a link by which somebody chooses a new password; the old one works until they do."""
+    with opened() as services:
+        _offer_password(services, username, send=send)
+
+
+@account.command("invite")
+@click.option("--email", help="Whom it is for; without it whoever has the link.")
+@_role
+@click.option("--send", is_flag=True, help="Mail the invitation instead of printing its link.")
+@tells_errors
+def invite(email: str | None, role: str, send: bool) -> None:
+    """Make a link by which somebody makes an account of their own."""
+    if send and email is None:
+        raise click.UsageError("--send needs --email.")
+    with opened() as services:
+        invited = services.invitations.invite(OPERATOR, email=email, role=Role(role), send=send)
+        if invited.url is None:
+            click.echo(f"A letter goes to {invited.invitation.email}.")
+        else:
+            click.echo(f"To make an account, once, until {invited.invitation.expires_at:%Y-%m-%d}:")
+            click.echo(f"  {invited.url}")
 
 
 @account.command("list")
@@ -41,7 +94,10 @@ def list_accounts() -> None:
             page = services.accounts.list(OPERATOR, limit=100, cursor=cursor)
             for record in page.items:
                 blocked = "  blocked" if record.blocked_at else ""
-                click.echo(f"{record.id}  {record.username}  {record.role}  {record.used} bytes{blocked}")
+                email = f"  {record.email}" if record.email else ""
+                click.echo(
+                    f"{record.id}  {record.username}  {record.role}  {record.used} bytes{email}{blocked}"
+                )
             if (cursor := page.next_cursor) is None:
                 return
 

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import click
 
 from repo_service import lifetime
-from repo_service.cli.common import opened, tells_errors
+from repo_service.cli.common import OPERATOR, opened, tells_errors
+from repo_service.services.accounts import ADMINISTRATOR
 from repo_service.settings import Settings
 
 _ends_with_parent = click.option(
@@ -34,7 +35,10 @@ def run() -> None:
     _require_free_port(settings)
     with opened(makes=True) as services:
         issued = None if settings.read_only else services.accounts.ensure_administrator()
-    _greet(settings, None if issued is None else issued.secret)
+        password = None
+        if issued is not None:
+            password = services.people.link_for_password(OPERATOR, ADMINISTRATOR, send=False)
+    _greet(settings, None if issued is None else issued.secret, password)
     sys.exit(run_all(settings))
 
 
@@ -104,19 +108,22 @@ def _typed() -> str:
     return str(command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command)
 
 
-def _greet(settings: Settings, secret: str | None) -> None:
+def _greet(settings: Settings, secret: str | None, password: str | None) -> None:
     url = settings.base_url
     click.echo(f"\n  {settings.site_name}\n\n  Pages      {url}/\n  API docs   {url}/api/docs/")
     if settings.read_only:
         click.echo("  This is a read-only mirror. Bring it up to date: repo catalogue restore CID\n")
         return
     if secret is None:
+        click.echo(f"  Sign in    {url}/sign-in")
         click.echo(
-            f"  Your token was shown at the first start; make another: {_typed()} token create admin\n"
+            f"\n  Forgotten the password, or the token? {_typed()} account reset {ADMINISTRATOR}"
+            f"   {_typed()} token create {ADMINISTRATOR}\n"
         )
         return
-    click.echo(f"  Sign in    {url}/sign-in#token={secret}")
-    click.echo(f"\n  The administrator's API token, shown this once:\n\n    {secret}\n")
+    click.echo(f"\n  Start here: choose a password for the administrator, {ADMINISTRATOR} (works once)\n")
+    click.echo(f"    {password}\n")
+    click.echo(f"  The administrator's API token, shown this once:\n\n    {secret}\n")
     click.echo("  Upload a file (put its path in place of course.mbz):\n")
     click.echo(f"    curl -H 'Authorization: Bearer {secret}' \\")
     click.echo("""      -F 'metadata={"licence": "CC-BY-4.0", "release": true}' -F file=@course.mbz \\""")

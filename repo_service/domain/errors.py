@@ -107,6 +107,27 @@ class InsufficientScope(DomainError):
         self.scope = scope
 
 
+class InvalidLink(DomainError):
+    """The one-time link is unknown, was used already, or has expired: which of them is not told."""
+
+    code = "invalid-link"
+
+    def __init__(
+        self, detail: str = "This link does not work any more: it was used already, or it has expired."
+    ) -> None:
+        super().__init__(detail)
+
+
+class RegistrationClosed(DomainError):
+    """Nobody makes an account here alone. ``registration`` is the setting: ``invite`` or ``closed``."""
+
+    code = "registration-closed"
+
+    def __init__(self, detail: str, *, registration: str) -> None:
+        super().__init__(detail, registration=registration)
+        self.registration = registration
+
+
 # What is sent
 
 
@@ -370,6 +391,18 @@ class Uncleanable(DomainError):
     def __init__(self, detail: str, *, places: Sequence[str]) -> None:
         super().__init__(detail, places=tuple(places))
         self.places = tuple(places)
+
+
+class EmailUnconfirmed(DomainError):
+    """Whoever signed up has to confirm their e-mail address before others can see what they share."""
+
+    code = "email-unconfirmed"
+
+    def __init__(
+        self,
+        detail: str = "Confirm your e-mail address first, with the link in the letter that we sent you.",
+    ) -> None:
+        super().__init__(detail)
 
 
 class Incomplete(DomainError):

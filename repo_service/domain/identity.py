@@ -33,6 +33,22 @@ class ClientKind(enum.StrEnum):
     OTHER = "other"
 
 
+class Registration(enum.StrEnum):
+    """Who may make an account: everybody, those with an invitation, or administrators alone."""
+
+    OPEN = "open"
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
+class LinkPurpose(enum.StrEnum):
+    """What a one-time link is good for, and nothing else."""
+
+    CONFIRM = "confirm"
+    RESET = "reset"
+    INVITATION = "invitation"
+
+
 SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
     Role.MEMBER: frozenset({Scope.READ, Scope.WRITE}),
     Role.MODERATOR: frozenset({Scope.READ, Scope.WRITE, Scope.MODERATE}),

@@ -33,6 +33,7 @@ class JobKind(enum.StrEnum):
     FETCH = "fetch"
     CLEAN = "clean"
     INDEX = "index"
+    MAIL = "mail"
 
 
 class UploadState(enum.StrEnum):
@@ -83,6 +84,7 @@ class Noun(enum.StrEnum):
     ACCOUNT = "account"
     CLIENT = "client"
     CREDENTIAL = "token"
+    INVITATION = "invitation"
     SNAPSHOT = "snapshot"
 
 

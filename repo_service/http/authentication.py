@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask, Request, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from repo_service.domain.errors import Unauthorised
 from repo_service.domain.identity import PUBLIC, Identity
 from repo_service.http.context import services, site
+from repo_service.services.throttling import Allowance, address_block
 
 SESSION_KEY = "token"
 """Where the signed session cookie keeps the token of a signed-in person."""
+
+WRONG_TOKENS = Allowance(name="wrong-tokens", burst=100, every=timedelta(seconds=6))
+"""From one address block. Nobody guesses 256 bits: this is for programs that have not noticed that theirs was
+revoked. Good tokens are let in all the while."""
 
 _PAGES = "web"
 
@@ -51,9 +58,22 @@ def bearer_token() -> str | None:
     return token.strip()
 
 
+def identify(token: str) -> Identity:
+    """Who shows this token, as often as wrong ones may come from one place.
+
+    Raises Unauthorised, TooManyRequests.
+    """
+    try:
+        return services().accounts.authenticate(token)
+    except Unauthorised as error:
+        if error.reason == "invalid" and not site().read_only:
+            services().throttling.take((WRONG_TOKENS, address_block(request.remote_addr)))
+        raise
+
+
 def _of_bearer() -> Identity:
     token = bearer_token()
-    return PUBLIC if token is None else services().accounts.authenticate(token)
+    return PUBLIC if token is None else identify(token)
 
 
 def _of_pages() -> Identity:

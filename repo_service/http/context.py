@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app, g
 
-from repo_service.domain.identity import Identity
+from repo_service.domain.identity import Identity, Registration
 from repo_service.http.metrics import Metrics
 from repo_service.services.container import Services
 
@@ -22,6 +22,7 @@ class Site:
     max_upload_size: int
     accel_redirect: str
     read_only: bool
+    registration: Registration
 
 
 def install(app: Flask, services: Services, site: Site, metrics: Metrics) -> None:

@@ -62,8 +62,12 @@ CATALOGUE: Mapping[str, Kind] = {
     "unauthorised": Kind(401, "Not signed in", "Sign in, or send a valid token as Authorization: Bearer."),
     "forbidden": Kind(403, "Not allowed", "Ask the owner or an administrator."),
     "insufficient-scope": Kind(403, "Token lacks a scope", "Use a token that has the scope given."),
+    "invalid-link": Kind(410, "Link does not work", "Ask for a new one where you asked for this."),
+    "registration-closed": Kind(403, "No sign-up", "Ask an administrator of this service for an account."),
     "read-only": Kind(403, "Read-only mirror", "Do this at the home of the mirror."),
-    "too-many-requests": Kind(429, "Too many requests", "Wait as long as Retry-After says."),
+    "too-many-requests": Kind(
+        429, "Too many requests", "Wait, then try again: Retry-After says how many seconds."
+    ),
     # What is sent
     "malformed-request": Kind(400, "Malformed request", "Correct the request: it cannot be read as it is."),
     "invalid-input": Kind(
@@ -99,6 +103,9 @@ CATALOGUE: Mapping[str, Kind] = {
     ),
     "uncleanable": Kind(
         409, "No clean copy possible", "Make the backup again in Moodle, without users, and upload that."
+    ),
+    "email-unconfirmed": Kind(
+        409, "E-mail address not confirmed", "Open the link in the letter; your account page sends another."
     ),
     "incomplete": Kind(409, "Incomplete", "Fill in what errors points at."),
     # What the service cannot do

@@ -26,6 +26,7 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.FETCH: services.fetching.run,
         JobKind.CLEAN: services.cleaning.run,
         JobKind.INDEX: services.renditions.make,
+        JobKind.MAIL: services.letters.run,
     }
     following = threading.Lock()
     indexer = services.indexer
@@ -44,6 +45,8 @@ def handlers_of(services: Services) -> Handlers:
         follow()
 
     def collect() -> None:
+        services.people.tidy()
+        services.throttling.tidy()
         log.info("garbage collected", **_counts(services))
 
     def replicate() -> None:

@@ -8,10 +8,12 @@ from repo_service.models.change import Change
 from repo_service.models.client import Client
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
+from repo_service.models.one_time_link import OneTimeLink
 from repo_service.models.rendition import Rendition
 from repo_service.models.resource import Resource
 from repo_service.models.site_profile import StoredSite
 from repo_service.models.snapshot import Snapshot
+from repo_service.models.throttle import Throttle
 from repo_service.models.token import Token
 from repo_service.models.upload import Upload
 from repo_service.models.version import Version
@@ -26,10 +28,12 @@ __all__ = [
     "Client",
     "InspectionRecord",
     "Job",
+    "OneTimeLink",
     "Rendition",
     "Resource",
     "Snapshot",
     "StoredSite",
+    "Throttle",
     "Token",
     "Upload",
     "Version",

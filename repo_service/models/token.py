@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, Boolean, ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from repo_service.models.base import Base, CreatedAt, Moment, PrimaryId
 
 
 class Token(Base):
-    """An API token. Only the SHA-256 of its 256 random bits is kept: nobody can read it back."""
+    """An API token. Only the SHA-256 of its 256 random bits is kept: nobody can read it back.
+
+    ``is_session``: it stands for a browser in which somebody signed in, and ends with that.
+    """
 
     __tablename__ = "tokens"
 
@@ -21,6 +24,7 @@ class Token(Base):
     name: Mapped[str] = mapped_column(String(200))
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
     scopes: Mapped[list[str]] = mapped_column(JSON)
+    is_session: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     expires_at: Mapped[Moment | None]
     revoked_at: Mapped[Moment | None]
     last_used_at: Mapped[Moment | None]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,10 @@ from repo_service.domain.resources import ChangeKind, Noun
 from repo_service.models import Account, AuditEntry, Client, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
-from repo_service.services import paging
+from repo_service.services import links, paging
+from repo_service.services.descriptions import plain_line
+from repo_service.services.emails import normalise_email
+from repo_service.services.hashing import hash_secret, new_secret
 from repo_service.services.quota import used_bytes
 from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
 from repo_service.services.trail import audit, record_change
@@ -35,8 +38,12 @@ from repo_service.services.trail import audit, record_change
 PREFIX = "mrr_"
 """Begins every API token, so that scanners for leaked secrets can tell what they found."""
 USERNAME = "[a-z0-9][a-z0-9._-]{0,63}"
+ADMINISTRATOR = "admin"
+"""User name of the first account."""
 MAX_TOKENS = 200
 MAX_CLIENTS = 200
+MAX_SESSIONS = 50
+SESSION_LASTS = timedelta(hours=12)
 _USE_IS_NOTED_EVERY = timedelta(hours=1)
 
 
@@ -72,6 +79,38 @@ def require_account(identity: Identity, scope: Scope) -> UUID:
     return identity.account_id
 
 
+def require_username(username: str) -> None:
+    """Refuse what is no user name (``USERNAME``). Raises InvalidInput."""
+    if not re.fullmatch(USERNAME, username):
+        raise InvalidInput(
+            errors=[("/username", "Small letters, digits, dots, hyphens and underscores; at most 64.")]
+        )
+
+
+@contextmanager
+def refuses_duplicates(account: Account) -> Iterator[None]:
+    """Tell what of ``account``, which is written in this block, belongs to another. Raises NameTaken."""
+    username, email = account.username, account.email
+    try:
+        yield
+    except IntegrityError as error:
+        if any(name in str(error.orig) for name in ("accounts.email", "ix_accounts_email")):
+            raise NameTaken(
+                "Another account has this e-mail address: each can have one only.", name=email or ""
+            ) from error
+        raise NameTaken("There is an account of that name already: choose another.", name=username) from error
+
+
+def end_sessions(session: Session, account_id: UUID, *, but: UUID | None = None) -> None:
+    """Sign an account out of every browser, ``but`` that of one token."""
+    query = update(Token).where(
+        Token.account_id == account_id, Token.is_session.is_(True), Token.revoked_at.is_(None)
+    )
+    if but is not None:
+        query = query.where(Token.id != but)
+    session.execute(query.values(revoked_at=now()))
+
+
 class Accounts:
     """Use cases about people, programs and their tokens. ``default_quota`` in bytes."""
 
@@ -81,7 +120,7 @@ class Accounts:
 
     def authenticate(self, secret: str) -> Identity:
         """Who shows this secret. Raises Unauthorised."""
-        hashed = _hash(secret)
+        hashed = hash_secret(secret)
         with self._database.read() as session:
             row = session.execute(
                 select(
@@ -121,7 +160,7 @@ class Accounts:
             expires_at=row.expires_at,
         )
 
-    def ensure_administrator(self, username: str = "admin") -> IssuedToken | None:
+    def ensure_administrator(self, username: str = ADMINISTRATOR) -> IssuedToken | None:
         """Make the first administrator with a token; None when there is an account already."""
         with self._database.write() as session:
             if session.scalar(select(Account.id).limit(1)) is not None:
@@ -139,29 +178,29 @@ class Accounts:
         *,
         username: str,
         display_name: str = "",
+        email: str | None = None,
         role: Role = Role.MEMBER,
         quota: int | None = None,
     ) -> AccountRecord:
-        """A new account. Raises NameTaken, InvalidInput for a name that is none (``USERNAME``)."""
+        """A new account, for whose e-mail address the asker vouches.
+
+        Raises NameTaken, for a name or an address, InvalidInput for one that is none.
+        """
         require_scope(identity, Scope.ADMINISTER)
-        if not re.fullmatch(USERNAME, username):
-            raise InvalidInput(
-                errors=[("/username", "Small letters, digits, dots, hyphens and underscores; at most 64.")]
-            )
+        require_username(username)
         account = Account(
-            username=username, display_name=display_name or username, role=role.value, quota=quota
+            username=username,
+            display_name=plain_line(display_name) or username,
+            email=None if email is None else normalise_email(email),
+            role=role.value,
+            quota=quota,
         )
-        try:
-            with self._database.write() as session:
-                session.add(account)
-                session.flush()
-                audit(session, identity, "create", Noun.ACCOUNT, account.id, role=role.value)
-                record_change(session, Noun.ACCOUNT, account.id, ChangeKind.CREATED)
-                return self._record(session, account)
-        except IntegrityError as error:
-            raise NameTaken(
-                "There is an account of that name already: choose another.", name=username
-            ) from error
+        with refuses_duplicates(account), self._database.write() as session:
+            session.add(account)
+            session.flush()
+            audit(session, identity, "create", Noun.ACCOUNT, account.id, role=role.value)
+            record_change(session, Noun.ACCOUNT, account.id, ChangeKind.CREATED)
+            return self._record(session, account)
 
     def change(
         self,
@@ -169,28 +208,40 @@ class Accounts:
         account_id: UUID,
         *,
         display_name: str | None = None,
+        email: str | None = None,
         role: Role | None = None,
         quota: int | None = None,
         blocked: bool | None = None,
     ) -> AccountRecord:
-        """Change what is given. Nobody blocks or demotes themselves. Raises NotFound, Forbidden."""
+        """Change what is given. Nobody blocks or demotes themselves. Links that were sent to an address
+        before are void once there is another.
+
+        Raises NotFound, Forbidden, NameTaken, InvalidInput.
+        """
         require_scope(identity, Scope.ADMINISTER)
         if identity.account_id == account_id and (
             blocked or (role is not None and role is not identity.role)
         ):
             raise Forbidden("You cannot block yourself or change your own role: ask another administrator.")
+        address = None if email is None else normalise_email(email)
         with self._database.write() as session:
             account = session.get(Account, account_id)
             if account is None:
                 raise NotFound("There is no such account.")
             if display_name is not None:
                 account.display_name = display_name
+            if address is not None and address != account.email:
+                account.email, account.email_confirmed_at, account.unconfirmed_email = address, None, None
+                account.must_confirm = False
+                links.void(session, account.id)
             if role is not None:
                 account.role = role.value
             if quota is not None:
                 account.quota = quota
             if blocked is not None:
                 account.blocked_at = (account.blocked_at or now()) if blocked else None
+            with refuses_duplicates(account):
+                session.flush()
             audit(session, identity, "change", Noun.ACCOUNT, account.id, role=account.role, blocked=blocked)
             record_change(session, Noun.ACCOUNT, account.id, ChangeKind.UPDATED)
             return self._record(session, account)
@@ -310,6 +361,7 @@ class Accounts:
                 .select_from(Token)
                 .where(
                     Token.account_id == account.id,
+                    Token.is_session.is_(False),
                     Token.revoked_at.is_(None),
                     or_(Token.expires_at.is_(None), Token.expires_at > now()),
                 )
@@ -329,6 +381,38 @@ class Accounts:
                 expires_at=expires_at,
                 client_id=client_id,
             )
+
+    def begin_session(self, who: Identity, *, name: str) -> str:
+        """The secret of a new session: a token of its own, of ``who``, that ends by itself. ``name`` says
+        which browser it is in. An account has a number of them; the oldest go.
+
+        Raises Unauthorised for an account that is blocked.
+        """
+        if who.account_id is None or who.role is None:
+            raise Unauthorised
+        with self._database.write() as session:
+            account = session.get(Account, who.account_id, with_for_update=True)
+            if account is None or account.blocked_at is not None:
+                raise Unauthorised("This account is blocked: ask an administrator.", reason="revoked")
+            living = select(Token).where(
+                Token.account_id == account.id,
+                Token.is_session.is_(True),
+                Token.revoked_at.is_(None),
+                Token.expires_at > now(),
+            )
+            for oldest in session.scalars(living.order_by(Token.id.desc()).offset(MAX_SESSIONS - 1)):
+                oldest.revoked_at = now()
+            ends = now() + SESSION_LASTS
+            return _issue(
+                session,
+                who,
+                account,
+                name=name,
+                scopes=who.scopes & SCOPES_OF_ROLE[who.role],
+                expires_at=min(who.expires_at or ends, ends),
+                client_id=who.client_id,
+                is_session=True,
+            ).secret
 
     def tokens(self, identity: Identity) -> tuple[TokenRecord, ...]:
         """The asker's tokens, revoked ones included."""
@@ -379,17 +463,17 @@ class Accounts:
             id=account.id,
             username=account.username,
             display_name=account.display_name,
+            email=account.email,
+            email_confirmed_at=account.email_confirmed_at,
+            unconfirmed_email=account.unconfirmed_email,
+            must_confirm=account.must_confirm,
+            has_password=account.password_hash is not None,
             role=Role(account.role),
             quota=self._default_quota if account.quota is None else account.quota,
             used=used_bytes(session, account.id),
             blocked_at=account.blocked_at,
             created_at=account.created_at,
         )
-
-
-def _hash(secret: str) -> str:
-    # The secret has 256 random bits: a slow hash would add nothing but time.
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _issue(
@@ -401,14 +485,16 @@ def _issue(
     scopes: frozenset[Scope],
     expires_at: datetime | None = None,
     client_id: UUID | None = None,
+    is_session: bool = False,
 ) -> IssuedToken:
-    secret = PREFIX + secrets.token_urlsafe(32)
+    secret = PREFIX + new_secret()
     token = Token(
         account_id=account.id,
         client_id=client_id,
         name=name,
-        secret_hash=_hash(secret),
+        secret_hash=hash_secret(secret),
         scopes=sorted(scope.value for scope in scopes),
+        is_session=is_session,
         expires_at=expires_at,
     )
     session.add(token)
@@ -423,6 +509,7 @@ def _token_record(token: Token) -> TokenRecord:
         name=token.name,
         scopes=tuple(Scope(scope) for scope in token.scopes),
         client_id=token.client_id,
+        is_session=token.is_session,
         expires_at=token.expires_at,
         revoked_at=token.revoked_at,
         last_used_at=token.last_used_at,

@@ -21,11 +21,14 @@ from repo_service.services.garbage import GarbageCollector
 from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
+from repo_service.services.invitations import Invitations
 from repo_service.services.jobs import Jobs
 from repo_service.services.judging import Judge
+from repo_service.services.letters import Letters
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.parts import Parts
+from repo_service.services.people import People
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
@@ -33,6 +36,7 @@ from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.stores import Stores
+from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import Uploads
 from repo_service.services.verification import Verifier
 
@@ -57,11 +61,14 @@ class Services:
     health: Health
     indexer: Indexer | None
     inspector: Inspector
+    invitations: Invitations
     jobs: Jobs
     judge: Judge
+    letters: Letters
     mirror: Mirror
     mover: Mover
     parts: Parts
+    people: People
     rebuilder: Rebuilder
     renditions: Renditions
     replicator: Replicator
@@ -70,5 +77,6 @@ class Services:
     search: Search
     site_profiles: SiteProfiles
     stores: Stores
+    throttling: Throttling
     uploads: Uploads
     verifier: Verifier

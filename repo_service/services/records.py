@@ -147,11 +147,16 @@ class UploadRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRecord:
-    """A person. ``quota`` and ``used`` in bytes."""
+    """A person. ``quota`` and ``used`` in bytes; the addresses as in the model ``Account``."""
 
     id: UUID
     username: str
     display_name: str
+    email: str | None
+    email_confirmed_at: datetime | None
+    unconfirmed_email: str | None
+    must_confirm: bool
+    has_password: bool
     role: Role
     quota: int
     used: int
@@ -179,10 +184,26 @@ class TokenRecord:
     name: str
     scopes: tuple[Scope, ...]
     client_id: UUID | None
+    is_session: bool
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationRecord:
+    """Somebody may make an account with ``role``. ``email`` is whom the letter is for, None for none;
+    ``sent_at`` is when it was handed over, ``made_by`` the user name of who invites."""
+
+    id: UUID
+    email: str | None
+    role: Role
+    made_by: str | None
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from repo_service.domain.errors import BlockingFindings, Incomplete, InvalidFile
+from repo_service.domain.errors import BlockingFindings, EmailUnconfirmed, Incomplete, InvalidFile
 from repo_service.domain.findings import summarise
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
-from repo_service.models import InspectionRecord, Resource, Version
+from repo_service.models import Account, InspectionRecord, Resource, Version
 from repo_service.models.base import now
 from repo_service.services import descriptions
 from repo_service.services.reading import inspection_of
@@ -19,10 +19,14 @@ from repo_service.services.trail import audit, record_change
 
 
 def require_releasable(session: Session, resource: Resource, version: Version) -> None:
-    """Refuse what the policy forbids: not inspected, unreadable, people or secrets inside, no licence.
+    """Refuse what the policy forbids: not inspected, unreadable, people or secrets inside, no licence, or an
+    owner whom nobody can reach.
 
-    Raises NotInspected, InvalidFile, BlockingFindings, Incomplete.
+    Raises NotInspected, InvalidFile, BlockingFindings, Incomplete, EmailUnconfirmed.
     """
+    owner = session.get(Account, resource.owner_id)
+    if owner is not None and owner.must_confirm:
+        raise EmailUnconfirmed
     require_harmless(inspection_of(session, version), "This file cannot be released")
     if resource.licence is None:
         raise Incomplete(
@@ -81,7 +85,7 @@ def settle(
         if version.release_requested:
             require_releasable(session, resource, version)
             release_now(session, identity, resource, version)
-    except (InvalidFile, BlockingFindings, Incomplete) as error:
+    except (InvalidFile, BlockingFindings, Incomplete, EmailUnconfirmed) as error:
         if isinstance(error, BlockingFindings) and clean(session, version):
             return
         # The owner sees why, and decides anew: nothing is released behind their back later.

@@ -209,7 +209,7 @@ class Resources:
     def release(self, identity: Identity, resource_id: UUID, number: int) -> ResourceRecord:
         """Let the public read a version. Releasing it again changes nothing.
 
-        Raises NotFound, Gone, NotInspected, InvalidFile, BlockingFindings, Incomplete.
+        Raises NotFound, Gone, NotInspected, InvalidFile, BlockingFindings, Incomplete, EmailUnconfirmed.
         """
         with self._database.write() as session:
             resource = own_resource(session, identity, resource_id, lock=True)

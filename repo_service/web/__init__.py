@@ -5,13 +5,17 @@ from __future__ import annotations
 from apiflask import APIFlask
 
 from repo_service.web import (
+    account,
     assets,
     browsing,
     csrf,
     describing,
     errors,
     headers,
+    inviting,
+    joining,
     managing,
+    recovering,
     rendering,
     sharing,
     showing,
@@ -22,7 +26,19 @@ from repo_service.web.errors import problem_page
 
 __all__ = ["problem_page", "register"]
 
-VIEWS = (browsing, describing, errors, managing, sharing, showing, signing)
+VIEWS = (
+    account,
+    browsing,
+    describing,
+    errors,
+    inviting,
+    joining,
+    managing,
+    recovering,
+    sharing,
+    showing,
+    signing,
+)
 """Loading these adds their routes to the blueprint."""
 
 

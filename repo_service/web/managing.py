@@ -10,6 +10,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 from repo_service.domain.errors import (
     BlockingFindings,
     Conflict,
+    EmailUnconfirmed,
     Incomplete,
     InvalidFile,
     InvalidInput,
@@ -47,7 +48,7 @@ def release(resource_id: UUID, number: int) -> AnyResponse:
     """Let everybody read a version, or say why not."""
     try:
         services().resources.release(identity(), resource_id, number)
-    except (NotInspected, InvalidFile, BlockingFindings, Incomplete) as error:
+    except (NotInspected, InvalidFile, BlockingFindings, Incomplete, EmailUnconfirmed) as error:
         record = services().resources.get(identity(), resource_id)
         return resource_page(record, number, status=CATALOGUE[error.code].status, refusal=error)
     return redirect(url_for("web.resource", resource_id=resource_id), 303)

@@ -17,6 +17,10 @@ from repo_service.web.assets import asset_url
 from repo_service.web.blueprint import blueprint
 
 _KILO = 1000
+_ABOUT_SIGNING_IN = {
+    f"{blueprint.name}.{name}"
+    for name in ("home", "sign_in", "sign_up", "forgotten_password", "letter_asked", "confirm", "confirmed")
+}
 
 
 def register(app: Flask) -> None:
@@ -40,7 +44,13 @@ def render(template: str, **values: object) -> str:
     here = request.blueprint == blueprint.name
     who: Identity = g.get("identity", PUBLIC) if here else PUBLIC
     return render_template(
-        f"web/{template}", site=site(), who=who, knows_visitor=here, csrf_token=csrf.token, **values
+        f"web/{template}",
+        site=site(),
+        who=who,
+        knows_visitor=here,
+        leads_back=_address_to_come_back_to(),
+        csrf_token=csrf.token,
+        **values,
     )
 
 
@@ -50,6 +60,14 @@ def page(template: str, status: int = 200, **values: object) -> Response:
     who: Identity = g.identity
     response.headers["Cache-Control"] = "private, no-cache" if who.is_public else "private, no-store"
     response.vary.update(["Accept-Language", "Cookie"])
+    return response
+
+
+def secret_page(template: str, status: int = 200, **values: object) -> Response:
+    """A page whose address, or form, holds the secret of a link: kept nowhere, and told to nobody."""
+    response = page(template, status, **values)
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
@@ -87,6 +105,17 @@ def marked(text: str, spans: Sequence[tuple[int, int]]) -> Markup:
 def many(count: int, one: str, more: str = "") -> str:
     """``1 activity``, ``3 activities``."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def _address_to_come_back_to() -> str | None:
+    """Where a sign-in from this page leads: none of those about signing in, whose address may be a secret."""
+    if (
+        request.endpoint in _ABOUT_SIGNING_IN
+        or request.method not in ("GET", "HEAD")
+        or "link" in request.args
+    ):
+        return None
+    return request.full_path.rstrip("?")
 
 
 def _mirrored_home() -> Home | None:

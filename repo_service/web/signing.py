@@ -1,26 +1,26 @@
-"""Signing in with an API token, and out again."""
+"""Signing in, with a password or an API token, and out again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec
 
 from flask import Response, redirect, request, session, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.domain.errors import Forbidden, InsufficientScope, NotFound, Unauthorised
-from repo_service.domain.identity import SCOPES_OF_ROLE, Identity
-from repo_service.http.authentication import SESSION_KEY
+from repo_service.domain.errors import InsufficientScope, NotFound, Unauthorised
+from repo_service.domain.identity import Identity
+from repo_service.http.authentication import SESSION_KEY, identify
 from repo_service.http.context import identity, services
 from repo_service.http.read_only import require_writable
-from repo_service.models.base import now
+from repo_service.models.account import EMAIL_LENGTH
+from repo_service.services.throttling import address_block
 from repo_service.web.blueprint import blueprint
+from repo_service.web.browsers import browser_name
+from repo_service.web.fields import line_field
 from repo_service.web.rendering import page
-
-SESSION_LASTS = timedelta(hours=12)
 
 P = ParamSpec("P")
 
@@ -46,21 +46,31 @@ def for_the_signed_in(view: Callable[P, AnyResponse]) -> Callable[P, AnyResponse
 
 @blueprint.get("/sign-in")
 def sign_in() -> Response:
-    """The form that takes a token."""
+    """The form that takes a name and a password, and the one for a token."""
     require_writable()
-    return page("sign_in.html", next=local_path(request.args.get("next")))
+    return page("sign_in.html", next=local_path(request.args.get("next")), values={})
 
 
 @blueprint.post("/sign-in")
-def begin_session() -> AnyResponse:
-    """Trade an API token for one of the session's own, which ends with it."""
-    onward = local_path(request.form.get("next"))
+def try_to_sign_in() -> AnyResponse:
+    """Begin a session for whoever knows a password, or shows an API token."""
+    form = request.form
+    onward = local_path(form.get("next"))
+    token = form.get("token", "").strip()
+    login = line_field(form, "login", limit=EMAIL_LENGTH)
     try:
-        secret = _session_token(services().accounts.authenticate(request.form.get("token", "").strip()))
-    except (Unauthorised, Forbidden, InsufficientScope) as error:
-        return page("sign_in.html", status=403, next=onward, error=error.detail)
-    _end_session()
-    session[SESSION_KEY] = secret
+        if token:
+            who = identify(token)
+        else:
+            who = services().people.sign_in(
+                login=login, password=form.get("password", ""), address=address_block(request.remote_addr)
+            )
+        begin_session(who)
+    except Unauthorised as error:
+        wrong = "token" if token else "password"
+        return page(
+            "sign_in.html", status=403, next=onward, values={"login": login}, error=error.detail, wrong=wrong
+        )
     return redirect(onward, 303)
 
 
@@ -84,19 +94,11 @@ def local_path(target: str | None) -> str:
     return target
 
 
-def _session_token(who: Identity) -> str:
-    assert who.role is not None
-    return (
-        services()
-        .accounts.issue_token(
-            who,
-            name="Browser",
-            scopes=who.scopes & SCOPES_OF_ROLE[who.role],
-            expires_at=now() + SESSION_LASTS,
-            client_id=who.client_id,
-        )
-        .secret
-    )
+def begin_session(who: Identity) -> None:
+    """Sign ``who`` in with a session of its own: nothing that the browser held before serves it."""
+    secret = services().accounts.begin_session(who, name=browser_name(request.user_agent.string))
+    _end_session()
+    session[SESSION_KEY] = secret
 
 
 def _end_session() -> None:

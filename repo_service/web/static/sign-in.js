@@ -8,6 +8,7 @@ function takeToken() {
   }
   history.replaceState(null, "", window.location.pathname + window.location.search);
   const field = document.getElementById("token");
+  document.getElementById("token-way").open = true;
   field.value = token;
   field.form.querySelector("button[type=submit]").focus();
 }

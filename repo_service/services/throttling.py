@@ -1,0 +1,156 @@
+"""Throttling: how often somebody may try, across all processes and whatever is restarted.
+
+For whatever can be guessed or used to pester others: passwords, tokens, secrets of clients, letters. Before a
+try, take one of an allowance for each thing that is to be protected or held to account; after a success give
+it back, so that only failures count::
+
+    WRONG_SECRETS = Allowance(name="client-secret", burst=20, every=timedelta(seconds=30))
+    taken = throttling.take((WRONG_SECRETS, f"{client_id} {address_block(address)}"))
+    check the secret, and raise when it is wrong
+    throttling.give_back(taken)
+
+Taking comes first so that many tries at once are counted, too. What is refused does not count: whoever keeps
+trying does not prolong their own wait, and nobody can keep another out for longer than ``every``.
+
+Each allowance is a bucket that leaks (the generic cell rate algorithm, ITU-T I.371): all that is kept of it
+is the moment at which it is whole again.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from sqlalchemy import delete, select
+
+from repo_service.domain.errors import TooManyRequests
+from repo_service.models import Throttle
+from repo_service.models.base import now
+from repo_service.models.database import Database
+from repo_service.models.insert import insert_if_absent
+
+_IPV6_SITE = 56
+"""What a household or an office gets at least (RIPE-690, section 4.2): its owner has all of it."""
+_ACQUAINTANCE = "acquaintance"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """``burst`` tries at once, and then one more ``every`` so often. ``name`` keeps it apart from others."""
+
+    name: str
+    burst: int
+    every: timedelta
+
+
+Claim = tuple[Allowance, str]
+"""An allowance, and whose it is: an account, an address block, both, a client …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken, to be given back: rows by key, with what each lost."""
+
+    costs: Mapping[str, timedelta]
+
+
+class Throttling:
+    """Allowances, kept in the database. ``secret_key`` hides whose they are from those who read it."""
+
+    def __init__(self, database: Database, *, secret_key: str) -> None:
+        self._database = database
+        self._secret_key = secret_key.encode()
+
+    def take(self, *claims: Claim) -> Taken:
+        """Take one of each allowance, or of none. Raises TooManyRequests with the longest wait."""
+        wanted = {self._key(allowance.name, subject): allowance for allowance, subject in claims}
+        with self._database.read() as session:  # most refusals end here, without waiting for a writer
+            query = select(Throttle.key, Throttle.full_at).where(Throttle.key.in_(wanted))
+            _require_room(wanted, {row.key: row.full_at for row in session.execute(query)})
+        moment = now()
+        with self._database.write() as session:
+            rows = []
+            for key in sorted(wanted):  # everybody in the same order, so nobody waits in a circle
+                insert_if_absent(session, Throttle, key=key, full_at=moment)
+                query_row = select(Throttle).where(Throttle.key == key).with_for_update()
+                rows.append(session.scalars(query_row).one())
+            _require_room(wanted, {row.key: row.full_at for row in rows})
+            for row in rows:
+                row.full_at = max(row.full_at, moment) + wanted[row.key].every
+        return Taken({key: allowance.every for key, allowance in wanted.items()})
+
+    def give_back(self, taken: Taken) -> None:
+        """Undo ``take``: the try was a good one."""
+        with self._database.write() as session:
+            for key in sorted(taken.costs):
+                row = session.scalar(select(Throttle).where(Throttle.key == key).with_for_update())
+                if row is not None:
+                    row.full_at -= taken.costs[key]
+
+    def befriend(self, subject: str, *, lasts: timedelta) -> None:
+        """Remember that ``subject`` (an account at an address, say) proved itself."""
+        key, until = self._key(_ACQUAINTANCE, subject), now() + lasts
+        with self._database.write() as session:
+            insert_if_absent(session, Throttle, key=key, full_at=until)
+            session.scalars(
+                select(Throttle).where(Throttle.key == key).with_for_update()
+            ).one().full_at = until
+
+    def knows(self, subject: str) -> bool:
+        """Whether ``subject`` was befriended lately."""
+        key = self._key(_ACQUAINTANCE, subject)
+        with self._database.read() as session:
+            until = session.scalar(select(Throttle.full_at).where(Throttle.key == key))
+        return until is not None and until > now()
+
+    def tidy(self) -> int:
+        """Forget allowances that are whole again; returns how many."""
+        with self._database.write() as session:
+            stale = delete(Throttle).where(Throttle.full_at <= now()).returning(Throttle.key)
+            return len(session.scalars(stale).all())
+
+    def _key(self, name: str, subject: str) -> str:
+        said = f"{name}\n{subject}".encode(errors="surrogatepass")
+        return hmac.digest(self._secret_key, said, "sha256").hex()
+
+
+def address_block(address: str | None) -> str:
+    """Whoever has one address of this block has them all: an IPv4 address, or an IPv6 site.
+
+    ``address`` is the client's as the trusted front servers give it; None, or a name, where there is none.
+    """
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return "elsewhere"
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ip_network((int(found), _IPV6_SITE), strict=False))
+    return str(found)
+
+
+def in_words(seconds: int) -> str:
+    """A wait as people say it, rounded up: ``40 seconds``, ``3 minutes``, ``2 hours``."""
+    for size, unit in ((3600, "hour"), (60, "minute")):
+        if seconds > size:
+            count = math.ceil(seconds / size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def _require_room(wanted: Mapping[str, Allowance], full_at: Mapping[str, datetime]) -> None:
+    moment = now()
+    waits = [
+        (max(full_at.get(key, moment), moment) + allowance.every)
+        - (moment + allowance.burst * allowance.every)
+        for key, allowance in wanted.items()
+    ]
+    longest = max(waits, default=timedelta(0))
+    if longest > timedelta(0):
+        wait = math.ceil(longest.total_seconds())
+        raise TooManyRequests(f"Too many attempts: try again in {in_words(wait)}.", retry_after=wait)

@@ -1,0 +1,173 @@
+"""One's own account: name, address, password, browsers and API tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from flask import Response, redirect, request, url_for
+from werkzeug.sansio.response import Response as AnyResponse
+
+from repo_service.domain.errors import Conflict, InvalidInput
+from repo_service.http.context import identity, services
+from repo_service.http.problems import CATALOGUE
+from repo_service.models.account import EMAIL_LENGTH
+from repo_service.models.base import now
+from repo_service.services.accounts import IssuedToken
+from repo_service.services.passwords import MIN_LENGTH
+from repo_service.services.people import NAME_LENGTH
+from repo_service.services.records import TokenRecord
+from repo_service.services.throttling import address_block
+from repo_service.web.blueprint import blueprint
+from repo_service.web.fields import line_field
+from repo_service.web.rendering import page
+from repo_service.web.signing import for_the_signed_in
+
+_DONE = {
+    "name": "Your name is saved.",
+    "email": "We sent a letter to that address. Open the link in it, and the address is yours.",
+    "again": "We sent the letter once more.",
+    "password": "Your password is saved. Every other browser was signed out.",
+    "signed-out": "That browser is signed out.",
+    "revoked": "The token is worthless from now on.",
+}
+"""What was just done, by the word that follows ``done=`` in the address."""
+
+_LASTS = {"30 days": timedelta(days=30), "90 days": timedelta(days=90), "a year": timedelta(days=365)}
+"""How long a new token works, as it stands in the list to choose from."""
+
+
+@blueprint.get("/account")
+@for_the_signed_in
+def account() -> AnyResponse:
+    """Everything about one's account."""
+    return _account(done=_DONE.get(request.args.get("done", ""), ""))
+
+
+@blueprint.get("/account/name")
+@blueprint.get("/account/email")
+@blueprint.get("/account/email/letter")
+@blueprint.get("/account/password")
+@blueprint.get("/account/tokens")
+@blueprint.get("/account/tokens/<uuid:token_id>/revoke")
+def back_to_account(token_id: UUID | None = None) -> AnyResponse:
+    """After a refusal this stands in the address bar, and Enter there asks for it again."""
+    return redirect(url_for("web.account"))
+
+
+@blueprint.post("/account/name")
+@for_the_signed_in
+def rename() -> AnyResponse:
+    """Another name for others to see."""
+    try:
+        services().people.rename(identity(), line_field(request.form, "display_name", limit=NAME_LENGTH))
+    except InvalidInput as error:
+        return _refused(error, "name")
+    return redirect(url_for("web.account", done="name"), 303)
+
+
+@blueprint.post("/account/email")
+@for_the_signed_in
+def change_email() -> AnyResponse:
+    """Another address, once it is confirmed."""
+    email = line_field(request.form, "email", limit=EMAIL_LENGTH + 1)
+    try:
+        services().people.change_email(
+            identity(),
+            email,
+            password=request.form.get("password", ""),
+            address=address_block(request.remote_addr),
+        )
+    except InvalidInput as error:
+        return _refused(error, "email", email=email)
+    return redirect(url_for("web.account", done="email"), 303)
+
+
+@blueprint.post("/account/email/letter")
+@for_the_signed_in
+def send_again() -> AnyResponse:
+    """The letter that confirms an address, once more."""
+    services().people.send_confirmation_again(identity())
+    return redirect(url_for("web.account", done="again"), 303)
+
+
+@blueprint.post("/account/password")
+@for_the_signed_in
+def change_password() -> AnyResponse:
+    """Another password."""
+    try:
+        services().people.change_password(
+            identity(),
+            present=request.form.get("password", ""),
+            new=request.form.get("new_password", ""),
+            address=address_block(request.remote_addr),
+        )
+    except InvalidInput as error:
+        return _refused(error, "password")
+    return redirect(url_for("web.account", done="password"), 303)
+
+
+@blueprint.post("/account/tokens")
+@for_the_signed_in
+def make_token() -> AnyResponse:
+    """A token for a program of one's own, which is shown on the page that answers and never again."""
+    name = line_field(request.form, "name", limit=NAME_LENGTH)
+    try:
+        issued = services().people.make_token(
+            identity(),
+            name=name,
+            lasts=_LASTS.get(request.form.get("lasts", ""), timedelta(0)),
+            password=request.form.get("password", ""),
+            address=address_block(request.remote_addr),
+        )
+    except (InvalidInput, Conflict) as error:
+        return _refused(error, "token", token_name=name)
+    return _account(issued=issued)
+
+
+@blueprint.post("/account/tokens/<uuid:token_id>/revoke")
+@for_the_signed_in
+def revoke_token(token_id: UUID) -> AnyResponse:
+    """End a session, or make a token worthless."""
+    services().accounts.revoke_token(identity(), token_id)
+    was_session = bool(request.form.get("session"))
+    return redirect(url_for("web.account", done="signed-out" if was_session else "revoked"), 303)
+
+
+def _refused(error: InvalidInput | Conflict, form: str, **typed: str) -> Response:
+    """The page again, with what is wrong beside the ``form`` and what was ``typed`` into it."""
+    return _account(status=CATALOGUE[error.code].status, refusals={form: error.detail}, typed=typed)
+
+
+def _account(
+    *,
+    status: int = 200,
+    done: str = "",
+    refusals: Mapping[str, str] | None = None,
+    typed: Mapping[str, str] | None = None,
+    issued: IssuedToken | None = None,
+) -> Response:
+    who = identity()
+    living = [token for token in services().accounts.tokens(who) if _lives(token)]
+    living.sort(
+        key=lambda token: (token.id == who.token_id, token.id), reverse=True
+    )  # this browser, then newest
+    return page(
+        "account.html",
+        status=status,
+        account=services().accounts.own(who),
+        sessions=[token for token in living if token.is_session],
+        tokens=[token for token in living if not token.is_session],
+        done=done,
+        refusals=refusals or {},
+        typed=typed or {},
+        issued=issued,
+        lasts=_LASTS,
+        name_length=NAME_LENGTH,
+        min_length=MIN_LENGTH,
+    )
+
+
+def _lives(token: TokenRecord) -> bool:
+    return token.revoked_at is None and (token.expires_at is None or token.expires_at > now())
