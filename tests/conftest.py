@@ -9,5 +9,6 @@ pytest_plugins = [
     "tests.support.fake_ipfs",
     "tests.support.redis",
     "tests.support.browser",
+    "tests.support.mail",
     "tests.support.service",
 ]

@@ -86,6 +86,8 @@ def parse_smtp_url(url: str) -> SmtpServer:
         tls = "none"
     if tls == "none" and parts.username:
         raise ValueError("sends no password without TLS: leave ?tls=none or the user name away")
+    if not unquote(parts.netloc).isascii():
+        raise ValueError("has ASCII characters only in its user name and password: smtplib sends no others")
     return SmtpServer(
         host=parts.hostname,
         port=port,

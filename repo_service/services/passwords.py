@@ -44,7 +44,7 @@ class Passwords:
         nobodys = self._nobodys
         with self._turn():
             try:
-                return self._hasher.verify(hashed or nobodys, normalise(password)) and hashed is not None
+                return self._hasher.verify(hashed or nobodys, normalise(password)) and bool(hashed)
             except (VerificationError, InvalidHashError):
                 return False
 
