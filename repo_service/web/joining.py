@@ -64,6 +64,7 @@ def make_account() -> AnyResponse:
 @blueprint.get("/welcome")
 def welcome() -> AnyResponse:
     """What comes after the sign-up: a letter to look for."""
+    require_writable()
     if identity().is_public:
         return redirect(url_for("web.sign_in"), 303)
     return page(
@@ -94,6 +95,7 @@ def confirm_email() -> AnyResponse:
 @blueprint.get("/confirmed")
 def confirmed() -> Response:
     """That it worked."""
+    require_writable()
     return page("confirmed.html")
 
 

@@ -37,6 +37,7 @@ def ask_for_letter() -> AnyResponse:
 @blueprint.get("/forgotten-password/sent")
 def letter_asked() -> Response:
     """What comes after."""
+    require_writable()
     return page("forgotten_password.html", sent=True)
 
 

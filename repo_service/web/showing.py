@@ -106,7 +106,7 @@ def resource_page(
         is_owner=is_owner,
         may_edit=may_edit,
         may_moderate=may_edit or who.has(Scope.MODERATE),
-        obstacles=_obstacles(record, shown),
+        obstacles=_obstacles(record, shown) if may_edit and shown.released_at is None else [],
         refusal=refusal,
         refused=refused,
         content_language=next(iter(record.languages), None),
@@ -141,6 +141,8 @@ def _download_url(record: ResourceRecord, shown: VersionRecord) -> str | None:
 def _obstacles(record: ResourceRecord, shown: VersionRecord) -> list[str]:
     """What has to be done before a release beside what was found, in the owner's words."""
     obstacles = []
+    if services().accounts.own(identity()).must_confirm:
+        obstacles.append("Your e-mail address is not confirmed yet: open the link in the letter we sent you.")
     if shown.processing.state is JobState.FAILED:
         obstacles.append("The file could not be read.")
     if record.licence is None:

@@ -103,7 +103,20 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
                 assert response.status_code in (200, 302, 404), address
                 shown.add(rule.endpoint)
     assert {"web.home", "web.resource", "web.explain_errors"} <= shown
-    assert refused == {"web.sign_in", "web.upload", "web.mine", "web.new_version", "web.edit", "web.cleaning"}
+    about_resources = {"upload", "mine", "new_version", "edit", "cleaning"}
+    about_people = {
+        "sign_in",
+        "sign_up",
+        "welcome",
+        "confirm",
+        "confirmed",
+        "forgotten_password",
+        "letter_asked",
+        "new_password",
+        "account",
+        "invitations",
+    }
+    assert refused == {f"web.{name}" for name in about_resources | about_people}
 
 
 def test_a_session_of_before_offers_nothing_either(read_only: ReadOnly) -> None:

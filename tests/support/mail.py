@@ -55,7 +55,7 @@ class Mailbox:
         """The text of the newest letter to that address."""
         texts = [letter.get_content() for letter in self.letters if letter["To"] == to]
         assert texts, [str(letter["To"]) for letter in self.letters]
-        return str(texts[-1])
+        return str(texts[-1]).replace("\r\n", "\n")
 
     def link(self, to: str) -> str:
         """The path, with its query, of the link with a secret in the newest letter to that address."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from repo_service.web import signing
+from repo_service.services import accounts
 from tests.support.backups import backup
 from tests.support.service import Service, json_of
 from tests.web.shared import Shared
@@ -86,7 +86,7 @@ def test_signing_in_anew_ends_the_session_before(service: Service) -> None:
 def test_a_revoked_session_is_a_visitor_like_any_other(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signing, "SESSION_LASTS", timedelta(seconds=-1))
+    monkeypatch.setattr(accounts, "SESSION_LASTS", timedelta(seconds=-1))
     visitor = Visitor(service, service.token("teacher"))
     assert "(teacher)" not in visitor.get("/").source
     assert visitor.client.get("/mine").status_code == 303
