@@ -499,6 +499,12 @@ class AccountIn(Incoming):
         default=False, description="Mail a link to choose a password to the address."
     )
 
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.send_link and self.email is None:
+            raise ValueError("send_link needs an email")
+        return self
+
 
 class AccountChangeIn(Incoming):
     """What is to change about an account."""

@@ -233,6 +233,8 @@ class Accounts:
             if address is not None and address != account.email:
                 account.email, account.email_confirmed_at, account.unconfirmed_email = address, None, None
                 account.must_confirm = False
+                with refuses_duplicates(account):
+                    session.flush()
                 links.void(session, account.id)
             if role is not None:
                 account.role = role.value
@@ -240,8 +242,6 @@ class Accounts:
                 account.quota = quota
             if blocked is not None:
                 account.blocked_at = (account.blocked_at or now()) if blocked else None
-            with refuses_duplicates(account):
-                session.flush()
             audit(session, identity, "change", Noun.ACCOUNT, account.id, role=account.role, blocked=blocked)
             record_change(session, Noun.ACCOUNT, account.id, ChangeKind.UPDATED)
             return self._record(session, account)
