@@ -83,6 +83,7 @@ class Noun(enum.StrEnum):
     ACCOUNT = "account"
     CLIENT = "client"
     CREDENTIAL = "token"
+    GRANT = "grant"
     SNAPSHOT = "snapshot"
 
 

@@ -6,6 +6,7 @@ from repo_service.models.base import Base
 from repo_service.models.blob import Blob, BlobLocation
 from repo_service.models.change import Change
 from repo_service.models.client import Client
+from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
 from repo_service.models.rendition import Rendition
@@ -19,13 +20,16 @@ from repo_service.models.version import Version
 __all__ = [
     "Account",
     "AuditEntry",
+    "AuthorizationCode",
     "Base",
     "Blob",
     "BlobLocation",
     "Change",
     "Client",
+    "Grant",
     "InspectionRecord",
     "Job",
+    "RefreshToken",
     "Rendition",
     "Resource",
     "Snapshot",

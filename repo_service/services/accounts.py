@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,12 +20,14 @@ from repo_service.domain.errors import (
     NotFound,
     Unauthorised,
 )
-from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
+from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, ClientState, Identity, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun
-from repo_service.models import Account, AuditEntry, Client, Token
+from repo_service.models import Account, AuditEntry, Client, Grant, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import paging
+from repo_service.services.client_records import client_record
+from repo_service.services.hashing import hash_secret, new_secret
 from repo_service.services.quota import used_bytes
 from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
 from repo_service.services.trail import audit, record_change
@@ -72,6 +72,13 @@ def require_account(identity: Identity, scope: Scope) -> UUID:
     return identity.account_id
 
 
+def refuse_sites(identity: Identity) -> None:
+    """Refuse a site or an app that somebody lets act for them (OAuth): whatever its scopes, it looks after no
+    credentials, clients, accounts or consents, or it could give itself more, for longer. Raises Forbidden."""
+    if identity.grant_id is not None:
+        raise Forbidden("A connected site may not do this for you: sign in here and do it yourself.")
+
+
 class Accounts:
     """Use cases about people, programs and their tokens. ``default_quota`` in bytes."""
 
@@ -81,7 +88,7 @@ class Accounts:
 
     def authenticate(self, secret: str) -> Identity:
         """Who shows this secret. Raises Unauthorised."""
-        hashed = _hash(secret)
+        hashed = hash_secret(secret)
         with self._database.read() as session:
             row = session.execute(
                 select(
@@ -96,21 +103,32 @@ class Accounts:
                     Account.role,
                     Account.blocked_at,
                     Client.disabled_at,
+                    Client.approval,
+                    Grant.id.label("grant_id"),
+                    Grant.revoked_at.label("grant_revoked_at"),
                 )
                 .join(Account, Account.id == Token.account_id)
                 .outerjoin(Client, Client.id == Token.client_id)
+                .outerjoin(Grant, Grant.id == Token.grant_id)
                 .where(Token.secret_hash == hashed)
             ).one_or_none()
         moment = now()
-        if row is None or row.revoked_at or (row.expires_at and row.expires_at <= moment):
+        if (
+            row is None
+            or row.revoked_at
+            or row.grant_revoked_at
+            or (row.expires_at and row.expires_at <= moment)
+        ):
             raise Unauthorised("This token is unknown, expired or revoked: make a new one.", reason="invalid")
-        if row.blocked_at or row.disabled_at:
+        if row.blocked_at or row.disabled_at or row.approval not in (None, ClientState.APPROVED.value):
             raise Unauthorised("This account or client is blocked: ask an administrator.", reason="revoked")
         if row.last_used_at is None or row.last_used_at < moment - _USE_IS_NOTED_EVERY:
             with self._database.write() as session:
                 token = session.get(Token, row.id)
                 if token is not None:
                     token.last_used_at = moment
+                if row.grant_id is not None:
+                    session.execute(update(Grant).where(Grant.id == row.grant_id).values(last_used_at=moment))
         return Identity(
             account_id=row.account_id,
             username=row.username,
@@ -119,6 +137,7 @@ class Accounts:
             token_id=row.id,
             client_id=row.client_id,
             expires_at=row.expires_at,
+            grant_id=row.grant_id,
         )
 
     def ensure_administrator(self, username: str = "admin") -> IssuedToken | None:
@@ -235,6 +254,7 @@ class Accounts:
     ) -> ClientRecord:
         """Register software. It acts for the asker's account, or for any that an administrator names."""
         require_scope(identity, Scope.WRITE)
+        refuse_sites(identity)
         if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
@@ -251,18 +271,20 @@ class Accounts:
             session.flush()
             audit(session, identity, "register", Noun.CLIENT, client.id, kind=kind.value)
             record_change(session, Noun.CLIENT, client.id, ChangeKind.CREATED)
-            return _client_record(client)
+            return client_record(client)
 
     def clients(self, identity: Identity) -> tuple[ClientRecord, ...]:
         """The asker's registered software."""
         own = require_account(identity, Scope.READ)
+        refuse_sites(identity)
         with self._database.read() as session:
             rows = session.scalars(select(Client).where(Client.account_id == own).order_by(Client.id))
-            return tuple(_client_record(row) for row in rows)
+            return tuple(client_record(row) for row in rows)
 
     def disable_client(self, identity: Identity, client_id: UUID) -> None:
         """Shut a client out: all its tokens stop working at once. Raises NotFound."""
         require_scope(identity, Scope.WRITE)
+        refuse_sites(identity)
         with self._database.write() as session:
             client = session.get(Client, client_id)
             if client is None or (
@@ -290,6 +312,7 @@ class Accounts:
         Raises NotFound, Forbidden, InsufficientScope.
         """
         require_scope(identity, Scope.READ)
+        refuse_sites(identity)
         if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
@@ -310,6 +333,7 @@ class Accounts:
                 .select_from(Token)
                 .where(
                     Token.account_id == account.id,
+                    Token.grant_id.is_(None),
                     Token.revoked_at.is_(None),
                     or_(Token.expires_at.is_(None), Token.expires_at > now()),
                 )
@@ -331,11 +355,12 @@ class Accounts:
             )
 
     def tokens(self, identity: Identity) -> tuple[TokenRecord, ...]:
-        """The asker's tokens, revoked ones included."""
+        """The asker's tokens, revoked ones included; those of connected sites are not among them."""
         own = require_account(identity, Scope.READ)
+        refuse_sites(identity)
+        query = select(Token).where(Token.account_id == own, Token.grant_id.is_(None)).order_by(Token.id)
         with self._database.read() as session:
-            rows = session.scalars(select(Token).where(Token.account_id == own).order_by(Token.id))
-            return tuple(_token_record(row) for row in rows)
+            return tuple(_token_record(row) for row in session.scalars(query))
 
     def revoke_token(self, identity: Identity, token_id: UUID) -> None:
         """Make a token worthless at once: any token revokes itself, one that may write also others.
@@ -343,6 +368,8 @@ class Accounts:
         Raises NotFound.
         """
         require_scope(identity, Scope.READ if token_id == identity.token_id else Scope.WRITE)
+        if token_id != identity.token_id:
+            refuse_sites(identity)
         with self._database.write() as session:
             token = session.get(Token, token_id)
             if token is None or (
@@ -387,11 +414,6 @@ class Accounts:
         )
 
 
-def _hash(secret: str) -> str:
-    # The secret has 256 random bits: a slow hash would add nothing but time.
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 def _issue(
     session: Session,
     identity: Identity,
@@ -402,12 +424,12 @@ def _issue(
     expires_at: datetime | None = None,
     client_id: UUID | None = None,
 ) -> IssuedToken:
-    secret = PREFIX + secrets.token_urlsafe(32)
+    secret = PREFIX + new_secret()
     token = Token(
         account_id=account.id,
         client_id=client_id,
         name=name,
-        secret_hash=_hash(secret),
+        secret_hash=hash_secret(secret),
         scopes=sorted(scope.value for scope in scopes),
         expires_at=expires_at,
     )
@@ -427,17 +449,6 @@ def _token_record(token: Token) -> TokenRecord:
         revoked_at=token.revoked_at,
         last_used_at=token.last_used_at,
         created_at=token.created_at,
-    )
-
-
-def _client_record(client: Client) -> ClientRecord:
-    return ClientRecord(
-        id=client.id,
-        name=client.name,
-        kind=client.kind,
-        account_id=client.account_id,
-        disabled_at=client.disabled_at,
-        created_at=client.created_at,
     )
 
 

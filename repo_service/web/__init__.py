@@ -6,6 +6,7 @@ from apiflask import APIFlask
 
 from repo_service.web import (
     assets,
+    authorising,
     browsing,
     csrf,
     describing,
@@ -16,13 +17,14 @@ from repo_service.web import (
     sharing,
     showing,
     signing,
+    sites,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
 
 __all__ = ["problem_page", "register"]
 
-VIEWS = (browsing, describing, errors, managing, sharing, showing, signing)
+VIEWS = (authorising, browsing, describing, errors, managing, sharing, showing, signing, sites)
 """Loading these adds their routes to the blueprint."""
 
 

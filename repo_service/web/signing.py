@@ -59,7 +59,7 @@ def begin_session() -> AnyResponse:
         secret = _session_token(services().accounts.authenticate(request.form.get("token", "").strip()))
     except (Unauthorised, Forbidden, InsufficientScope) as error:
         return page("sign_in.html", status=403, next=onward, error=error.detail)
-    _end_session()
+    end_session()
     session[SESSION_KEY] = secret
     return redirect(onward, 303)
 
@@ -67,7 +67,7 @@ def begin_session() -> AnyResponse:
 @blueprint.post("/sign-out")
 def sign_out() -> AnyResponse:
     """End the session: its token is worthless from now on."""
-    _end_session()
+    end_session()
     return redirect(url_for("web.home"), 303)
 
 
@@ -99,7 +99,7 @@ def _session_token(who: Identity) -> str:
     )
 
 
-def _end_session() -> None:
+def end_session() -> None:
     """Forget everything the browser holds; nothing of an old session serves a new one."""
     before = identity()
     session.clear()
