@@ -23,10 +23,10 @@ _MAX_AGE = 300
 def metadata(below: str = "") -> Response:
     """The server's metadata.
 
-    Of a service at ``https://host/path`` it is looked for at ``https://host/.well-known/…/path``, as the RFC has
-    it and Moodle asks (with a slash at the end if its administrator typed one), and at
-    ``https://host/path/.well-known/…``, which reaches us without the path. On a mirror nobody signs in, so there
-    is nothing to know.
+    Of a service at ``https://host/path`` it is looked for at ``https://host/.well-known/…/path``, as the RFC
+    has it and Moodle asks (with a slash at the end if its administrator typed one), and at
+    ``https://host/path/.well-known/…``, which reaches us without the path. On a mirror nobody signs in, so
+    there is nothing to know.
 
     There is no ``openid-configuration``: this service tells nobody who somebody is.
     """

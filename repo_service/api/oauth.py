@@ -11,6 +11,7 @@ from http import HTTPStatus
 from apiflask import APIBlueprint
 from flask import Response, request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import (
     InvalidInput,
@@ -75,8 +76,11 @@ def register() -> Response:
 
 
 @blueprint.errorhandler(Exception)
-def _refused(error: Exception) -> Response:
-    """Any error in the shape that the RFCs give it (RFC 6749, section 5.2; RFC 7591, section 3.2.2)."""
+def _refused(error: Exception) -> AnyResponse:
+    """Any error in the shape that the RFCs give it (RFC 6749, section 5.2; RFC 7591, section 3.2.2). A mirror
+    has no authorization server, so what it says is none of theirs."""
+    if isinstance(error, ReadOnly):
+        return problems.answered(error)
     problem, headers = problems.described(error)
     if isinstance(error, InvalidInput):
         redirects = all(item.pointer.startswith("/redirect_uris") for item in error.errors)
@@ -85,7 +89,7 @@ def _refused(error: Exception) -> Response:
         code, status = "temporarily_unavailable", problem.status
     elif problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         code, status = "server_error", problem.status
-    elif isinstance(error, ReadOnly) or problem.status == HTTPStatus.FORBIDDEN:
+    elif problem.status == HTTPStatus.FORBIDDEN:
         code, status = "access_denied", problem.status
     else:
         code, status = "invalid_request", problem.status

@@ -184,6 +184,12 @@ def register(app: Flask, *, base_url: str, html: HtmlPage | None = None) -> None
     app.register_error_handler(apiflask.HTTPError, answer)
 
 
+def answered(error: Exception) -> Response | AnyResponse:
+    """The answer to ``error``, for handlers that see to some errors only."""
+    answer: _Answer = current_app.extensions[_KEY]
+    return answer(error)
+
+
 def described(error: Exception) -> tuple[Problem, dict[str, str]]:
     """What would be answered, with its headers: for endpoints whose errors have another shape by their
     standard. It is logged as if it had been."""

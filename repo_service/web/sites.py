@@ -45,6 +45,7 @@ def disconnect_site(client_id: UUID) -> AnyResponse:
 
 
 @blueprint.get("/mine/sites/<uuid:client_id>/disconnect")
+@for_the_signed_in
 def back_to_connected_sites(client_id: UUID) -> AnyResponse:
     """After a refusal this stands in the address bar, and Enter there asks for it again."""
     return redirect(url_for("web.connected_sites"))
@@ -81,6 +82,7 @@ def decide_site(client_id: UUID) -> AnyResponse:
 
 
 @blueprint.get("/admin/sites/<uuid:client_id>")
+@for_the_signed_in
 def back_to_sites(client_id: UUID) -> AnyResponse:
     """As ``back_to_connected_sites``."""
     return redirect(url_for("web.sites"))

@@ -398,7 +398,7 @@ REFUSALS: dict[str, tuple[Change, str, int]] = {
 
 @pytest.mark.parametrize(("change", "error", "status"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_trading_a_code_is_refused(
-    oauth: Service, moodle: Moodle, teacher: Visitor, change: Change, error: str, status: int
+    oauth: Service, moodle: Moodle, teacher: Visitor, *, change: Change, error: str, status: int
 ) -> None:
     """And the code is still good for the one it was given to."""
     code = consent(teacher, moodle.authorize())["code"]

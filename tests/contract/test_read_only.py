@@ -103,7 +103,11 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
                 assert response.status_code in (200, 302, 404), address
                 shown.add(rule.endpoint)
     assert {"web.home", "web.resource", "web.explain_errors"} <= shown
-    assert refused == {"web.sign_in", "web.upload", "web.mine", "web.new_version", "web.edit", "web.cleaning"}
+    assert refused == {
+        *("web.sign_in", "web.upload", "web.mine", "web.new_version", "web.edit", "web.cleaning"),
+        *("web.authorise", "web.connected_sites", "web.back_to_connected_sites"),
+        *("web.sites", "web.back_to_sites"),
+    }
 
 
 def test_a_session_of_before_offers_nothing_either(read_only: ReadOnly) -> None:

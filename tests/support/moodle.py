@@ -100,7 +100,8 @@ class Moodle:
             "response_type": "code",
             "redirect_uri": self.callback,
             "state": self.state(),
-            "scope": f" {SCOPE}",  # its login scopes, which are none, a space, and the scope (oauth2/client.php)
+            # Its login scopes, which are none, a space, and the scope (lib/classes/oauth2/client.php).
+            "scope": f" {SCOPE}",
             **instead,
         }
         pairs = (f"{name}={quote(value, safe='')}" for name, value in given.items() if value is not None)
