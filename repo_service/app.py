@@ -16,6 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from repo_service import api, web
 from repo_service.domain.identity import Registration
+from repo_service.domain.redirects import InsecureRedirects
 from repo_service.http import authentication, context, observation, problems, read_only, request_ids, requests
 from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
@@ -31,6 +32,7 @@ from repo_service.services.archives import Archives
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
+from repo_service.services.clients import ClientPolicy, Clients
 from repo_service.services.comparing import Comparing
 from repo_service.services.container import Services
 from repo_service.services.contents import BackupContents
@@ -40,6 +42,7 @@ from repo_service.services.downloads import Downloads
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
+from repo_service.services.grants import Grants, TokenLifetimes
 from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
@@ -255,6 +258,15 @@ def _services(
             folder=settings.data_dir,
             limits=archive_limits,
         ),
+        clients=Clients(
+            database,
+            ClientPolicy(
+                needs_approval=settings.client_approval == "administrator",
+                registrations=settings.client_registrations,
+                unused_ttl=settings.client_unused_ttl,
+                insecure_redirects=InsecureRedirects(settings.insecure_redirects),
+            ),
+        ),
         comparing=Comparing(database, contents),
         contents=contents,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
@@ -268,6 +280,10 @@ def _services(
         ),
         fetching=fetching,
         garbage=GarbageCollector(database, stores, copies, uploads, grace=settings.gc_grace),
+        grants=Grants(
+            database,
+            TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
+        ),
         health=Health(database, stores, queue.check),
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,

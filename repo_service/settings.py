@@ -127,6 +127,39 @@ class Settings(BaseSettings):
     link_ttl: timedelta = Field(
         default=timedelta(minutes=15), description="How long a signed download link of a draft works."
     )
+    client_approval: str = Field(
+        default="none",
+        pattern="^(none|administrator)$",
+        description="Whether an administrator has to approve each [site](oauth.md) that registers itself, "
+        "before people can connect it.",
+    )
+    client_registrations: int = Field(
+        default=50,
+        ge=0,
+        description="Sites that may register themselves from one address in a day; 0: none do, and "
+        "administrators add them.",
+    )
+    client_unused_ttl: timedelta = Field(
+        default=timedelta(days=30),
+        description="A site that registered itself and that nobody ever connected is forgotten after that.",
+    )
+    insecure_redirects: str = Field(
+        default="private",
+        pattern="^(never|private|always)$",
+        description="Which sites may be reached by plain http when they are connected, besides this very "
+        "machine: those in private networks, or all. See [OAuth](oauth.md#sites-without-https).",
+    )
+    access_token_ttl: timedelta = Field(
+        default=timedelta(minutes=10),
+        ge=timedelta(minutes=1),
+        description="How long a connected site can use one access token. A Moodle keeps one that was revoked "
+        "until then.",
+    )
+    refresh_token_ttl: timedelta = Field(
+        default=timedelta(days=60),
+        ge=timedelta(hours=1),
+        description="How long a connected site may stay away before it has to ask its user again.",
+    )
     job_attempts: int = Field(default=5, ge=1, description="How often a failing job is tried.")
     job_lease: timedelta = Field(
         default=timedelta(minutes=3),

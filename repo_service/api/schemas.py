@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from flask import request
@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from repo_service.domain.identity import ClientKind, Role, Scope
+from repo_service.domain.identity import ClientKind, ClientState, Role, Scope
 from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
 from repo_service.domain.search import Facet
 from repo_service.models.account import EMAIL_LENGTH
@@ -661,6 +661,65 @@ class ClientsOut(Outgoing):
     """One's own registered software."""
 
     items: list[ClientOut]
+
+
+# Sites and apps that people let act for them (OAuth)
+
+
+class ConnectedSiteOut(Outgoing):
+    """What one site or app may do for me."""
+
+    client_id: UUID
+    hosts: list[str] = Field(description="Those that I was shown when I connected it.")
+    scopes: list[Scope]
+    connected_at: datetime
+    last_used_at: datetime | None
+
+
+class ConnectedSitesOut(Outgoing):
+    """The sites and apps that act for me."""
+
+    items: list[ConnectedSiteOut]
+
+
+class SiteQueryIn(PageQuery):
+    """Which sites."""
+
+    state: ClientState | None = None
+
+
+class SiteChangeIn(Incoming):
+    """What becomes of a site."""
+
+    state: Literal["approved", "declined", "disabled"] = Field(
+        description="At once. Whatever people let it do ends unless it is approved."
+    )
+
+
+class SiteOut(Outgoing):
+    """A site or app that people can connect. Its name, address and software are what it says of itself."""
+
+    id: UUID
+    name: str
+    kind: ClientKind
+    state: ClientState
+    redirect_uris: list[str] = Field(description="Where people are sent back to: what it cannot lie about.")
+    scopes: list[Scope]
+    client_uri: str | None
+    software_id: str | None
+    software_version: str | None
+    registered_from: str | None = Field(description="An address, kept for a week.")
+    decided_by: UUID | None
+    decided_at: datetime | None
+    authorised_at: datetime | None = Field(description="When somebody first connected it.")
+    created_at: datetime
+
+
+class SitePageOut(Outgoing):
+    """A page of sites."""
+
+    items: list[SiteOut]
+    next_cursor: str | None
 
 
 class AuditQueryIn(PageQuery):

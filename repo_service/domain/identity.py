@@ -21,8 +21,16 @@ class Scope(enum.StrEnum):
 
     READ = "resources:read"
     WRITE = "resources:write"
+    SHARE = "@moodlenet/ed-resource:write.own"
+    """Create a draft as MoodleNet's ``/.pkg/@moodlenet/ed-resource/basic/v1/create`` does, and nothing else:
+    what Moodle's "Share to MoodleNet" asks for (``moodlenet_client::API_SCOPE_CREATE_RESOURCE``)."""
     MODERATE = "moderation"
     ADMINISTER = "administration"
+
+
+SCOPES_OF_SITES = (Scope.SHARE, Scope.READ, Scope.WRITE)
+"""What a person can let software from elsewhere do for them, in the order in which they read it. Never more,
+whatever their role: nobody moderates or administers through a Moodle."""
 
 
 class ClientKind(enum.StrEnum):
@@ -49,16 +57,43 @@ class LinkPurpose(enum.StrEnum):
     INVITATION = "invitation"
 
 
+class ClientState(enum.StrEnum):
+    """Whether people can use a site or an app from here. Only the approved ones can act for anybody."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    DISABLED = "disabled"
+
+
+class AuthMethod(enum.StrEnum):
+    """How a client was registered to authenticate (RFC 7591, section 2: token_endpoint_auth_method)."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+    NONE = "none"
+
+
+class GrantType(enum.StrEnum):
+    """What a client may trade for an access token (RFC 6749, section 4.1 and 6)."""
+
+    CODE = "authorization_code"
+    REFRESH = "refresh_token"
+
+
 SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
-    Role.MEMBER: frozenset({Scope.READ, Scope.WRITE}),
-    Role.MODERATOR: frozenset({Scope.READ, Scope.WRITE, Scope.MODERATE}),
+    Role.MEMBER: frozenset({Scope.READ, Scope.WRITE, Scope.SHARE}),
+    Role.MODERATOR: frozenset({Scope.READ, Scope.WRITE, Scope.SHARE, Scope.MODERATE}),
     Role.ADMINISTRATOR: frozenset(Scope),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The one who asks. ``account_id`` is None for the public; ``expires_at`` is when the token ends."""
+    """The one who asks. ``account_id`` is None for the public; ``expires_at`` is when the token ends.
+
+    ``grant_id`` is the consent by which a site or an app asks for somebody, None when they ask themselves.
+    """
 
     account_id: UUID | None = None
     username: str = ""
@@ -67,6 +102,7 @@ class Identity:
     token_id: UUID | None = None
     client_id: UUID | None = None
     expires_at: datetime | None = None
+    grant_id: UUID | None = None
 
     @property
     def is_public(self) -> bool:

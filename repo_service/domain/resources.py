@@ -85,6 +85,7 @@ class Noun(enum.StrEnum):
     CLIENT = "client"
     CREDENTIAL = "token"
     INVITATION = "invitation"
+    GRANT = "grant"
     SNAPSHOT = "snapshot"
 
 

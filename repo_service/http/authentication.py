@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, TypeVar
 
-from flask import Flask, Request, g, request, session
+from flask import Flask, Request, current_app, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from repo_service.domain.errors import Unauthorised
-from repo_service.domain.identity import PUBLIC, Identity
+from repo_service.domain.errors import InsufficientScope, Unauthorised
+from repo_service.domain.identity import PUBLIC, Identity, Scope
 from repo_service.http.context import services, site
 from repo_service.services.throttling import Allowance, address_block
 
@@ -20,6 +22,12 @@ WRONG_TOKENS = Allowance(name="wrong-tokens", burst=100, every=timedelta(seconds
 revoked. Good tokens are let in all the while."""
 
 _PAGES = "web"
+_OAUTH = "oauth"
+"""The blueprint whose callers are clients: they show secrets of their own, in a header or in a form."""
+
+_SHARES = "takes_sharing_tokens"
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 def register(app: Flask) -> None:
@@ -29,10 +37,31 @@ def register(app: Flask) -> None:
     @app.before_request
     def _identify() -> None:
         g.identity = PUBLIC
+        if request.blueprint == _OAUTH:
+            return  # their bodies are small, and each view bounds its own
         g.identity = _of_pages() if _is_page() else _of_bearer()
+        if not _is_page():
+            _keep_to_sharing(g.identity)
         if g.identity.is_public and not _is_page() and request.content_length:
             # Nothing here takes a body from nobody: so nobody can keep us reading.
             raise Unauthorised("Send an API token to do this.")
+
+
+def takes_sharing_tokens(view: View) -> View:
+    """Mark the view that tokens with no scope but ``Scope.SHARE`` are for. No other takes them, not even
+    those that everybody may read: a Moodle has this token to share files, and nothing else is done with
+    it."""
+    view.__dict__[_SHARES] = True  # decorators that wrap the view take this over
+    return view
+
+
+def _keep_to_sharing(who: Identity) -> None:
+    if who.scopes == {Scope.SHARE}:
+        view = current_app.view_functions.get(request.endpoint or "")
+        if not getattr(view, _SHARES, False):
+            raise InsufficientScope(
+                "The token of this site is for sharing files and cannot do this.", scope=Scope.READ.value
+            )
 
 
 class _Sessions(SecureCookieSessionInterface):

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import apiflask
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
@@ -36,6 +36,8 @@ DATABASE_RETRY_AFTER = 10
 
 MAX_ERRORS = 100
 """Most values that one problem names: nobody reads more, and each names what was sent."""
+
+_KEY = "repo_problems"
 
 log: FilteringBoundLogger = structlog.get_logger(component="http")
 
@@ -182,10 +184,24 @@ def register(app: Flask, *, base_url: str, html: HtmlPage | None = None) -> None
     ``html`` renders it instead for browsers, outside ``/api`` and ``/files``.
     """
     answer = _Answer(base_url=base_url, html=html)
+    app.extensions[_KEY] = answer
     app.register_error_handler(Exception, answer)
     # APIFlask has handlers of its own for these, which would be nearer than the one for Exception.
     app.register_error_handler(HTTPException, answer)
     app.register_error_handler(apiflask.HTTPError, answer)
+
+
+def answered(error: Exception) -> Response | AnyResponse:
+    """The answer to ``error``, for handlers that see to some errors only."""
+    answer: _Answer = current_app.extensions[_KEY]
+    return answer(error)
+
+
+def described(error: Exception) -> tuple[Problem, dict[str, str]]:
+    """What would be answered, with its headers: for endpoints whose errors have another shape by their
+    standard. It is logged as if it had been."""
+    answer: _Answer = current_app.extensions[_KEY]
+    return answer.described(error)
 
 
 def invalid_input(error: ValidationError, *, prefix: str = "") -> domain.InvalidInput:
@@ -219,10 +235,7 @@ class _Answer:
     def __call__(self, error: Exception) -> Response | AnyResponse:
         if isinstance(error, HTTPException) and error.response is not None:
             return error.get_response(request.environ)  # abort(Response(…)): already answered
-        cause = _cause(error)
-        problem = self._problem(cause)
-        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and cause.code not in _AT_WORK:
-            log.error("request failed", code=cause.code, exc_info=error)
+        problem, headers = self.described(error)
         response = self._page(problem) or Response(
             problem.model_dump_json(exclude_none=True), mimetype=MEDIA_TYPE
         )
@@ -230,8 +243,16 @@ class _Answer:
         response.headers["Cache-Control"] = "no-store"
         if self._html is not None:
             response.vary.add("Accept")
-        response.headers.update(_headers(cause, problem.status))
+        response.headers.update(headers)
         return response
+
+    def described(self, error: Exception) -> tuple[Problem, dict[str, str]]:
+        """The problem that ``error`` is, logged where operators have to look into it, and its headers."""
+        cause = _cause(error)
+        problem = self._problem(cause)
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and cause.code not in _AT_WORK:
+            log.error("request failed", code=cause.code, exc_info=error)
+        return problem, _headers(cause, problem.status)
 
     def _problem(self, cause: _Cause) -> Problem:
         kind = CATALOGUE[cause.code]

@@ -91,4 +91,6 @@ def _counts(services: Services) -> dict[str, int]:
         "blobs": collected.blobs,
         "bytes": collected.bytes,
         "strays": collected.strays,
+        "grants": services.grants.sweep(),
+        "clients": services.clients.sweep(),
     }

@@ -6,6 +6,7 @@ from repo_service.models.base import Base
 from repo_service.models.blob import Blob, BlobLocation
 from repo_service.models.change import Change
 from repo_service.models.client import Client
+from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
 from repo_service.models.one_time_link import OneTimeLink
@@ -21,14 +22,17 @@ from repo_service.models.version import Version
 __all__ = [
     "Account",
     "AuditEntry",
+    "AuthorizationCode",
     "Base",
     "Blob",
     "BlobLocation",
     "Change",
     "Client",
+    "Grant",
     "InspectionRecord",
     "Job",
     "OneTimeLink",
+    "RefreshToken",
     "Rendition",
     "Resource",
     "Snapshot",

@@ -14,6 +14,7 @@ class Token(Base):
     """An API token. Only the SHA-256 of its 256 random bits is kept: nobody can read it back.
 
     ``is_session``: it stands for a browser in which somebody signed in, and ends with that.
+    ``grant_id`` is the consent that it was given for; None for tokens that people make by hand.
     """
 
     __tablename__ = "tokens"
@@ -21,6 +22,7 @@ class Token(Base):
     id: Mapped[PrimaryId]
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id"), index=True)
+    grant_id: Mapped[UUID | None] = mapped_column(ForeignKey("grants.id"), index=True)
     name: Mapped[str] = mapped_column(String(200))
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
     scopes: Mapped[list[str]] = mapped_column(JSON)

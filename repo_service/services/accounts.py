@@ -22,14 +22,15 @@ from repo_service.domain.errors import (
     NotFound,
     Unauthorised,
 )
-from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
+from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, ClientState, Identity, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun
-from repo_service.models import Account, AuditEntry, Client, Token
+from repo_service.models import Account, AuditEntry, Client, Grant, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import links, paging
 from repo_service.services.descriptions import plain_line
 from repo_service.services.emails import normalise_email
+from repo_service.services.client_records import client_record
 from repo_service.services.hashing import hash_secret, new_secret
 from repo_service.services.quota import used_bytes
 from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
@@ -109,6 +110,11 @@ def end_sessions(session: Session, account_id: UUID, *, but: UUID | None = None)
     if but is not None:
         query = query.where(Token.id != but)
     session.execute(query.values(revoked_at=now()))
+def refuse_sites(identity: Identity) -> None:
+    """Refuse a site or an app that somebody lets act for them (OAuth): whatever its scopes, it looks after no
+    credentials, clients, accounts or consents, or it could give itself more, for longer. Raises Forbidden."""
+    if identity.grant_id is not None:
+        raise Forbidden("A connected site may not do this for you: sign in here and do it yourself.")
 
 
 class Accounts:
@@ -135,21 +141,32 @@ class Accounts:
                     Account.role,
                     Account.blocked_at,
                     Client.disabled_at,
+                    Client.approval,
+                    Grant.id.label("grant_id"),
+                    Grant.revoked_at.label("grant_revoked_at"),
                 )
                 .join(Account, Account.id == Token.account_id)
                 .outerjoin(Client, Client.id == Token.client_id)
+                .outerjoin(Grant, Grant.id == Token.grant_id)
                 .where(Token.secret_hash == hashed)
             ).one_or_none()
         moment = now()
-        if row is None or row.revoked_at or (row.expires_at and row.expires_at <= moment):
+        if (
+            row is None
+            or row.revoked_at
+            or row.grant_revoked_at
+            or (row.expires_at and row.expires_at <= moment)
+        ):
             raise Unauthorised("This token is unknown, expired or revoked: make a new one.", reason="invalid")
-        if row.blocked_at or row.disabled_at:
+        if row.blocked_at or row.disabled_at or row.approval not in (None, ClientState.APPROVED.value):
             raise Unauthorised("This account or client is blocked: ask an administrator.", reason="revoked")
         if row.last_used_at is None or row.last_used_at < moment - _USE_IS_NOTED_EVERY:
             with self._database.write() as session:
                 token = session.get(Token, row.id)
                 if token is not None:
                     token.last_used_at = moment
+                if row.grant_id is not None:
+                    session.execute(update(Grant).where(Grant.id == row.grant_id).values(last_used_at=moment))
         return Identity(
             account_id=row.account_id,
             username=row.username,
@@ -158,6 +175,7 @@ class Accounts:
             token_id=row.id,
             client_id=row.client_id,
             expires_at=row.expires_at,
+            grant_id=row.grant_id,
         )
 
     def ensure_administrator(self, username: str = ADMINISTRATOR) -> IssuedToken | None:
@@ -286,6 +304,7 @@ class Accounts:
     ) -> ClientRecord:
         """Register software. It acts for the asker's account, or for any that an administrator names."""
         require_scope(identity, Scope.WRITE)
+        refuse_sites(identity)
         if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
@@ -302,18 +321,20 @@ class Accounts:
             session.flush()
             audit(session, identity, "register", Noun.CLIENT, client.id, kind=kind.value)
             record_change(session, Noun.CLIENT, client.id, ChangeKind.CREATED)
-            return _client_record(client)
+            return client_record(client)
 
     def clients(self, identity: Identity) -> tuple[ClientRecord, ...]:
         """The asker's registered software."""
         own = require_account(identity, Scope.READ)
+        refuse_sites(identity)
         with self._database.read() as session:
             rows = session.scalars(select(Client).where(Client.account_id == own).order_by(Client.id))
-            return tuple(_client_record(row) for row in rows)
+            return tuple(client_record(row) for row in rows)
 
     def disable_client(self, identity: Identity, client_id: UUID) -> None:
         """Shut a client out: all its tokens stop working at once. Raises NotFound."""
         require_scope(identity, Scope.WRITE)
+        refuse_sites(identity)
         with self._database.write() as session:
             client = session.get(Client, client_id)
             if client is None or (
@@ -341,6 +362,7 @@ class Accounts:
         Raises NotFound, Forbidden, InsufficientScope.
         """
         require_scope(identity, Scope.READ)
+        refuse_sites(identity)
         if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
@@ -362,6 +384,7 @@ class Accounts:
                 .where(
                     Token.account_id == account.id,
                     Token.is_session.is_(False),
+                    Token.grant_id.is_(None),
                     Token.revoked_at.is_(None),
                     or_(Token.expires_at.is_(None), Token.expires_at > now()),
                 )
@@ -415,11 +438,12 @@ class Accounts:
             ).secret
 
     def tokens(self, identity: Identity) -> tuple[TokenRecord, ...]:
-        """The asker's tokens, revoked ones included."""
+        """The asker's tokens, revoked ones included; those of connected sites are not among them."""
         own = require_account(identity, Scope.READ)
+        refuse_sites(identity)
+        query = select(Token).where(Token.account_id == own, Token.grant_id.is_(None)).order_by(Token.id)
         with self._database.read() as session:
-            rows = session.scalars(select(Token).where(Token.account_id == own).order_by(Token.id))
-            return tuple(_token_record(row) for row in rows)
+            return tuple(_token_record(row) for row in session.scalars(query))
 
     def revoke_token(self, identity: Identity, token_id: UUID) -> None:
         """Make a token worthless at once: any token revokes itself, one that may write also others.
@@ -427,6 +451,8 @@ class Accounts:
         Raises NotFound.
         """
         require_scope(identity, Scope.READ if token_id == identity.token_id else Scope.WRITE)
+        if token_id != identity.token_id:
+            refuse_sites(identity)
         with self._database.write() as session:
             token = session.get(Token, token_id)
             if token is None or (
@@ -514,17 +540,6 @@ def _token_record(token: Token) -> TokenRecord:
         revoked_at=token.revoked_at,
         last_used_at=token.last_used_at,
         created_at=token.created_at,
-    )
-
-
-def _client_record(client: Client) -> ClientRecord:
-    return ClientRecord(
-        id=client.id,
-        name=client.name,
-        kind=client.kind,
-        account_id=client.account_id,
-        disabled_at=client.disabled_at,
-        created_at=client.created_at,
     )
 
 

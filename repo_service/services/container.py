@@ -10,6 +10,7 @@ from repo_service.services.archives import Archives
 from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
+from repo_service.services.clients import Clients
 from repo_service.services.comparing import Comparing
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
@@ -18,6 +19,7 @@ from repo_service.services.downloads import Downloads
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
+from repo_service.services.grants import Grants
 from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
@@ -51,6 +53,7 @@ class Services:
     catalogue: Catalogue
     changes: Changes
     cleaning: Cleaning
+    clients: Clients
     comparing: Comparing
     contents: BackupContents
     copies: Copies
@@ -58,6 +61,7 @@ class Services:
     downloads: Downloads
     fetching: Fetching
     garbage: GarbageCollector
+    grants: Grants
     health: Health
     indexer: Indexer | None
     inspector: Inspector

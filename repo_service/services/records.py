@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from repo_service.domain.identity import Role, Scope
+from repo_service.domain.identity import AuthMethod, ClientState, GrantType, Role, Scope
 from repo_service.domain.resources import JobState, LocationState, UploadState, UploadWay, Visibility
 
 T = TypeVar("T")
@@ -166,14 +166,41 @@ class AccountRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRecord:
-    """Registered software and the account that answers for it."""
+    """Registered software and the account that answers for it; nobody does for what registered itself.
+
+    ``name``, ``client_uri``, ``software_id`` and ``software_version`` are what it says of itself.
+    """
 
     id: UUID
     name: str
     kind: str
-    account_id: UUID
+    account_id: UUID | None
+    state: ClientState
+    auth_method: AuthMethod | None
+    redirect_uris: tuple[str, ...]
+    grant_types: frozenset[GrantType]
+    scopes: tuple[Scope, ...]
+    client_uri: str | None
+    software_id: str | None
+    software_version: str | None
+    registered_from: str | None
+    decided_by: UUID | None
+    decided_at: datetime | None
+    authorised_at: datetime | None
     disabled_at: datetime | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedSiteRecord:
+    """What one person lets one client do for them; ``hosts`` are those that they were shown when they said
+    so."""
+
+    client_id: UUID
+    hosts: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+    connected_at: datetime
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

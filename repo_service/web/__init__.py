@@ -7,6 +7,7 @@ from apiflask import APIFlask
 from repo_service.web import (
     account,
     assets,
+    authorising,
     browsing,
     csrf,
     describing,
@@ -20,6 +21,7 @@ from repo_service.web import (
     sharing,
     showing,
     signing,
+    sites,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
@@ -28,6 +30,7 @@ __all__ = ["problem_page", "register"]
 
 VIEWS = (
     account,
+    authorising,
     browsing,
     describing,
     errors,
@@ -38,6 +41,7 @@ VIEWS = (
     sharing,
     showing,
     signing,
+    sites,
 )
 """Loading these adds their routes to the blueprint."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
+from repo_service.domain.identity import PUBLIC
 from repo_service.web.blueprint import blueprint
 
 CONTENT_SECURITY_POLICY = (
@@ -14,7 +15,11 @@ CONTENT_SECURITY_POLICY = (
 
 
 def register(app: Flask) -> None:
-    """Add the headers to every page, error pages included, unless a page has a policy of its own."""
+    """Add the headers to every page, error pages included, unless a page has a policy of its own.
+
+    The windows of the signed in are cut off from those that opened them. Others are not: who comes from a
+    Moodle to connect it signs in on the way, and the Moodle waits for that very window (see ``authorising``).
+    """
     app.after_request(_add)
 
 
@@ -24,5 +29,6 @@ def _add(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
-        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if not g.get("identity", PUBLIC).is_public:
+            response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     return response

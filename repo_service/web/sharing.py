@@ -92,6 +92,7 @@ def mine() -> AnyResponse:
         listed=services().resources.mine(identity(), limit=_PAGE_SIZE, cursor=cursor),
         account=services().accounts.own(identity()),
         is_first=cursor is None,
+        sites_waiting=services().clients.count_pending(identity()),
     )
 
 

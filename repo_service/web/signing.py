@@ -77,7 +77,7 @@ def try_to_sign_in() -> AnyResponse:
 @blueprint.post("/sign-out")
 def sign_out() -> AnyResponse:
     """End the session: its token is worthless from now on."""
-    _end_session()
+    end_session()
     return redirect(url_for("web.home"), 303)
 
 
@@ -97,11 +97,11 @@ def local_path(target: str | None) -> str:
 def begin_session(who: Identity) -> None:
     """Sign ``who`` in with a session of its own: nothing that the browser held before serves it."""
     secret = services().accounts.begin_session(who, name=browser_name(request.user_agent.string))
-    _end_session()
+    end_session()
     session[SESSION_KEY] = secret
 
 
-def _end_session() -> None:
+def end_session() -> None:
     """Forget everything the browser holds; nothing of an old session serves a new one."""
     before = identity()
     session.clear()

@@ -24,7 +24,7 @@ from tests.support.service import Service, json_of, send_file
 DRAFT_BYTES = b"Plain notes about rivers and lakes.\n"
 """A file that any parser takes, for tests that need no backup."""
 
-_NOTED_IN_PASSING = {"tokens": {"last_used_at"}}
+_NOTED_IN_PASSING = {"tokens": {"last_used_at"}, "grants": {"last_used_at"}}
 """Columns that change with every request, whatever becomes of it."""
 
 

@@ -1,0 +1,88 @@
+"""Connected sites: which may act for me, and, for administrators, which people can connect at all."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response, redirect, request, url_for
+from werkzeug.sansio.response import Response as AnyResponse
+
+from repo_service.domain.errors import InvalidInput
+from repo_service.domain.identity import ClientState, Scope
+from repo_service.domain.redirects import host_of
+from repo_service.http.context import identity, services
+from repo_service.services.accounts import require_scope
+from repo_service.web.authorising import SCOPES_IN_WORDS
+from repo_service.web.blueprint import blueprint
+from repo_service.web.rendering import page
+from repo_service.web.signing import for_the_signed_in
+
+_A_PAGE = 50
+
+_DEEDS = {
+    ClientState.PENDING: (ClientState.APPROVED, ClientState.DECLINED),
+    ClientState.APPROVED: (ClientState.DISABLED,),
+    ClientState.DECLINED: (ClientState.APPROVED,),
+    ClientState.DISABLED: (ClientState.APPROVED,),
+}
+"""What can be done about a site, by the state it is in."""
+
+
+@blueprint.get("/mine/sites")
+@for_the_signed_in
+def connected_sites() -> Response:
+    """The sites and apps that may act for me."""
+    sites = services().grants.connected(identity())
+    return page("connected_sites.html", sites=sites, words=SCOPES_IN_WORDS)
+
+
+@blueprint.post("/mine/sites/<uuid:client_id>/disconnect")
+@for_the_signed_in
+def disconnect_site(client_id: UUID) -> AnyResponse:
+    """End what one of them may do."""
+    services().grants.disconnect(identity(), client_id)
+    return redirect(url_for("web.connected_sites"), 303)
+
+
+@blueprint.get("/mine/sites/<uuid:client_id>/disconnect")
+@for_the_signed_in
+def back_to_connected_sites(client_id: UUID) -> AnyResponse:
+    """After a refusal this stands in the address bar, and Enter there asks for it again."""
+    return redirect(url_for("web.connected_sites"))
+
+
+@blueprint.get("/admin/sites")
+@for_the_signed_in
+def sites() -> Response:
+    """Every site and app that can be connected, or wants to be: those that wait first."""
+    require_scope(identity(), Scope.ADMINISTER)
+    cursor = request.args.get("cursor")
+    clients = services().clients
+    waiting = None if cursor else clients.list(identity(), limit=_A_PAGE, state=ClientState.PENDING)
+    return page(
+        "sites.html",
+        waiting=waiting,
+        listed=clients.list(identity(), limit=_A_PAGE, cursor=cursor),
+        needs_approval=clients.policy.needs_approval,
+        deeds=_DEEDS,
+        host_of=host_of,
+        is_first=cursor is None,
+    )
+
+
+@blueprint.post("/admin/sites/<uuid:client_id>")
+@for_the_signed_in
+def decide_site(client_id: UUID) -> AnyResponse:
+    """Approve, decline or disable one."""
+    wanted = request.form.get("state", "")
+    if wanted not in {state.value for state in ClientState}:
+        raise InvalidInput(errors=[("/state", "Choose one of the buttons.")])
+    services().clients.decide(identity(), client_id, ClientState(wanted))
+    return redirect(url_for("web.sites"), 303)
+
+
+@blueprint.get("/admin/sites/<uuid:client_id>")
+@for_the_signed_in
+def back_to_sites(client_id: UUID) -> AnyResponse:
+    """As ``back_to_connected_sites``."""
+    return redirect(url_for("web.sites"))
