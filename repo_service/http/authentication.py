@@ -8,11 +8,10 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from repo_service.domain.errors import Unauthorised
 from repo_service.domain.identity import PUBLIC, Identity
 from repo_service.http.context import services, site
+from repo_service.http.pages import is_page
 
 SESSION_KEY = "token"
 """Where the signed session cookie keeps the token of a signed-in person."""
-
-_PAGES = "web"
 
 
 def register(app: Flask) -> None:
@@ -22,8 +21,8 @@ def register(app: Flask) -> None:
     @app.before_request
     def _identify() -> None:
         g.identity = PUBLIC
-        g.identity = _of_pages() if _is_page() else _of_bearer()
-        if g.identity.is_public and not _is_page() and request.content_length:
+        g.identity = _of_pages() if is_page() else _of_bearer()
+        if g.identity.is_public and not is_page() and request.content_length:
             # Nothing here takes a body from nobody: so nobody can keep us reading.
             raise Unauthorised("Send an API token to do this.")
 
@@ -65,8 +64,3 @@ def _of_pages() -> Identity:
     except Unauthorised:  # revoked or expired meanwhile: signed out
         session.pop(SESSION_KEY, None)
         return PUBLIC
-
-
-def _is_page() -> bool:
-    """Pages alone use the session: the API never does, so no other site can make a browser call it."""
-    return request.blueprint == _PAGES

@@ -29,7 +29,7 @@ VIEWS = (browsing, describing, errors, managing, sharing, showing, signing)
 def register(app: APIFlask) -> None:
     """Add the pages."""
     rendering.register(app)
-    csrf.configure(app)
+    csrf.register(app)
     headers.register(app)
     app.register_blueprint(blueprint)
     app.register_blueprint(assets.blueprint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from repo_service.web.blueprint import blueprint
+from repo_service.http.pages import is_page
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -19,8 +19,7 @@ def register(app: Flask) -> None:
 
 
 def _add(response: Response) -> Response:
-    ours = request.blueprint in (blueprint.name, "assets")
-    if ours or response.mimetype == "text/html":
+    if is_page() or request.blueprint == "assets" or response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")

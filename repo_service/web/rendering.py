@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, g, render_template
 from markupsafe import Markup, escape
 
 from repo_service.domain.identity import PUBLIC, Identity
 from repo_service.http.context import services, site
+from repo_service.http.pages import is_page
 from repo_service.services.mirroring import Home
 from repo_service.web import csrf, labels
 from repo_service.web.assets import asset_url
-from repo_service.web.blueprint import blueprint
 
 _KILO = 1000
 
@@ -37,7 +37,7 @@ def register(app: Flask) -> None:
 
 def render(template: str, **values: object) -> str:
     """A page as text. Works in any request, errors before anybody was identified included."""
-    here = request.blueprint == blueprint.name
+    here = is_page()
     who: Identity = g.get("identity", PUBLIC) if here else PUBLIC
     return render_template(
         f"web/{template}", site=site(), who=who, knows_visitor=here, csrf_token=csrf.token, **values
