@@ -19,6 +19,7 @@ class Role(enum.StrEnum):
 class Scope(enum.StrEnum):
     """What a token may be used for. A token never gives more than its account's role."""
 
+    SHARE = "@moodlenet/ed-resource:write.own"  # MoodleNet's name: Moodle asks for it
     READ = "resources:read"
     WRITE = "resources:write"
     MODERATE = "moderation"
@@ -34,8 +35,8 @@ class ClientKind(enum.StrEnum):
 
 
 SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
-    Role.MEMBER: frozenset({Scope.READ, Scope.WRITE}),
-    Role.MODERATOR: frozenset({Scope.READ, Scope.WRITE, Scope.MODERATE}),
+    Role.MEMBER: frozenset({Scope.SHARE, Scope.READ, Scope.WRITE}),
+    Role.MODERATOR: frozenset({Scope.SHARE, Scope.READ, Scope.WRITE, Scope.MODERATE}),
     Role.ADMINISTRATOR: frozenset(Scope),
 }
 

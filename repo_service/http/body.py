@@ -69,6 +69,20 @@ def read_as_it_comes(environ: WSGIEnvironment) -> Iterator[bytes]:
     return _paced(environ, announced(environ))
 
 
+def drop_rest(environ: WSGIEnvironment, *, at_most: int) -> None:
+    """Read what is left of a body of at most so many bytes, and drop it. A larger one is left alone."""
+    try:
+        expected = announced(environ)
+    except MalformedRequest:
+        return
+    if expected is None or expected > at_most:
+        return
+    stream: BinaryIO = environ["wsgi.input"]
+    left = expected - int(environ.get(RECEIVED_KEY, 0))
+    while left > 0 and (piece := stream.read(min(READ_SIZE, left))):
+        left -= len(piece)
+
+
 def _paced(environ: WSGIEnvironment, expected: int | None) -> Iterator[bytes]:
     stream: BinaryIO = environ["wsgi.input"]
     received = 0

@@ -7,12 +7,12 @@ they are (``moodlenet_send_activity`` passes Guzzle's summary of the body on).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import apiflask
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
@@ -165,20 +165,31 @@ class Problem(BaseModel):
     errors: list[ProblemError] | None = Field(default=None, description="What is wrong, value by value.")
 
 
+Answer = Response | AnyResponse
 HtmlPage = Callable[[Problem], str]
 """Renders a problem as a whole page; raising here is answered by the plain problem."""
+Words = Callable[[str, Mapping[str, object]], str | None]
+"""What to say of an error with this code and these fields; None leaves it at its own words."""
+_EXTENSION = "repo_problems"
 
 
 def register(app: Flask, *, base_url: str, html: HtmlPage | None = None) -> None:
     """Answer every error of ``app`` by a problem whose type lies under ``base_url``.
 
-    ``html`` renders it instead for browsers, outside ``/api`` and ``/files``.
+    ``html`` renders it instead for browsers, outside of what only software asks for.
     """
-    answer = _Answer(base_url=base_url, html=html)
-    app.register_error_handler(Exception, answer)
+    made = _Answer(base_url=base_url, html=html)
+    app.extensions[_EXTENSION] = made
+    app.register_error_handler(Exception, made)
     # APIFlask has handlers of its own for these, which would be nearer than the one for Exception.
-    app.register_error_handler(HTTPException, answer)
-    app.register_error_handler(apiflask.HTTPError, answer)
+    app.register_error_handler(HTTPException, made)
+    app.register_error_handler(apiflask.HTTPError, made)
+
+
+def answer(error: Exception, *, words: Words) -> Answer:
+    """The answer to ``error`` in other words: for error handlers of a blueprint whose askers need some."""
+    registered: _Answer = current_app.extensions[_EXTENSION]
+    return registered(error, words=words)
 
 
 def invalid_input(error: ValidationError, *, prefix: str = "") -> domain.InvalidInput:
@@ -209,11 +220,12 @@ class _Answer:
         self._types = f"{base_url.rstrip('/')}/docs/errors"
         self._html = html
 
-    def __call__(self, error: Exception) -> Response | AnyResponse:
+    def __call__(self, error: Exception, *, words: Words = lambda code, fields: None) -> Answer:
         if isinstance(error, HTTPException) and error.response is not None:
             return error.get_response(request.environ)  # abort(Response(…)): already answered
         cause = _cause(error)
-        problem = self._problem(cause)
+        said = words(cause.code, cause.fields or {})
+        problem = self._problem(cause if said is None else replace(cause, detail=said))
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and cause.code not in _AT_WORK:
             log.error("request failed", code=cause.code, exc_info=error)
         response = self._page(problem) or Response(
@@ -251,7 +263,7 @@ class _Answer:
 
 
 def _wants_page() -> bool:
-    if request.path.startswith(("/api/", "/files/")):
+    if request.path.startswith(("/api/", "/files/", "/.pkg/", "/.well-known/")):
         return False
     accept = request.accept_mimetypes
     return accept["text/html"] > accept[MEDIA_TYPE]

@@ -23,8 +23,8 @@ from repo_service.domain.errors import (
     Unauthorised,
 )
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
-from repo_service.domain.resources import ChangeKind, Noun
-from repo_service.models import Account, AuditEntry, Client, Token
+from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.models import Account, AuditEntry, Client, Resource, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import paging
@@ -217,6 +217,25 @@ class Accounts:
             if account is None:
                 raise NotFound("There is no such account.")
             return self._record(session, account)
+
+    def public_name(self, username: str) -> str:
+        """The name of an account that the public knows of, since it owns something public. Raises NotFound
+        for any other, whether there is one or not: nobody can try out who has an account."""
+        query = (
+            select(Account.username)
+            .join(Resource, Resource.owner_id == Account.id)
+            .where(
+                Account.username == username.lower(),
+                Account.blocked_at.is_(None),
+                Resource.visibility == Visibility.PUBLIC.value,
+            )
+            .limit(1)
+        )
+        with self._database.read() as session:
+            name = session.scalar(query)
+        if name is None:
+            raise NotFound("There is nobody of that name here.")
+        return name
 
     def list(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[AccountRecord]:
         """Every account, oldest first. Raises InvalidCursor."""

@@ -10,25 +10,28 @@ from repo_service.web import (
     csrf,
     describing,
     errors,
+    finishing,
     headers,
     managing,
     rendering,
     sharing,
     showing,
     signing,
+    slots,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
 
 __all__ = ["problem_page", "register"]
 
-VIEWS = (browsing, describing, errors, managing, sharing, showing, signing)
+VIEWS = (browsing, describing, errors, finishing, managing, sharing, showing, signing)
 """Loading these adds their routes to the blueprint."""
 
 
 def register(app: APIFlask) -> None:
     """Add the pages."""
     rendering.register(app)
+    slots.register(app)
     csrf.register(app)
     headers.register(app)
     app.register_blueprint(blueprint)

@@ -36,11 +36,19 @@ def register(app: Flask) -> None:
 
 
 def render(template: str, **values: object) -> str:
-    """A page as text. Works in any request, errors before anybody was identified included."""
+    """A page as text. Works in any request, errors before anybody was identified included.
+
+    ``template`` stands below ``templates/web``, or where its own folder says: ``moodle/send.html``.
+    """
     here = is_page()
     who: Identity = g.get("identity", PUBLIC) if here else PUBLIC
     return render_template(
-        f"web/{template}", site=site(), who=who, knows_visitor=here, csrf_token=csrf.token, **values
+        template if "/" in template else f"web/{template}",
+        site=site(),
+        who=who,
+        knows_visitor=here,
+        csrf_token=csrf.token,
+        **values,
     )
 
 
