@@ -115,7 +115,7 @@ def _remembered(name: str) -> Target | None:
         return None
     try:
         return Target.read(_fields(kept))
-    except InvalidInput:  # somebody else's, or of a release that took more
+    except (InvalidInput, ValueError):  # somebody else's, or of a release that took more
         return None
 
 

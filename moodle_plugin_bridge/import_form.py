@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from moodle_plugin_bridge.choosing import Target
+from repo_service.domain.resources import BACKUP_EXTENSION, BACKUP_KINDS
 from repo_service.domain.vocabularies import LICENCES, vocabulary
 from repo_service.inspection.text import clean_line, clean_paragraphs
 from repo_service.services.records import ResourceRecord, VersionRecord
@@ -23,9 +24,6 @@ NAME_LENGTH: Final = 255
 SUMMARY_LENGTH: Final = 2000
 """Characters of the resource's own summary; what follows it is never cut."""
 
-BACKUPS: Final = frozenset({"course", "section", "activity"})
-BACKUP_EXTENSION: Final = ".mbz"
-
 _AUTHORS: Final = 10
 _AUTHOR_LENGTH: Final = 100
 _TAG_LIKE: Final = re.compile(r"<(?=\S|$)")
@@ -33,7 +31,7 @@ _TAG_LIKE: Final = re.compile(r"<(?=\S|$)")
 
 def is_backup(version: VersionRecord) -> bool:
     """Whether Moodle restores it; anything else becomes an activity."""
-    return version.kind in BACKUPS
+    return version.kind in BACKUP_KINDS
 
 
 def fields_of(

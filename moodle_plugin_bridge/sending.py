@@ -36,7 +36,7 @@ _ADDRESS: Final = f"/resources/<uuid:resource_id>/versions/{NUMBER}/send"
 def register(app: Flask) -> None:
     """Offer it on the pages of resources."""
     app.jinja_env.globals["sendable"] = sendable
-    slots.fill(app, Slot.GET, "moodle/send_link.html")
+    slots.fill(app, Slot.DOWNLOAD, "moodle/send_link.html")
 
 
 def sendable(record: ResourceRecord, version: VersionRecord) -> bool:

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from flask import Flask
 
-
 _EXTENSION = "repo_slots"
 
 
@@ -15,7 +14,7 @@ class Slot(StrEnum):
 
     TOP = "top"
     """Above every page."""
-    GET = "get"
+    DOWNLOAD = "download"
     """Below the download button of a resource."""
 
 

@@ -1,4 +1,4 @@
-"""What a stock Moodle 4.5 sends, to the byte: headers, order and framing of the parts as they were recorded."""
+"""What a stock Moodle 4.5 sends, as it was recorded: headers, order and framing of the parts."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Shares as a stock Moodle sends them become drafts, whatever is in them; the unavoidable refusals are told in
-words for a teacher."""
+"""Shares as a stock Moodle sends them become drafts, whatever is in them; the refusals that cannot be avoided
+are told in words for a teacher."""
 
 from __future__ import annotations
 
@@ -147,7 +147,10 @@ def test_what_the_first_part_does_not_say_is_found_in_the_file(
 
 
 def test_a_wrapped_description_is_put_together(service: Service, moodle: FlaskClient, package: bytes) -> None:
-    wrapped = "A twelve-week survey of ecosystems, climate and human impact. CC BY 4.0,\nAda Lehrer.\n\nFor year 9:\nall."
+    wrapped = (
+        "A twelve-week survey of ecosystems, climate and human impact. CC BY 4.0,\nAda Lehrer.\n\n"
+        "For year 9:\nall."
+    )
     made = Share.of(package, "Ecology", wrapped).send(moodle)
     assert _draft(service, made)["summary"] == (
         "A twelve-week survey of ecosystems, climate and human impact. CC BY 4.0, Ada Lehrer.<br><br>"
