@@ -62,9 +62,9 @@ def download_url(record: ResourceRecord, version: VersionRecord, base_url: str) 
 
 
 def summary_of(record: ResourceRecord, base_url: str) -> str:
-    """The summary, and below it whom and what to name when it is used: title, author, source, licence."""
+    """The summary, and below it the credit."""
     own = plain(_shortened(record.summary_text, SUMMARY_LENGTH), limit=SUMMARY_LENGTH)
-    credit = plain(_credit(record, base_url), limit=SUMMARY_LENGTH)
+    credit = plain(credit_of(record, base_url), limit=SUMMARY_LENGTH)
     return f"{own}\n\n{credit}" if own else credit
 
 
@@ -74,7 +74,8 @@ def plain(text: str, *, limit: int) -> str:
     return spaced if len(spaced) <= limit else _TAG_LIKE.sub("< ", spaced[: limit - 1])
 
 
-def _credit(record: ResourceRecord, base_url: str) -> str:
+def credit_of(record: ResourceRecord, base_url: str) -> str:
+    """Whom and what to name, in a sentence: title, authors, licence, address."""
     own_page = f"{base_url}/resources/{record.id}"
     parts = [f"“{_shortened(clean_line(record.title), NAME_LENGTH)}” by {_named(list(_authors(record)))}"]
     if record.licence is not None:

@@ -11,7 +11,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from moodle_plugin_bridge.blueprint import pages
 from moodle_plugin_bridge.choosing import Target, likely, remember_typed
-from moodle_plugin_bridge.import_form import fields_of, is_backup
+from moodle_plugin_bridge.import_form import credit_of, fields_of, is_backup
 from moodle_plugin_bridge.moodle_site import MAX_LENGTH, MoodleSite
 from repo_service.domain.errors import InvalidInput, NotFound
 from repo_service.domain.resources import LocationState, Visibility
@@ -109,6 +109,7 @@ def _confirmation(record: ResourceRecord, version: VersionRecord, target: Target
         as_link=as_link,
         moodle_seconds=MOODLE_SECONDS,
         seconds=max(1, math.ceil(MOODLE_SECONDS * size / site().send_limit)),
+        credit=credit_of(record, site().base_url),
         fields=fields_of(record, version, target, base_url=site().base_url, as_link=as_link),
         max_length=MAX_LENGTH,
     )
