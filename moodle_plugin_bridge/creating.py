@@ -27,8 +27,9 @@ blueprint = APIBlueprint("moodlenet", __name__, enable_openapi=False)
 
 METADATA: Final = "."
 
-_SENT_AT_ONCE = 1024 * 1024 + 64 * 1024
-"""Bytes up to which Moodle sends a body without asking first (Guzzle asks above 1 MB), and its form."""
+_DROPPED: Final = 64 * 1024 * 1024
+"""Most bytes that are read after a refusal. Moodle sends up to 1 MB without asking first; behind a front
+server that asks nobody it is what comes until that one has read the answer."""
 
 
 @blueprint.post("/.pkg/@moodlenet/ed-resource/basic/v1/create")
@@ -43,9 +44,17 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 @blueprint.errorhandler(Exception)
 def refuse(error: Exception) -> problems.Answer:
-    """The problem, in words for a teacher within Moodle."""
-    _take_what_comes_anyway()
-    return problems.answer(error, words=_words)
+    """The problem, in words for a teacher within Moodle.
+
+    It is given while the body comes, unless its sender waits to be told to send one.
+    """
+    response = problems.answer(error, words=_words)
+    asks_first = "Expect" in request.headers and body.RECEIVED_KEY not in request.environ
+    if isinstance(response, Response) and not asks_first:
+        said = response.get_data()
+        response.response = body.said_while_it_comes(said, request.environ, at_most=_DROPPED)
+        response.content_length = len(said)
+    return response
 
 
 def _description(fields: Fields) -> Description:
@@ -66,14 +75,6 @@ def _created(record: ResourceRecord, home: str) -> dict[str, str]:
         "homepage": home,
         "url": f"{site().base_url}{address}",
     }
-
-
-def _take_what_comes_anyway() -> None:
-    """Read what a client sends without waiting for an answer. If the connection were closed on it, it would
-    report that, and its teacher would never read why."""
-    asks_first = "Expect" in request.headers and body.RECEIVED_KEY not in request.environ
-    if not asks_first:
-        body.drop_rest(request.environ, at_most=_SENT_AT_ONCE)
 
 
 _UNUSABLE = "The package did not arrive whole. Share it again."

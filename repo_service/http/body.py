@@ -69,17 +69,21 @@ def read_as_it_comes(environ: WSGIEnvironment) -> Iterator[bytes]:
     return _paced(environ, announced(environ))
 
 
-def drop_rest(environ: WSGIEnvironment, *, at_most: int) -> None:
-    """Read what is left of a body of at most so many bytes, and drop it. A larger one is left alone."""
+def said_while_it_comes(said: bytes, environ: WSGIEnvironment, *, at_most: int) -> Iterator[bytes]:
+    """A response that is given at once, after which the rest of the request's body is read and dropped, up to
+    ``at_most`` bytes.
+
+    If the connection were closed while bytes come, its sender would be told of that and of nothing else. A
+    front server that has the whole response hangs up, and so ends this.
+    """
+    yield said
     try:
         expected = announced(environ)
     except MalformedRequest:
         return
-    if expected is None or expected > at_most:
-        return
+    left = at_most if expected is None else min(at_most, expected - int(environ.get(RECEIVED_KEY, 0)))
     stream: BinaryIO = environ["wsgi.input"]
-    left = expected - int(environ.get(RECEIVED_KEY, 0))
-    while left > 0 and (piece := stream.read(min(READ_SIZE, left))):
+    while left > 0 and (piece := stream.read(min(_FIRST_READ, left))):
         left -= len(piece)
 
 
