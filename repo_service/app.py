@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import moodle_plugin_bridge
 from repo_service import api, web
 from repo_service.domain.identity import Registration
 from repo_service.domain.redirects import InsecureRedirects
@@ -120,6 +121,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         base_url=settings.base_url,
         max_upload_size=settings.max_upload_size,
         accel_redirect=settings.accel_redirect,
+        send_limit=settings.send_limit,
         read_only=settings.read_only,
         registration=Registration(settings.registration),
     )
@@ -132,6 +134,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
     authentication.register(app)
     api.register(app)
     web.register(app)
+    moodle_plugin_bridge.register(app)
     problems.register(app, base_url=settings.base_url, html=web.problem_page)
     return app
 

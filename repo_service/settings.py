@@ -160,6 +160,12 @@ class Settings(BaseSettings):
         ge=timedelta(hours=1),
         description="How long a connected site may stay away before it has to ask its user again.",
     )
+    send_limit: ByteSize = Field(
+        default=ByteSize(100 * MEBIBYTE),
+        gt=0,
+        description="Above this size “Send to my Moodle” offers the download first: Moodle takes 30 seconds "
+        "for all of it, in which 28 Mbit/s bring so much. See [Moodle](moodle.md#how-large).",
+    )
     job_attempts: int = Field(default=5, ge=1, description="How often a failing job is tried.")
     job_lease: timedelta = Field(
         default=timedelta(minutes=3),

@@ -53,7 +53,15 @@ def test_the_licence_is_the_text_that_the_fsf_publishes() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Dockerfile", "compose.yml", ".env.example", "deploy/nginx.conf", "deploy/repo.service"]
+    "name",
+    [
+        "Dockerfile",
+        "compose.yml",
+        ".env.example",
+        "deploy/Caddyfile",
+        "deploy/nginx.conf",
+        "deploy/repo.service",
+    ],
 )
 def test_every_variable_is_a_setting(name: str) -> None:
     named = set(re.findall(r"\bREPO_[A-Z_]+\b", _read(name)))
@@ -84,6 +92,17 @@ def test_the_settings_of_compose_are_understood(
     assert settings.trusted_proxies == 0
 
 
+def test_the_front_server_is_there_with_its_profile_only(compose: dict[str, Any]) -> None:
+    front = compose["services"]["front"]
+    assert front["profiles"] == ["tls"]
+    mounted = {volume.partition(":")[0] for volume in front["volumes"]}
+    assert (PROJECT / "deploy" / "Caddyfile").is_file()
+    assert {"./deploy/Caddyfile", "certificates"} <= mounted
+    assert "certificates" in compose["volumes"]
+    assert "reverse_proxy app:8080" in _read("deploy/Caddyfile")
+    assert compose["services"]["app"]["ports"][0].endswith(":8080")
+
+
 def test_the_stores_credentials_are_those_of_the_app(compose: dict[str, Any]) -> None:
     identities = yaml.safe_load(_filled_in(compose["configs"]["s3"]["content"]))["identities"]
     assert identities[0]["credentials"] == [{"accessKey": "e5f6", "secretKey": "a7b8"}]
@@ -100,7 +119,7 @@ def test_compose_has_no_default_password() -> None:
 def test_the_example_lists_what_compose_asks_for() -> None:
     asked = {found["name"] for found in _VARIABLE.finditer(_read("compose.yml"))}
     listed = dict(re.findall(r"^(\w+)=(.*)$", _read(".env.example"), re.MULTILINE))
-    assert set(listed) == asked
+    assert set(listed) - {"COMPOSE_PROFILES"} == asked  # which compose itself reads
     secret = {name for name, value in listed.items() if not value}
     assert secret == set(_GIVEN) - {"REPO_BASE_URL"}
 

@@ -80,7 +80,7 @@ def _refused(error: Exception) -> AnyResponse:
     """Any error in the shape that the RFCs give it (RFC 6749, section 5.2; RFC 7591, section 3.2.2). A mirror
     has no authorization server, so what it says is none of theirs."""
     if isinstance(error, ReadOnly):
-        return problems.answered(error)
+        return problems.answer(error)
     problem, headers = problems.described(error)
     if isinstance(error, InvalidInput):
         redirects = all(item.pointer.startswith("/redirect_uris") for item in error.errors)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
+
+BACKUP_KINDS: Final = frozenset({"course", "section", "activity"})
+"""Kinds of files that Moodle restores; any other it can only keep."""
+BACKUP_EXTENSION: Final = ".mbz"
+"""By which Moodle knows them."""
 
 
 class Visibility(enum.StrEnum):

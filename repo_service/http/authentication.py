@@ -12,6 +12,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from repo_service.domain.errors import InsufficientScope, Unauthorised
 from repo_service.domain.identity import PUBLIC, Identity, Scope
 from repo_service.http.context import services, site
+from repo_service.http.pages import is_page
 from repo_service.services.throttling import Allowance, address_block
 
 SESSION_KEY = "token"
@@ -21,7 +22,6 @@ WRONG_TOKENS = Allowance(name="wrong-tokens", burst=100, every=timedelta(seconds
 """From one address block. Nobody guesses 256 bits: this is for programs that have not noticed that theirs was
 revoked. Good tokens are let in all the while."""
 
-_PAGES = "web"
 _OAUTH = "oauth"
 """The blueprint whose callers are clients: they show secrets of their own, in a header or in a form."""
 
@@ -39,10 +39,10 @@ def register(app: Flask) -> None:
         g.identity = PUBLIC
         if request.blueprint == _OAUTH:
             return  # their bodies are small, and each view bounds its own
-        g.identity = _of_pages() if _is_page() else _of_bearer()
-        if not _is_page():
+        g.identity = _of_pages() if is_page() else _of_bearer()
+        if not is_page():
             _keep_to_sharing(g.identity)
-        if g.identity.is_public and not _is_page() and request.content_length:
+        if g.identity.is_public and not is_page() and request.content_length:
             # Nothing here takes a body from nobody: so nobody can keep us reading.
             raise Unauthorised("Send an API token to do this.")
 
@@ -114,8 +114,3 @@ def _of_pages() -> Identity:
     except Unauthorised:  # revoked or expired meanwhile: signed out
         session.pop(SESSION_KEY, None)
         return PUBLIC
-
-
-def _is_page() -> bool:
-    """Pages alone use the session: the API never does, so no other site can make a browser call it."""
-    return request.blueprint == _PAGES

@@ -69,6 +69,24 @@ def read_as_it_comes(environ: WSGIEnvironment) -> Iterator[bytes]:
     return _paced(environ, announced(environ))
 
 
+def said_while_it_comes(said: bytes, environ: WSGIEnvironment, *, at_most: int) -> Iterator[bytes]:
+    """A response that is given at once, after which the rest of the request's body is read and dropped, up to
+    ``at_most`` bytes.
+
+    If the connection were closed while bytes come, its sender would be told of that and of nothing else. A
+    front server that has the whole response hangs up, and so ends this.
+    """
+    yield said
+    try:
+        expected = announced(environ)
+    except MalformedRequest:
+        return
+    left = at_most if expected is None else min(at_most, expected - int(environ.get(RECEIVED_KEY, 0)))
+    stream: BinaryIO = environ["wsgi.input"]
+    while left > 0 and (piece := stream.read(min(_FIRST_READ, left))):
+        left -= len(piece)
+
+
 def _paced(environ: WSGIEnvironment, expected: int | None) -> Iterator[bytes]:
     stream: BinaryIO = environ["wsgi.input"]
     received = 0

@@ -21,6 +21,7 @@ class Site:
     base_url: str
     max_upload_size: int
     accel_redirect: str
+    send_limit: int
     read_only: bool
     registration: Registration
 

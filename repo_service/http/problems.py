@@ -7,7 +7,7 @@ they are (``moodlenet_send_activity`` passes Guzzle's summary of the body on).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import apiflask
@@ -174,34 +174,42 @@ class Problem(BaseModel):
     errors: list[ProblemError] | None = Field(default=None, description="What is wrong, value by value.")
 
 
+Answer = Response | AnyResponse
 HtmlPage = Callable[[Problem], str]
 """Renders a problem as a whole page; raising here is answered by the plain problem."""
+Words = Callable[[str, Mapping[str, object]], str | None]
+"""What to say of an error with this code and these fields; None leaves it at its own words."""
+
+
+def _own_words(_code: str, _fields: Mapping[str, object]) -> str | None:
+    return None
 
 
 def register(app: Flask, *, base_url: str, html: HtmlPage | None = None) -> None:
     """Answer every error of ``app`` by a problem whose type lies under ``base_url``.
 
-    ``html`` renders it instead for browsers, outside ``/api`` and ``/files``.
+    ``html`` renders it instead for browsers, outside of what only software asks for.
     """
-    answer = _Answer(base_url=base_url, html=html)
-    app.extensions[_KEY] = answer
-    app.register_error_handler(Exception, answer)
+    made = _Answer(base_url=base_url, html=html)
+    app.extensions[_KEY] = made
+    app.register_error_handler(Exception, made)
     # APIFlask has handlers of its own for these, which would be nearer than the one for Exception.
-    app.register_error_handler(HTTPException, answer)
-    app.register_error_handler(apiflask.HTTPError, answer)
+    app.register_error_handler(HTTPException, made)
+    app.register_error_handler(apiflask.HTTPError, made)
 
 
-def answered(error: Exception) -> Response | AnyResponse:
-    """The answer to ``error``, for handlers that see to some errors only."""
-    answer: _Answer = current_app.extensions[_KEY]
-    return answer(error)
+def answer(error: Exception, *, words: Words = _own_words) -> Answer:
+    """The answer to ``error``, in other ``words``: for handlers that see to some errors only, or whose askers
+    need to be told otherwise."""
+    registered: _Answer = current_app.extensions[_KEY]
+    return registered(error, words=words)
 
 
 def described(error: Exception) -> tuple[Problem, dict[str, str]]:
     """What would be answered, with its headers: for endpoints whose errors have another shape by their
     standard. It is logged as if it had been."""
-    answer: _Answer = current_app.extensions[_KEY]
-    return answer.described(error)
+    registered: _Answer = current_app.extensions[_KEY]
+    return registered.described(error)
 
 
 def invalid_input(error: ValidationError, *, prefix: str = "") -> domain.InvalidInput:
@@ -232,10 +240,10 @@ class _Answer:
         self._types = f"{base_url.rstrip('/')}/docs/errors"
         self._html = html
 
-    def __call__(self, error: Exception) -> Response | AnyResponse:
+    def __call__(self, error: Exception, *, words: Words = _own_words) -> Answer:
         if isinstance(error, HTTPException) and error.response is not None:
             return error.get_response(request.environ)  # abort(Response(…)): already answered
-        problem, headers = self.described(error)
+        problem, headers = self.described(error, words=words)
         response = self._page(problem) or Response(
             problem.model_dump_json(exclude_none=True), mimetype=MEDIA_TYPE
         )
@@ -246,9 +254,11 @@ class _Answer:
         response.headers.update(headers)
         return response
 
-    def described(self, error: Exception) -> tuple[Problem, dict[str, str]]:
+    def described(self, error: Exception, *, words: Words = _own_words) -> tuple[Problem, dict[str, str]]:
         """The problem that ``error`` is, logged where operators have to look into it, and its headers."""
         cause = _cause(error)
+        if (said := words(cause.code, cause.fields or {})) is not None:
+            cause = replace(cause, detail=said)
         problem = self._problem(cause)
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and cause.code not in _AT_WORK:
             log.error("request failed", code=cause.code, exc_info=error)
@@ -279,7 +289,7 @@ class _Answer:
 
 
 def _wants_page() -> bool:
-    if request.path.startswith(("/api/", "/files/")):
+    if request.path.startswith(("/api/", "/files/", "/.pkg/", "/.well-known/")):
         return False
     accept = request.accept_mimetypes
     return accept["text/html"] > accept[MEDIA_TYPE]

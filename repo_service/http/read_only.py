@@ -9,6 +9,7 @@ from flask import Flask, g, request
 from repo_service.domain.errors import ReadOnly
 from repo_service.domain.identity import PUBLIC
 from repo_service.http.context import services, site
+from repo_service.http.pages import Mark, is_marked
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """RFC 9110, section 9.2.1. A view for these changes nothing either."""
@@ -20,7 +21,7 @@ def register(app: Flask) -> None:
     @app.before_request
     def _refuse() -> None:
         g.identity = PUBLIC
-        if request.method not in SAFE_METHODS:
+        if request.method not in SAFE_METHODS and not is_marked(Mark.CHANGES_NOTHING):
             require_writable()
 
 

@@ -23,14 +23,14 @@ from repo_service.domain.errors import (
     Unauthorised,
 )
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, ClientState, Identity, Role, Scope
-from repo_service.domain.resources import ChangeKind, Noun
-from repo_service.models import Account, AuditEntry, Client, Grant, Token
+from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.models import Account, AuditEntry, Client, Grant, Resource, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import links, paging
+from repo_service.services.client_records import client_record
 from repo_service.services.descriptions import plain_line
 from repo_service.services.emails import normalise_email
-from repo_service.services.client_records import client_record
 from repo_service.services.hashing import hash_secret, new_secret
 from repo_service.services.quota import used_bytes
 from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
@@ -110,6 +110,8 @@ def end_sessions(session: Session, account_id: UUID, *, but: UUID | None = None)
     if but is not None:
         query = query.where(Token.id != but)
     session.execute(query.values(revoked_at=now()))
+
+
 def refuse_sites(identity: Identity) -> None:
     """Refuse a site or an app that somebody lets act for them (OAuth): whatever its scopes, it looks after no
     credentials, clients, accounts or consents, or it could give itself more, for longer. Raises Forbidden."""
@@ -286,6 +288,25 @@ class Accounts:
             if account is None:
                 raise NotFound("There is no such account.")
             return self._record(session, account)
+
+    def public_name(self, username: str) -> str:
+        """The name of an account that the public knows of, since it owns something public. Raises NotFound
+        for any other, whether there is one or not: nobody can try out who has an account."""
+        query = (
+            select(Account.username)
+            .join(Resource, Resource.owner_id == Account.id)
+            .where(
+                Account.username == username.lower(),
+                Account.blocked_at.is_(None),
+                Resource.visibility == Visibility.PUBLIC.value,
+            )
+            .limit(1)
+        )
+        with self._database.read() as session:
+            name = session.scalar(query)
+        if name is None:
+            raise NotFound("There is nobody of that name here.")
+        return name
 
     def list(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[AccountRecord]:
         """Every account, oldest first. Raises InvalidCursor."""

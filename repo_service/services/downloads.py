@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import Forbidden, NotFetched, NotFound
 from repo_service.domain.identity import Identity
-from repo_service.domain.resources import Visibility
-from repo_service.models import Blob, Resource
+from repo_service.domain.resources import BACKUP_EXTENSION, BACKUP_KINDS, Visibility
+from repo_service.models import Blob, Resource, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.copies import Copies
 from repo_service.services.fetching import Fetching
-from repo_service.services.reading import gone, readable_version, version_of
+from repo_service.services.reading import gone, newest_inspection, readable_version, version_of
 from storage import BlobCopies, BlobNotFound
 
 
@@ -69,7 +70,8 @@ class Downloads:
         *,
         signature: str | None = None,
     ) -> Download:
-        """The bytes of a version, by its number and its own file name.
+        """The bytes of a version, by its number and its own file name; a backup of Moodle also by that name
+        with ``.mbz`` at its end, for Moodle goes by the extension.
 
         Raises NotFound, Gone, Forbidden for a signature that is wrong or too old, NotFetched for what is not
         on this mirror yet, BlobNotFound.
@@ -87,7 +89,7 @@ class Downloads:
                     raise gone(resource) if resource.released_at else NotFound
                 version = version_of(session, resource, number)
             blob = None if version.digest is None else session.get(Blob, version.digest)
-            if blob is None or version.file_name != file_name:
+            if blob is None or not _is_called(session, version, file_name):
                 raise NotFound("There is no such file.")
             try:
                 copies = self._copies.of(session, blob.digest)
@@ -98,7 +100,7 @@ class Downloads:
                     digest=blob.digest,
                     size=blob.size,
                     media_type=blob.media_type if version.inspected_at else "application/octet-stream",
-                    file_name=version.file_name,
+                    file_name=file_name,
                     modified=version.created_at,
                     public=version.released_at is not None,
                     copies=copies,
@@ -125,3 +127,12 @@ class Downloads:
             raise Forbidden("This link is wrong or has expired: ask its owner for a new one.") from error
         if signed != [str(resource_id), number]:
             raise Forbidden("This link belongs to another file.")
+
+
+def _is_called(session: Session, version: Version, file_name: str) -> bool:
+    if file_name == version.file_name:
+        return True
+    if file_name != f"{version.file_name}{BACKUP_EXTENSION}" or version.inspected_at is None:
+        return False
+    record = newest_inspection(session, version.digest)
+    return record is not None and record.kind in BACKUP_KINDS

@@ -162,6 +162,36 @@ class Resources:
             )
             return found is not None
 
+    def alike(self, identity: Identity, resource_id: UUID) -> tuple[ResourceRecord, ...]:
+        """Other resources of the asker's with the same file, or with the same title: perhaps this one was
+        meant to be a version of them. The newest of each, and no withdrawn ones. Raises NotFound."""
+        owner_id = require_account(identity, Scope.READ)
+        with self._database.read() as session:
+            resource = session.get(Resource, resource_id)
+            if resource is None or resource.owner_id != owner_id:
+                raise NotFound
+            others = (
+                select(Resource.id)
+                .where(
+                    Resource.owner_id == owner_id,
+                    Resource.id != resource_id,
+                    Resource.visibility != Visibility.WITHDRAWN.value,
+                )
+                .order_by(Resource.id.desc())
+                .limit(1)
+            )
+            digests = [version.digest for version in resource.versions if version.digest is not None]
+            same_file = others.join(Version, Version.resource_id == Resource.id).where(
+                Version.digest.in_(digests)
+            )
+            ids = [
+                id_
+                for query in (same_file, others.where(Resource.title == resource.title))
+                if (id_ := session.scalar(query)) is not None
+            ]
+            records = records_of(session, ids, identity, copies=False)
+            return tuple(records[id_] for id_ in dict.fromkeys(ids))
+
     def visible_of(self, identity: Identity, ids: Sequence[UUID]) -> dict[UUID, ResourceRecord]:
         """Those of ``ids`` that everybody may see now: the last word on a search's hits."""
         with self._database.rows() as connection:

@@ -12,6 +12,7 @@ from repo_service.web import (
     csrf,
     describing,
     errors,
+    finishing,
     headers,
     inviting,
     joining,
@@ -22,6 +23,7 @@ from repo_service.web import (
     showing,
     signing,
     sites,
+    slots,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
@@ -34,6 +36,7 @@ VIEWS = (
     browsing,
     describing,
     errors,
+    finishing,
     inviting,
     joining,
     managing,
@@ -49,7 +52,8 @@ VIEWS = (
 def register(app: APIFlask) -> None:
     """Add the pages."""
     rendering.register(app)
-    csrf.configure(app)
+    slots.register(app)
+    csrf.register(app)
     headers.register(app)
     app.register_blueprint(blueprint)
     app.register_blueprint(assets.blueprint)

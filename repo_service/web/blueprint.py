@@ -1,10 +1,9 @@
-"""The one blueprint of the pages. It is named ``web``: only its requests have a session."""
+"""The blueprint of our own pages."""
 
 from __future__ import annotations
 
-from apiflask import APIBlueprint
+from repo_service.http.pages import Pages
 
-# APIFlask looks at the hooks of every blueprint, so this has to be one of its own.
-blueprint = APIBlueprint("web", __name__, template_folder="templates", enable_openapi=False)
+blueprint = Pages("web", __name__)
 NUMBER = "<int(min=1, max=2147483647):number>"
 """A version's number in an address."""

@@ -6,41 +6,33 @@ and uploads are streams.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 from flask import Flask, request
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.datastructures import MultiDict
 
 from repo_service.domain.errors import MalformedRequest
-from repo_service.web.blueprint import blueprint
+from repo_service.http.pages import Mark, is_marked, is_page
+from repo_service.http.read_only import SAFE_METHODS
 
 FIELD = "csrf_token"
 HEADER = "X-CSRFToken"
 
 _MAX_FORM = 2 * 1024 * 1024
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_checked_while_reading: set[str] = set()
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 
-def configure(app: Flask) -> None:
-    """A token lasts as long as its session: a page may stay open for a while."""
+def register(app: Flask) -> None:
+    """Check the forms of all pages.
+
+    A token lasts as long as its session: a page may stay open for a while.
+    """
     app.config["WTF_CSRF_TIME_LIMIT"] = None
+    app.before_request(_check)
 
 
 def token() -> str:
     """The token for a form on the page being made."""
     made: str = generate_csrf()
     return made
-
-
-def checks_while_reading(view: View) -> View:
-    """Mark a view that takes a file: it calls ``check`` itself, before it takes the file's first byte."""
-    _checked_while_reading.add(f"{blueprint.name}.{view.__name__}")
-    return view
 
 
 def check(fields: MultiDict[str, str]) -> None:
@@ -56,9 +48,8 @@ def check(fields: MultiDict[str, str]) -> None:
         ) from error
 
 
-@blueprint.before_request
 def _check() -> None:
-    if request.method in _SAFE or request.endpoint in _checked_while_reading:
+    if not is_page() or request.method in SAFE_METHODS or is_marked(Mark.CHECKS_ITS_FORM):
         return
     request.max_content_length = _MAX_FORM
     check(request.form)

@@ -67,7 +67,7 @@ class Option:
 @for_the_signed_in
 def edit(resource_id: UUID) -> AnyResponse:
     """The form with the present description."""
-    record = _own(resource_id)
+    record = own_record(resource_id)
     return _form(record, _values_of(record), etag=record.etag)
 
 
@@ -75,7 +75,7 @@ def edit(resource_id: UUID) -> AnyResponse:
 @for_the_signed_in
 def describe(resource_id: UUID) -> AnyResponse:
     """Save what was changed; the form again, with what was typed, where that cannot be."""
-    record = _own(resource_id)
+    record = own_record(resource_id)
     values = _values_in(request.form)
     etag = request.form.get("etag", "")
     try:
@@ -92,10 +92,11 @@ def describe(resource_id: UUID) -> AnyResponse:
 
 def licence_options() -> Sequence[Option]:
     """Every licence there is to choose."""
-    return _options(vocabulary("licences"))
+    return options_of(vocabulary("licences"))
 
 
-def _own(resource_id: UUID) -> ResourceRecord:
+def own_record(resource_id: UUID) -> ResourceRecord:
+    """The resource, if it is the asker's own. Raises NotFound, Gone, Forbidden."""
     record = services().resources.get(identity(), resource_id)
     if record.owner != identity().username:
         raise Forbidden("This resource belongs to somebody else.")
@@ -122,9 +123,9 @@ def _form(
         messages=messages or {},
         stale=stale,
         licences=licence_options(),
-        subjects=_options(vocabulary(VOCABULARY_OF["subjects"])),
-        levels=_options(vocabulary(VOCABULARY_OF["levels"])),
-        types=_options(vocabulary(VOCABULARY_OF["types"])),
+        subjects=options_of(vocabulary(VOCABULARY_OF["subjects"])),
+        levels=options_of(vocabulary(VOCABULARY_OF["levels"])),
+        types=options_of(vocabulary(VOCABULARY_OF["types"])),
         title_length=TITLE_LENGTH,
         summary_length=SUMMARY_LENGTH,
     )
@@ -189,7 +190,8 @@ def _comparable(value: object) -> object:
     return list(value) if isinstance(value, Sequence) else value
 
 
-def _options(scheme: Vocabulary) -> Sequence[Option]:
+def options_of(scheme: Vocabulary) -> Sequence[Option]:
+    """The concepts of a vocabulary as a tree."""
     below: dict[str | None, list[Concept]] = {}
     for concept in scheme:
         below.setdefault(concept.broader, []).append(concept)

@@ -5,13 +5,23 @@ from __future__ import annotations
 from flask import Flask, Response, g, request
 
 from repo_service.domain.identity import PUBLIC
-from repo_service.web.blueprint import blueprint
+from repo_service.http.pages import is_page
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""No inline scripts or styles; ``data:`` for the small drawings within Bootstrap's style sheet."""
+
+def content_security_policy(*, forms_to: str = "") -> str:
+    """No inline scripts or styles; ``data:`` for the small drawings within Bootstrap's style sheet.
+
+    ``forms_to`` is another origin that a form of the page leads to.
+    """
+    targets = " ".join(filter(None, ("'self'", forms_to)))
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+CONTENT_SECURITY_POLICY = content_security_policy()
+"""Of every page that has no other."""
 
 
 def register(app: Flask) -> None:
@@ -24,8 +34,7 @@ def register(app: Flask) -> None:
 
 
 def _add(response: Response) -> Response:
-    ours = request.blueprint in (blueprint.name, "assets")
-    if ours or response.mimetype == "text/html":
+    if is_page() or request.blueprint == "assets" or response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from repo_service.domain.identity import PUBLIC, Identity
 from repo_service.http.context import services, site
+from repo_service.http.pages import is_page
 from repo_service.services.mirroring import Home
 from repo_service.web import csrf, labels
 from repo_service.web.assets import asset_url
@@ -40,11 +41,14 @@ def register(app: Flask) -> None:
 
 
 def render(template: str, **values: object) -> str:
-    """A page as text. Works in any request, errors before anybody was identified included."""
-    here = request.blueprint == blueprint.name
+    """A page as text. Works in any request, errors before anybody was identified included.
+
+    ``template`` stands below ``templates/web``, or where its own folder says: ``moodle/send.html``.
+    """
+    here = is_page()
     who: Identity = g.get("identity", PUBLIC) if here else PUBLIC
     return render_template(
-        f"web/{template}",
+        template if "/" in template else f"web/{template}",
         site=site(),
         who=who,
         knows_visitor=here,

@@ -11,6 +11,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 from repo_service.domain.errors import Forbidden
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
+from repo_service.http.pages import Mark, mark
 from repo_service.services.descriptions import Description, normalise
 from repo_service.web import csrf
 from repo_service.web.blueprint import blueprint
@@ -40,7 +41,7 @@ def upload() -> AnyResponse:
 
 
 @blueprint.post("/upload")
-@csrf.checks_while_reading
+@mark(Mark.CHECKS_ITS_FORM)
 @for_the_signed_in
 def share() -> AnyResponse:
     """Take a file as a new resource."""
@@ -64,7 +65,7 @@ def new_version(resource_id: UUID) -> AnyResponse:
 
 
 @blueprint.post("/resources/<uuid:resource_id>/versions/new")
-@csrf.checks_while_reading
+@mark(Mark.CHECKS_ITS_FORM)
 @for_the_signed_in
 def add_version(resource_id: UUID) -> AnyResponse:
     """Take a file as a further version."""

@@ -81,7 +81,7 @@ def resource_page(
     who = identity()
     is_owner = record.is_own and record.owner == who.username
     may_edit = is_owner and who.has(Scope.WRITE)
-    document = _document(record, shown)
+    document = document_of(record, shown)
     found = None if document is None or not record.is_own else found_in(document, shown.cleaning)
     cleaning = services().cleaning.get(who, record.id, shown.number) if may_edit else None
     remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
@@ -120,8 +120,8 @@ def _version(record: ResourceRecord, number: int | None) -> VersionRecord:
     raise NotFound("This resource has no such version.")
 
 
-def _document(record: ResourceRecord, shown: VersionRecord) -> Mapping[str, Any] | None:
-    """What inspection found in the file."""
+def document_of(record: ResourceRecord, shown: VersionRecord) -> Mapping[str, Any] | None:
+    """What inspection found in the file; None until it is there, and where there is none."""
     if shown.digest is None:
         return None
     try:

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 import pytest
 from werkzeug.routing import Rule
 
+from repo_service.http.pages import Pages
 from repo_service.web.headers import CONTENT_SECURITY_POLICY
 from tests.support.backups import ActivitySpec, backup, write_zip
 from tests.support.private import private_members
@@ -53,7 +54,8 @@ def hostile(service: Service, tmp_path: Path) -> Shared:
 
 def _rules(service: Service, method: str) -> Iterator[Rule]:
     for rule in service.app.url_map.iter_rules():
-        if rule.endpoint.startswith("web.") and rule.methods and method in rule.methods:
+        blueprint = service.app.blueprints.get(rule.endpoint.partition(".")[0])
+        if isinstance(blueprint, Pages) and rule.methods and method in rule.methods:
             yield rule
 
 

@@ -1,0 +1,276 @@
+"""A draft is brought to its release on one page: it asks for what is missing, and cleans what holds keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from werkzeug.test import TestResponse
+
+from repo_service.domain.resources import JobKind
+from tests.support.backups import ActivitySpec, backup, write_targz
+from tests.support.private import private_backup, private_members
+from tests.support.service import MakeService, Service, json_of, send_file
+from tests.web.shared import Shared
+from tests.web.visitor import Page, Visitor
+
+Make = Callable[..., Shared]
+
+
+@pytest.fixture
+def make(service: Service, tmp_path: Path) -> Make:
+    """A draft whose file was looked into."""
+
+    def made(path: Path | None = None, **metadata: object) -> Shared:
+        shared = Shared(service, path or backup(tmp_path / "course.mbz"), **metadata)  # type: ignore[arg-type]
+        service.work()
+        return shared
+
+    return made
+
+
+def _finish(shared: Shared, **fields: str) -> TestResponse:
+    return shared.owner.send(f"{shared.url}/finish", "/finish", **fields)
+
+
+def _asked(page: Page) -> list[str]:
+    return [field.attrib["name"] for field in page.form("/finish").xpath(".//select")]
+
+
+def test_a_course_needs_a_licence_and_may_have_more(make: Make) -> None:
+    shared = make()
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert _asked(page) == ["licence", "language", "subject", "level"]  # that it is a course is known
+    assert "2 activities" in page.text
+    assert "No data of learners and no keys were found in it." in page.text
+    answer = _finish(shared, licence="CC-BY-4.0", language="de", subject="0521", level="level3")
+    assert (answer.status_code, answer.location) == (303, f"{shared.url}/finish")
+    after = shared.owner.client.get(answer.location)
+    assert (after.status_code, after.location) == (303, shared.url)
+    resource = json_of(shared.public.client.get(f"/api/v1{shared.url}"))
+    assert (resource["visibility"], resource["licence"]) == ("public", "CC-BY-4.0")
+    assert (resource["languages"], resource["subjects"]) == (["de"], ["0521"])
+    assert (resource["levels"], resource["types"]) == (["level3"], ["course"])
+
+
+def test_nothing_but_the_licence_has_to_be_said(make: Make) -> None:
+    shared = make()
+    assert _finish(shared, licence="CC0-1.0").status_code == 303
+    assert shared.json()["visibility"] == "public"
+
+
+def test_what_is_known_is_not_asked_and_not_changed(make: Make, tmp_path: Path) -> None:
+    shared = make(
+        backup(tmp_path / "a.mbz", language="fr"),
+        licence="CC-BY-SA-4.0",
+        subjects=["0521"],
+        levels=["level3"],
+        types=["assessment"],
+    )
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert _asked(page) == []
+    assert "Nothing is missing" in page.text
+    answer = _finish(shared, licence="CC0-1.0", language="de", subject="0111", level="level1", type="course")
+    assert answer.status_code == 303
+    resource = shared.json()
+    assert (resource["licence"], resource["languages"]) == ("CC-BY-SA-4.0", ["fr"])
+    assert (resource["subjects"], resource["levels"]) == (["0521"], ["level3"])
+    assert resource["types"] == ["assessment"]
+
+
+def test_without_a_licence_it_stays_a_draft_and_keeps_the_answers(make: Make) -> None:
+    shared = make()
+    answer = _finish(shared, licence="", subject="0521")
+    assert answer.status_code == 409
+    page = Page(answer)
+    assert "Choose a licence first" in page.one("//div[@role='alert']").text_content()
+    assert _asked(page) == ["licence", "language", "level"]
+    assert shared.json()["subjects"] == ["0521"]
+    assert shared.json()["visibility"] == "draft"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("licence", "mine"), ("language", "xxxxxxxxxx"), ("subject", "9999"), ("level", "<b>")],
+)
+def test_codes_that_nobody_offered_are_refused(make: Make, field: str, value: str) -> None:
+    shared = make()
+    answer = _finish(shared, **{"licence": "CC0-1.0", field: value})
+    assert answer.status_code == 422
+    assert Page(answer).one("//div[@role='alert']").text_content().strip()
+    assert (shared.json()["visibility"], shared.json()["licence"]) == ("draft", None)
+
+
+def test_a_licence_that_all_files_have_is_proposed(make: Make, tmp_path: Path) -> None:
+    made = private_members(users=False, secrets=False)
+    shared = make(write_targz(tmp_path / "course.mbz", made))
+    page = shared.owner.get(f"{shared.url}/finish")
+    (chosen,) = page.all("//select[@name='licence']/option[@selected]")
+    assert chosen.attrib["value"] == "CC-BY-4.0"
+    assert "All files inside say CC BY 4.0" in page.text
+
+
+def test_files_without_a_licence_propose_none(make: Make) -> None:
+    shared = make()
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert not page.all("//select[@name='licence']/option[@selected]")
+
+
+def test_keys_are_taken_out_on_the_way(service: Service, make: Make, tmp_path: Path) -> None:
+    """As a stock Moodle shares: no users, but the keys of the course."""
+    shared = make(private_backup(tmp_path / "keys.mbz", users=False))
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert "So a clean copy is released in its place." in page.text
+    assert "keys, passwords and contact addresses" in page.text
+    assert page.one("//form//button[contains(@class, 'btn-lg')]").text == "Release a clean copy"
+    _finish(shared, licence="CC-BY-4.0")
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert page.one("//*[@data-processing]").attrib["data-processing"].endswith("/versions/1/cleaning")
+    service.work(but=[JobKind.INSPECT])
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert page.one("//*[@data-processing]").attrib["data-processing"].endswith("/versions/2/processing")
+    assert "It is released as soon as nothing stands against it." in page.text
+    service.work()
+    assert shared.owner.client.get(f"{shared.url}/finish").location == shared.url
+    versions = json_of(shared.public.client.get(f"/api/v1{shared.url}"))["versions"]
+    assert [version["number"] for version in versions] == [2]
+    assert (
+        b"SELF-KEY-oak"
+        not in shared.public.client.get(
+            versions[0]["download_url"].removeprefix(service.settings.base_url)
+        ).data
+    )
+
+
+def test_learners_are_taken_out_on_the_way(service: Service, make: Make, tmp_path: Path) -> None:
+    shared = make(private_backup(tmp_path / "people.mbz"))
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert "This file holds personal data" in page.text
+    _finish(shared, licence="CC-BY-4.0")
+    service.work()
+    versions = json_of(shared.public.client.get(f"/api/v1{shared.url}"))["versions"]
+    assert [version["number"] for version in versions] == [2]
+
+
+def test_no_copy_is_made_while_the_licence_is_missing(service: Service, make: Make, tmp_path: Path) -> None:
+    shared = make(private_backup(tmp_path / "keys.mbz", users=False))
+    assert _finish(shared, licence="").status_code == 409
+    service.work()
+    assert len(shared.json()["versions"]) == 1
+
+
+def test_what_cannot_be_cleaned_has_no_button(make: Make, tmp_path: Path) -> None:
+    made = private_members()
+    made["course/blocks/x_9/block.xml"] = b"<block><blockname>x</blockname><teacherid>7</teacherid></block>"
+    shared = make(write_targz(tmp_path / "a.mbz", made))
+    owner = shared.owner
+    page = owner.get(f"{shared.url}/finish")
+    assert "no clean copy can be made" in page.text
+    assert page.links()["Add a version"] == f"{shared.url}/versions/new"
+    assert not page.all("//form[not(@action)]")
+    token = owner.get("/upload").form("/upload").fields["csrf_token"]
+    answer = owner.client.post(
+        f"{shared.url}/finish", data={"csrf_token": token, "licence": "CC0-1.0"}, headers=owner.headers
+    )
+    assert answer.status_code == 409
+    assert "Not released" in answer.text
+    assert shared.json()["visibility"] == "draft"
+
+
+def test_while_the_file_is_looked_into(service: Service, tmp_path: Path) -> None:
+    shared = Shared(service, backup(tmp_path / "course.mbz"))
+    owner = shared.owner
+    page = owner.get(f"{shared.url}/finish")
+    assert (
+        page.one("//*[@data-processing]").attrib["data-processing"] == f"{shared.url}/versions/1/processing"
+    )
+    assert page.links()["Look again"] == f"{shared.url}/finish"
+    assert not page.all("//form[not(@action)]")
+    token = owner.get("/upload").form("/upload").fields["csrf_token"]
+    answer = owner.client.post(
+        f"{shared.url}/finish", data={"csrf_token": token, "licence": "CC0-1.0"}, headers=owner.headers
+    )
+    assert answer.status_code == 409
+    assert "still being inspected" in answer.text
+    assert shared.json()["licence"] == "CC0-1.0"
+
+
+@pytest.mark.parametrize("content", [b"nonsense", b"PK\x03\x04"])
+def test_a_file_that_cannot_be_read(service: Service, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "course.mbz"
+    path.write_bytes(content)
+    shared = Shared(service, path)
+    service.work()
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert "The file could not be read" in page.text
+    assert "Share it from Moodle once more" in page.text
+    assert page.form("/inspect") is not None
+
+
+def test_a_file_that_is_no_backup(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"Rivers and lakes\n")
+    shared = Shared(service, path)
+    service.work()
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert _asked(page) == ["licence", "language", "subject", "level", "type"]
+    assert _finish(shared, licence="CC0-1.0", type="script").status_code == 303
+    assert (shared.json()["visibility"], shared.json()["types"]) == ("public", ["script"])
+
+
+def test_the_same_file_again_is_pointed_out(service: Service, make: Make) -> None:
+    first = make()
+    again = json_of(
+        send_file(service.client(first.token), first.bytes, file_name="again.mbz", title="Once more"), 201
+    )
+    service.work()
+    page = first.owner.get(f"/resources/{again['id']}/finish")
+    assert "You have shared this very file before" in page.text
+    assert page.links()["Introduction to Ecology"] == first.url
+
+
+def test_the_same_title_again_is_pointed_out(service: Service, make: Make, tmp_path: Path) -> None:
+    first = make()
+    other = backup(tmp_path / "other.mbz", activities=[ActivitySpec(title="Newer")])
+    again = json_of(send_file(service.client(first.token), other), 201)
+    service.work()
+    page = first.owner.get(f"/resources/{again['id']}/finish")
+    assert "something of the same name" in page.text
+    first.owner.send(first.url, "/withdraw", reason="Old")
+    assert "of the same name" not in first.owner.get(f"/resources/{again['id']}/finish").text
+
+
+def test_what_others_have_is_told_to_nobody(service: Service, make: Make) -> None:
+    first = make()
+    mine = service.token("other")
+    again = json_of(send_file(service.client(mine), first.bytes, file_name="a.mbz"), 201)
+    service.work()
+    page = Visitor(service, mine).get(f"/resources/{again['id']}/finish")
+    assert not page.all("//div[@class='notice']")
+
+
+def test_it_is_the_owners_page(service: Service, make: Make) -> None:
+    shared = make()
+    url = f"{shared.url}/finish"
+    assert shared.public.client.get(url).location == f"/sign-in?next={url}"
+    other = Visitor(service, service.token("other"))
+    assert other.client.get(url, headers=other.headers).status_code == 404
+    _finish(shared, licence="CC0-1.0")
+    assert other.client.get(url, headers=other.headers).status_code == 403
+    token = other.get("/upload").form("/upload").fields["csrf_token"]
+    assert other.client.post(url, data={"csrf_token": token}, headers=other.headers).status_code == 403
+
+
+def test_a_mirror_has_no_drafts(make_service: MakeService, service: Service, make: Make) -> None:
+    shared = make()
+    mirror = make_service(
+        read_only=True, database_url=service.settings.database_url, store_url=service.settings.store_url
+    )
+    answer = mirror.app.test_client().get(f"{shared.url}/finish")
+    assert answer.status_code == 403
+
+
+def test_the_draft_leads_there(make: Make) -> None:
+    shared = make()
+    assert shared.owner.get(shared.url).links()["Finish and release"] == f"{shared.url}/finish"
