@@ -87,7 +87,8 @@ if ($message !== null) {
 }
 $host = connection::is_configured() ? parse_url(connection::baseurl(), PHP_URL_HOST) : '';
 if ($username !== null) {
-    echo html_writer::tag('p', get_string('connectedas', 'local_resourcerepo', (object) ['name' => s($username), 'host' => s($host)]));
+    $who = (object) ['name' => s($username), 'host' => s($host)];
+    echo html_writer::tag('p', get_string('connectedas', 'local_resourcerepo', $who));
 } else if ($account !== null && !$connected) {
     echo html_writer::tag('p', get_string('connect_desc', 'local_resourcerepo', s($host)));
     echo html_writer::link($account->login_url(), get_string('connect', 'local_resourcerepo'), ['class' => 'btn btn-primary']);

@@ -25,7 +25,7 @@
 use core\output\notification;
 use local_resourcerepo\api\failure;
 use local_resourcerepo\connection;
-use local_resourcerepo\connection_test;
+use local_resourcerepo\diagnosis;
 use local_resourcerepo\oauth\registration;
 
 require(__DIR__ . '/../../config.php');
@@ -53,7 +53,7 @@ if ($action === 'register' || $action === 'forget') {
 $results = [];
 if ($action === 'test') {
     require_sesskey();
-    $results = connection_test::run();
+    $results = diagnosis::run();
 }
 
 echo $OUTPUT->header();
@@ -64,13 +64,8 @@ foreach ($results as $result) {
 
 $configured = connection::is_configured();
 $issuer = registration::issuer();
-$button = function(string $action, string $type = 'secondary') use ($OUTPUT, $url): string {
-    $button = new single_button(
-        new moodle_url($url, ['action' => $action]),
-        get_string($action . ($action === 'test' ? 'connection' : 'site'), 'local_resourcerepo'),
-        'post'
-    );
-    $button->class .= " local_resourcerepo-{$action}";
+$button = function(string $action, string $string) use ($OUTPUT, $url): string {
+    $button = new single_button(new moodle_url($url, ['action' => $action]), get_string($string, 'local_resourcerepo'), 'post');
     if ($action === 'forget') {
         $button->add_confirm_action(get_string('forgetsite_confirm', 'local_resourcerepo'));
     }
@@ -83,8 +78,8 @@ echo $OUTPUT->render_from_template('local_resourcerepo/connection', [
     'clientid' => $issuer !== null ? $issuer->get('clientid') : '',
     'serviceurl' => (new moodle_url('/admin/tool/oauth2/issuers.php'))->out(false),
     'buttons' => $configured ? [
-        ['button' => $button('test')],
-        ['button' => $issuer === null ? $button('register') : $button('forget')],
+        ['button' => $button('test', 'testconnection')],
+        ['button' => $issuer === null ? $button('register', 'registersite') : $button('forget', 'forgetsite')],
     ] : [],
 ]);
 echo $OUTPUT->footer();

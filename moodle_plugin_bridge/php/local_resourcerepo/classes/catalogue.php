@@ -53,12 +53,13 @@ class catalogue {
      * How many public resources there are with each value.
      *
      * @param string $facet subject, level, type, licence and so on
+     * @param array $query what to count, as for client::search(); empty for all
      * @return int[] by value, the most frequent first
      * @throws api\failure
      */
-    public static function counts(string $facet): array {
-        $counts = self::search(['facet' => $facet], 1)->facets->$facet ?? [];
-        return array_column(json_decode(json_encode($counts), true), 'count', 'value');
+    public static function counts(string $facet, array $query = []): array {
+        $counts = self::search(['facet' => $facet] + $query, 1)->facets->$facet ?? [];
+        return array_column($counts, 'count', 'value');
     }
 
     /**

@@ -47,8 +47,14 @@ class browser {
     /** @var int Pages looked through, at the most, for one that has a file that the form takes. */
     const LOOKED_THROUGH = 5;
 
+    /** @var int Endings that the repository can be asked for at once. */
+    const MOST_ENDINGS = 50;
+
     /** @var string[]|null Endings that the form takes, null for all. */
     private $accepted;
+
+    /** @var array What the repository is asked for besides, so that it gives what the form takes. */
+    private $filter = [];
 
     /**
      * Constructor.
@@ -57,6 +63,11 @@ class browser {
      */
     public function __construct(?array $accepted) {
         $this->accepted = $accepted;
+        if ($accepted !== null && count($accepted) <= self::MOST_ENDINGS) {
+            $this->filter = ['file_type' => array_map(function(string $ending): string {
+                return ltrim($ending, '.');
+            }, array_values($accepted))];
+        }
     }
 
     /**
@@ -147,7 +158,7 @@ class browser {
      * @return array[] by name; levels in their own order
      */
     private function codes(string $facet, ?string $broader): array {
-        $counts = catalogue::counts($facet);
+        $counts = catalogue::counts($facet, $this->filter);
         $folders = [];
         foreach (self::concepts($facet) as $code => $concept) {
             if ($concept->broader === $broader && !empty($counts[$code])) {
@@ -223,7 +234,7 @@ class browser {
      */
     private function fetch(array $query, int $page): \stdClass {
         $pages = \cache::make('repository_resourcerepo', 'pages');
-        $key = sha1(json_encode($query)) . '_';
+        $key = sha1(json_encode($query + $this->filter)) . '_';
         $cursor = null;
         if ($page > 1) {
             $cursor = $pages->get($key . $page);
@@ -232,7 +243,7 @@ class browser {
             }
         }
         $found = empty($query['mine'])
-            ? catalogue::search($query, self::PAGE, $cursor)
+            ? catalogue::search($query + $this->filter, self::PAGE, $cursor)
             : client::for_user()->my_resources(self::PAGE, $cursor);
         if ($found->next_cursor !== null) {
             $pages->set($key . ($page + 1), $found->next_cursor);

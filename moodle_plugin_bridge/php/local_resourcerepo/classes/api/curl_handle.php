@@ -36,9 +36,9 @@ class curl_handle extends \curl {
      *
      * @param string $url
      * @param array $options CURLOPT_… by name
-     * @return void what became of it stands in info, errno, error and getResponse()
+     * @return string|bool the body where nothing else takes it; what became of it stands in info, errno, error and getResponse()
      */
-    public function send(string $url, array $options): void {
-        $this->request($url, $options);
+    public function send(string $url, array $options) {
+        return $this->request($url, $options);
     }
 }

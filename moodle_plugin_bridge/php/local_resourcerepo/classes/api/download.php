@@ -45,10 +45,16 @@ class download {
     /** @var int Bytes that the site takes at the most; 0 for no limit. */
     private $maxbytes = 0;
 
-    /** @var int|null Bytes as announced. */
+    /** @var int|null Bytes that it has to have. */
+    private $expectedsize = null;
+
+    /** @var string SHA-256 in hexadecimal that it has to have, or empty. */
+    private $expectedsha256 = '';
+
+    /** @var int|null Bytes, as expected or as the answer announces. */
     private $size = null;
 
-    /** @var string SHA-256 in hexadecimal as announced, or empty. */
+    /** @var string SHA-256 in hexadecimal, as expected or as the answer announces, or empty. */
     private $sha256 = '';
 
     /** @var string The tag of what is being downloaded: only the same is taken up again. */
@@ -88,8 +94,8 @@ class download {
      * @return self
      */
     public function expect(?int $size, ?string $sha256): self {
-        $this->size = $size;
-        $this->sha256 = strtolower((string) $sha256);
+        $this->expectedsize = $size;
+        $this->expectedsha256 = strtolower((string) $sha256);
         return $this;
     }
 
@@ -124,9 +130,8 @@ class download {
      * @throws failure
      */
     public function to_file(string $path, string $target): int {
-        if ($this->size !== null) {
-            $this->check_limit($this->size);
-        }
+        $this->size = $this->expectedsize;
+        $this->check_limit((int) $this->size);
         $this->file = fopen($target, 'wb');
         if ($this->file === false) {
             throw new failure('nospace', null, "cannot write {$target}");
@@ -233,16 +238,13 @@ class download {
         }
         $etag = $response->header('etag');
         $this->etag = strpos($etag, '"') === 0 ? $etag : ''; // A weak tag does not promise the same bytes.
+        $this->sha256 = $this->expectedsha256;
         if ($this->sha256 === '' && preg_match('~sha-256=:([A-Za-z0-9+/=]{44}):~', $response->header('repr-digest'), $found)) {
             $this->sha256 = bin2hex(base64_decode($found[1])); // RFC 9530.
         }
         $length = $response->header('content-length');
-        if ($this->size === null && ctype_digit($length)) {
-            $this->size = (int) $length;
-        }
-        if ($this->size !== null) {
-            $this->check_limit($this->size);
-        }
+        $this->size = $this->expectedsize ?? (ctype_digit($length) ? (int) $length : null);
+        $this->check_limit((int) $this->size);
     }
 
     /**

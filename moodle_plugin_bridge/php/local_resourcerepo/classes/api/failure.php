@@ -81,7 +81,8 @@ class failure extends \moodle_exception {
         $code = is_string($problem['code'] ?? null) ? clean_param($problem['code'], PARAM_ALPHANUMEXT) : '';
         $retryafter = max(0, (int) $response->header('retry-after'));
         $debuginfo = $response->status . ' ' . $code . ' ' . self::text($problem['request_id'] ?? '');
-        $said = (object) ['host' => $host, 'detail' => $detail, 'advice' => $advice, 'minutes' => (int) ceil($retryafter / 60) ?: 1];
+        $minutes = max(1, (int) ceil($retryafter / 60));
+        $said = (object) ['host' => $host, 'detail' => $detail, 'advice' => $advice, 'minutes' => $minutes];
         switch (true) {
             case $response->status === 401:
             case $code === 'insufficient-scope':

@@ -175,7 +175,8 @@ class http {
         $response = $this->request($method, $path, $headers, $options);
         $answer = $response->status === 204 ? new \stdClass() : $response->json();
         if ($response->status >= 300 || $answer === null) {
-            throw new failure('notarepository', (object) ['host' => $this->host()], 'No JSON: ' . $response->status, $response->status);
+            $said = (object) ['host' => $this->host()];
+            throw new failure('notarepository', $said, "no JSON, status {$response->status}", $response->status);
         }
         return $answer;
     }
@@ -221,7 +222,7 @@ class http {
             $body .= $block;
             return strlen($body) <= self::MAX_ANSWER ? strlen($block) : 0;
         };
-        $curl->send($url, $options + $this->method($method) + [
+        $returned = $curl->send($url, $options + $this->method($method) + [
             'CURLOPT_CONNECTTIMEOUT' => self::CONNECT_TIMEOUT,
             'CURLOPT_TIMEOUT' => $this->timeout,
             'CURLOPT_SSL_VERIFYPEER' => 1, // Moodle's default is not to.
@@ -233,6 +234,9 @@ class http {
         }
         if ($curl->errno || empty($curl->info['http_code'])) {
             throw failure::of_curl((int) $curl->errno, (string) $curl->error, (string) parse_url($url, PHP_URL_HOST));
+        }
+        if (is_string($returned)) {
+            $body = $returned; // What \curl::mock_response() gave for a test: no byte was received.
         }
         return new response((int) $curl->info['http_code'], $curl->getResponse(), $body);
     }

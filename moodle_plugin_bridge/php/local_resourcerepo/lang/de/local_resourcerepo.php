@@ -71,7 +71,6 @@ $string['failure_untrusted'] = 'Die Identität von {$a->host} lässt sich nicht 
 $string['forgetsite'] = 'Registrierung vergessen';
 $string['forgetsite_confirm'] = 'Alle verbundenen Konten müssen dann neu verbunden werden. Fortfahren?';
 $string['forgotten'] = 'Diese Website ist nicht mehr registriert. Suchen geht weiterhin.';
-$string['loggedinas'] = 'Sie sind als jemand anderes angemeldet.';
 $string['myaccount'] = 'Mein Konto beim Material-Repositorium';
 $string['nobaseurl'] = 'Es ist noch keine eingestellt.';
 $string['notregistered'] = 'Diese Website ist nicht registriert.';

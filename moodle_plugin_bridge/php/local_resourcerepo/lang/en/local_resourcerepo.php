@@ -71,7 +71,6 @@ $string['failure_untrusted'] = 'The identity of {$a->host} cannot be verified: i
 $string['forgetsite'] = 'Forget the registration';
 $string['forgetsite_confirm'] = 'All accounts that are connected will have to be connected again. Go on?';
 $string['forgotten'] = 'This site is not registered any more. Searching goes on working.';
-$string['loggedinas'] = 'You are logged in as somebody else.';
 $string['myaccount'] = 'My account at the resources repository';
 $string['nobaseurl'] = 'None is set yet.';
 $string['notregistered'] = 'This site is not registered.';

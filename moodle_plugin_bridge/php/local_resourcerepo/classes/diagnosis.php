@@ -28,7 +28,7 @@ use local_resourcerepo\oauth\registration;
  * @copyright  2026 The Moodle resources repository contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
-class connection_test {
+class diagnosis {
     /** @var string It works. */
     const WORKS = 'success';
 
