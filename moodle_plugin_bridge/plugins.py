@@ -1,7 +1,8 @@
 """The Moodle plugins as installable archives: ``python -m moodle_plugin_bridge.plugins FOLDER``.
 
 Moodle's installer wants one folder in a zip, named as the plugin without its type
-(``lib/classes/update/code_manager.php``, ``rename_extracted_rootdir``). The same sources always give the same bytes.
+(``lib/classes/update/code_manager.php``, ``rename_extracted_rootdir``). The same sources always give the same
+bytes.
 """
 
 from __future__ import annotations
