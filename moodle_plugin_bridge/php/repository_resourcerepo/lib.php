@@ -265,7 +265,7 @@ class repository_resourcerepo extends repository {
             $version = item::newest($resource);
             $changed = strtotime($version->released_at);
             // A version never changes: the same one needs not be fetched again.
-            $contenthash = $file->get_timemodified() === $changed ? null : \file_storage::hash_from_string('');
+            $contenthash = (int) $file->get_timemodified() === $changed ? null : \file_storage::hash_from_string('');
             $file->set_synchronized($contenthash, (int) $version->size, 0, $changed);
         } catch (failure $failure) {
             if (!in_array($failure->reason, ['gone', 'notfound', 'notpublic'], true)) {

@@ -85,7 +85,7 @@ final class diagnosis_test extends \advanced_testcase {
         fake_catalogue::configure();
         fake_catalogue::answers(['hello' => 'world']);
         $this->assertSame([diagnosis::BROKEN], $this->run_test());
-        set_config('curlsecurityblockedhosts', 'resources.example.org');
+        fake_catalogue::take_down();
         $this->assertSame([diagnosis::BROKEN], $this->run_test());
     }
 }

@@ -20,6 +20,8 @@ use local_resourcerepo\api\failure;
 
 defined('MOODLE_INTERNAL') || die();
 
+global $CFG;
+require_once($CFG->libdir . '/licenselib.php');
 require_once(__DIR__ . '/fixtures/fake_catalogue.php');
 
 /**
@@ -77,8 +79,7 @@ final class licences_test extends \advanced_testcase {
      */
     public function test_another_repository(): void {
         licences::shortname('MIT');
-        set_config('baseurl', 'https://other.example.org', 'local_resourcerepo');
-        set_config('curlsecurityblockedhosts', 'other.example.org');
+        fake_catalogue::take_down();
         $this->expectException(failure::class);
         licences::shortname('MIT');
     }

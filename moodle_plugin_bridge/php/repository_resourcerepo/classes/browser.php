@@ -196,7 +196,7 @@ class browser {
             'title' => $title,
             'path' => $path,
             'children' => [],
-            'thumbnail' => $OUTPUT->image_url(file_folder_icon(90))->out(false),
+            'thumbnail' => $OUTPUT->image_url(file_folder_icon())->out(false),
             'thumbnail_height' => 64,
             'thumbnail_width' => 64,
         ];

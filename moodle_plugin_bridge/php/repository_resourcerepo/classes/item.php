@@ -96,6 +96,7 @@ class item {
         $licence = $resource->licence === null ? '' : catalogue::label('licence', $resource->licence);
         $draft = $resource->visibility !== 'public';
         $title = $draft ? get_string('draft', 'repository_resourcerepo', $resource->title) : $resource->title;
+        $icon = $OUTPUT->image_url(file_extension_icon($version->file_name))->out(false);
         $item = [
             'title' => $version->file_name,
             'shorttitle' => $title ?: $version->file_name,
@@ -104,8 +105,8 @@ class item {
             'license' => licences::shortname($resource->licence),
             'datemodified' => strtotime($version->released_at ?? $version->created_at),
             'datecreated' => strtotime($resource->created_at),
-            'thumbnail' => $OUTPUT->image_url(self::icon($version, 90))->out(false),
-            'icon' => $OUTPUT->image_url(self::icon($version, 24))->out(false),
+            'thumbnail' => $icon,
+            'icon' => $icon,
             'thumbnail_width' => 90,
             'thumbnail_height' => 90,
             'thumbnail_title' => implode(' · ', array_filter([$title, $authors, $licence])),
@@ -118,16 +119,5 @@ class item {
             $item['realthumbnail'] = $version->thumbnail_url;
         }
         return $item;
-    }
-
-    /**
-     * The icon of a file's type.
-     *
-     * @param \stdClass $version
-     * @param int $size pixels
-     * @return string name for image_url()
-     */
-    private static function icon(\stdClass $version, int $size): string {
-        return file_extension_icon($version->file_name, $size);
     }
 }

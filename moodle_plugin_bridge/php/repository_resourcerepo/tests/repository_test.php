@@ -145,7 +145,7 @@ final class repository_test extends \advanced_testcase {
      * While the repository cannot be asked, what is here stays.
      */
     public function test_sync_while_down(): void {
-        set_config('curlsecurityblockedhosts', 'resources.example.org');
+        fake_catalogue::take_down();
         $file = $this->reference();
         $this->assertFalse($this->repository->sync_reference($file));
         $this->assertSame(0, (int) $file->get_status());
@@ -155,7 +155,7 @@ final class repository_test extends \advanced_testcase {
      * What cannot be shown to everybody cannot be a reference, and leaves none.
      */
     public function test_reference_of_draft(): void {
-        set_config('curlsecurityblockedhosts', 'resources.example.org');
+        fake_catalogue::take_down();
         $file = $this->reference();
         try {
             $this->repository->cache_file_by_reference(item::source(fake_catalogue::ID), $file);
@@ -184,7 +184,7 @@ final class repository_test extends \advanced_testcase {
      * The form offers what there is; without the repository it has words alone.
      */
     public function test_search_form(): void {
-        set_config('curlsecurityblockedhosts', 'resources.example.org');
+        fake_catalogue::take_down();
         $form = $this->repository->print_search();
         $this->assertStringContainsString('name="s"', $form);
         $this->assertStringNotContainsString('<select', $form);

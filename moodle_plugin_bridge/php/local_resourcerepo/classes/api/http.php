@@ -35,7 +35,7 @@ class http {
     const TIMEOUT = 30;
 
     /** @var int Bytes of an answer that is kept in memory: the contents of a large course are some megabytes of JSON. */
-    const MAX_ANSWER = 67108864;
+    const MAX_ANSWER = 33554432;
 
     /** @var string Address of the repository, without a slash at its end. */
     protected $baseurl;
@@ -229,6 +229,7 @@ class http {
             'CURLOPT_FOLLOWLOCATION' => 0,
             'CURLOPT_WRITEFUNCTION' => $receive,
         ]);
+        $curl->resetopt(); // The closure is in there, and holds the handle: neither would go.
         if ($thrown !== null) {
             throw $thrown;
         }

@@ -85,7 +85,7 @@ class account {
         try {
             return $this->client->is_logged_in();
         } catch (outage $outage) {
-            throw new failure('unreachable', (object) ['host' => $this->host()], $outage->getMessage(), $outage->getCode());
+            throw new failure($outage->reason, (object) ['host' => $this->host()], $outage->getMessage());
         } catch (\moodle_exception $exception) {
             // The code that the user came back with was not taken: it is old, or this site is not approved (any more).
             $said = (object) ['host' => $this->host()];

@@ -62,12 +62,15 @@ class client extends \core\oauth2\client {
      * @throws outage when the repository could not be asked
      */
     protected function exchange_refresh_token(string $refreshtoken): ?array {
+        if ($this->get_security()->url_is_blocked($this->token_url())) {
+            throw new outage('blocked');
+        }
         try {
             return parent::exchange_refresh_token($refreshtoken);
         } catch (\moodle_exception $exception) {
             $status = (int) ($this->info['http_code'] ?? 0);
             if ($status === 0 || $status === 429 || $status >= 500) {
-                throw new outage($exception->getMessage() . ' ' . $this->error, $status, $exception);
+                throw new outage('unreachable', "{$exception->getMessage()} {$status} {$this->error}");
             }
             throw $exception;
         }

@@ -25,4 +25,17 @@ namespace local_resourcerepo\oauth;
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class outage extends \RuntimeException {
+    /** @var string What went wrong, as a reason of \local_resourcerepo\api\failure. */
+    public $reason;
+
+    /**
+     * Constructor.
+     *
+     * @param string $reason
+     * @param string $debuginfo
+     */
+    public function __construct(string $reason, string $debuginfo = '') {
+        parent::__construct($debuginfo);
+        $this->reason = $reason;
+    }
 }

@@ -144,16 +144,22 @@ final class account_test extends \advanced_testcase {
      */
     public function test_outage(): void {
         global $DB;
-        set_config('curlsecurityblockedhosts', 'resources.example.org'); // No request leaves: as if it was down.
         $this->keep_refresh_token('first');
-        try {
-            account::required();
-            $this->fail('No failure');
-        } catch (failure $failure) {
-            $this->assertSame('unreachable', $failure->reason);
-            $this->assertNotInstanceOf(account_required::class, $failure);
+        set_config('curlsecurityblockedhosts', '');
+        set_config('curlsecurityallowedport', '');
+        $down = 'https://127.0.0.1:9/oauth/token'; // Where nothing listens.
+        $DB->set_field('oauth2_endpoint', 'url', $down, ['name' => 'token_endpoint']);
+        foreach (['unreachable' => '', 'blocked' => '127.0.0.1'] as $reason => $blocked) {
+            set_config('curlsecurityblockedhosts', $blocked);
+            try {
+                account::required();
+                $this->fail('No failure');
+            } catch (failure $failure) {
+                $this->assertSame($reason, $failure->reason);
+                $this->assertNotInstanceOf(account_required::class, $failure);
+            }
+            $this->assertSame('first', $DB->get_field('oauth2_refresh_token', 'token', ['userid' => $this->teacher->id]));
         }
-        $this->assertSame('first', $DB->get_field('oauth2_refresh_token', 'token', ['userid' => $this->teacher->id]));
     }
 
     /**
