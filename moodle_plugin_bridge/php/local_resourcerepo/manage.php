@@ -50,17 +50,16 @@ if ($action === 'register' || $action === 'forget') {
     }
 }
 
-$results = [];
 if ($action === 'test') {
     require_sesskey();
-    $results = diagnosis::run();
+    foreach (diagnosis::run() as $found) {
+        \core\notification::add(s($found['message']), $found['state']);
+    }
+    redirect($url);
 }
 
 echo $OUTPUT->header();
 echo $OUTPUT->heading(get_string('connection', 'local_resourcerepo'));
-foreach ($results as $result) {
-    echo $OUTPUT->notification(s($result['message']), $result['state'], false);
-}
 
 $configured = connection::is_configured();
 $issuer = registration::issuer();

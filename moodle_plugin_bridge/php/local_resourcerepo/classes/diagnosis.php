@@ -77,8 +77,14 @@ class diagnosis {
      * @return void
      */
     private function accounts(): void {
-        $metadata = metadata::read(connection::baseurl());
-        $open = !empty($metadata->endpoints['registration_endpoint']);
+        try {
+            $open = !empty(metadata::read(connection::baseurl())->endpoints['registration_endpoint']);
+        } catch (failure $failure) {
+            if ($failure->reason !== 'noregistration') {
+                throw $failure;
+            }
+            $open = false;
+        }
         $this->say($open ? self::WORKS : self::LEFT, $open ? 'test_accounts' : 'test_noregistration');
     }
 

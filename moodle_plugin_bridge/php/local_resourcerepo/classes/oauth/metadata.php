@@ -55,7 +55,14 @@ class metadata {
      * @throws failure
      */
     public static function read(string $baseurl): self {
-        $found = (new http($baseurl))->get(self::PATH);
+        try {
+            $found = (new http($baseurl))->get(self::PATH);
+        } catch (failure $failure) {
+            if ($failure->status !== 404) {
+                throw $failure;
+            }
+            throw new failure('noregistration', (object) ['host' => parse_url($baseurl, PHP_URL_HOST)], $failure->debuginfo, 404);
+        }
         // RFC 8414, section 3.3: another issuer could have its endpoints put in the place of these.
         if (rtrim((string) ($found->issuer ?? ''), '/') !== $baseurl) {
             throw new failure('otherissuer', (object) ['baseurl' => $baseurl, 'issuer' => s((string) ($found->issuer ?? ''))]);
