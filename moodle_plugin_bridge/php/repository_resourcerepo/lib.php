@@ -22,6 +22,7 @@
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 
+use local_resourcerepo\api\account_required;
 use local_resourcerepo\api\client;
 use local_resourcerepo\api\failure;
 use local_resourcerepo\oauth\account;
@@ -62,10 +63,11 @@ class repository_resourcerepo extends repository {
      */
     public function get_listing($path = '', $page = '') {
         $path = (string) $path;
-        if ($path === browser::MINE && !$this->is_connected()) {
-            return $this->print_login();
+        try {
+            return $this->framed((new browser($this->accepts()))->folder($path, max(1, (int) $page)));
+        } catch (account_required $required) {
+            return $this->print_login(); // For one's own shares: never connected, or the permission was taken back.
         }
-        return $this->framed((new browser($this->accepts()))->folder($path, max(1, (int) $page)));
     }
 
     /**
@@ -106,7 +108,6 @@ class repository_resourcerepo extends repository {
      * @return array
      */
     public function print_login() {
-        global $CFG;
         $returnurl = new moodle_url('/repository/repository_callback.php', [
             'callback' => 'yes',
             'repo_id' => $this->id,
@@ -330,16 +331,6 @@ class repository_resourcerepo extends repository {
         $mform->addHelpButton('allowlinks', 'allowlinks', 'repository_resourcerepo');
         $links = get_config('resourcerepo', 'allowlinks');
         $mform->setDefault('allowlinks', $links === false ? 1 : (int) $links);
-    }
-
-    /**
-     * Whether the user's own shares can be shown.
-     *
-     * @return bool
-     */
-    private function is_connected(): bool {
-        $account = account::current();
-        return $account !== null && $account->is_connected();
     }
 
     /**

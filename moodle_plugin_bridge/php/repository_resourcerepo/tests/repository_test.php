@@ -23,6 +23,7 @@ defined('MOODLE_INTERNAL') || die();
 
 global $CFG;
 require_once($CFG->dirroot . '/local/resourcerepo/tests/fixtures/fake_catalogue.php');
+require_once($CFG->dirroot . '/local/resourcerepo/tests/fixtures/fake_token_server.php');
 require_once($CFG->dirroot . '/repository/lib.php');
 
 /**
@@ -188,6 +189,23 @@ final class repository_test extends \advanced_testcase {
         $form = $this->repository->print_search();
         $this->assertStringContainsString('name="s"', $form);
         $this->assertStringNotContainsString('<select', $form);
+    }
+
+    /**
+     * Whose permission was taken back at the repository is offered to connect their account again.
+     */
+    public function test_mine_revoked(): void {
+        global $DB, $USER;
+        \local_resourcerepo\oauth\fake_token_server::register($this);
+        $issuer = \local_resourcerepo\oauth\registration::issuer();
+        $DB->insert_record('oauth2_refresh_token', (object) [
+            'timecreated' => 1, 'timemodified' => 1, 'userid' => $USER->id, 'token' => 'revoked',
+            'issuerid' => $issuer->get('id'), 'scopehash' => sha1(' ' . \local_resourcerepo\oauth\registration::SCOPES),
+        ]);
+        \curl::mock_response(json_encode(['error' => 'invalid_grant', 'error_description' => 'Revoked.']));
+        $listing = $this->repository->get_listing('mine');
+        $this->assertSame('popup', $listing['login'][0]->type);
+        $this->assertStringStartsWith('https://resources.example.org/oauth/authorize?', $listing['login'][0]->url);
     }
 
     /**

@@ -45,7 +45,7 @@ final class failure_test extends \basic_testcase {
     public static function statuses(): array {
         return [
             [400, 'refused'], [403, 'refused'], [404, 'notfound'], [409, 'refused'], [410, 'gone'], [413, 'refused'],
-            [422, 'refused'], [429, 'busy'], [500, 'broken'], [502, 'broken'], [503, 'busy'], [507, 'full'],
+            [422, 'refused'], [429, 'busy'], [500, 'broken'], [502, 'unreachable'], [503, 'busy'], [507, 'full'],
         ];
     }
 
