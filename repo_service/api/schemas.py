@@ -315,6 +315,11 @@ class SearchQueryIn(PageQuery):
     licence: list[Code] = Field(default=[], max_length=LIST_LENGTH)
     moodle_release: list[Code] = Field(default=[], max_length=LIST_LENGTH)
     module: list[Code] = Field(default=[], max_length=LIST_LENGTH)
+    file_type: list[Code] = Field(
+        default=[],
+        max_length=LIST_LENGTH,
+        description="Endings of file names in lower case and without their dot, such as `mbz` or `pdf`.",
+    )
     facet: list[Facet] = Field(default=[], description="Which facets to count.")
 
 
@@ -759,6 +764,9 @@ class ConceptOut(Outgoing):
     broader: str | None
     labels: dict[str, str]
     exact_match: dict[str, list[str]] = Field(description="What it is called elsewhere.")
+    close_match: dict[str, list[str]] = Field(
+        description="The nearest thing to say elsewhere, where there is no exact one; not taken as input."
+    )
 
 
 class VocabularyOut(Outgoing):

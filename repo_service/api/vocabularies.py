@@ -38,7 +38,8 @@ def get(name: str) -> Response:
             uri=concept.uri,
             broader=concept.broader,
             labels=dict(concept.labels),
-            exact_match={scheme: list(codes) for scheme, codes in concept.exact_match.items()},
+            exact_match={scheme: list(terms) for scheme, terms in concept.exact_match.items()},
+            close_match={scheme: list(terms) for scheme, terms in concept.close_match.items()},
         )
         for concept in found
     ]

@@ -18,6 +18,7 @@ class Facet(enum.StrEnum):
     LICENCE = "licence"
     MOODLE_RELEASE = "moodle_release"
     MODULE = "module"
+    FILE_TYPE = "file_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

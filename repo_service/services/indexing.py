@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -121,19 +122,35 @@ def _documents(session: Session, ids: Sequence[UUID]) -> Iterator[SearchDocument
     found = {
         row.resource_id: row
         for row in session.execute(
-            select(Version.resource_id, InspectionRecord.document, InspectionRecord.search_text)
+            select(
+                Version.resource_id,
+                Version.file_name,
+                InspectionRecord.document,
+                InspectionRecord.search_text,
+            )
             .join(newest, (newest.c.resource_id == Version.resource_id) & (newest.c.number == Version.number))
-            .join(InspectionRecord, InspectionRecord.digest == Version.digest)
+            .outerjoin(InspectionRecord, InspectionRecord.digest == Version.digest)
             .order_by(InspectionRecord.created_at)
         )
     }
     for resource in resources:
-        inside = found.get(resource.id)
-        yield document_of(resource, inside.document if inside else {}, inside.search_text if inside else "")
+        newest_version = found.get(resource.id)
+        if newest_version is None:
+            yield document_of(resource, file_name="", inspection={}, inside="")
+        else:
+            yield document_of(
+                resource,
+                file_name=newest_version.file_name,
+                inspection=newest_version.document or {},
+                inside=newest_version.search_text or "",
+            )
 
 
-def document_of(resource: Resource, inspection: dict[str, Any], inside: str) -> SearchDocument:
+def document_of(
+    resource: Resource, *, file_name: str, inspection: dict[str, Any], inside: str
+) -> SearchDocument:
     """What of a public resource can be searched. A subject also counts for the broader ones above it."""
+    ending = PurePosixPath(file_name).suffix[1:].lower()
     release = inspection.get("moodle_release") or ""
     subjects = vocabulary("isced-f-2013")
     facets = {
@@ -144,6 +161,7 @@ def document_of(resource: Resource, inspection: dict[str, Any], inside: str) -> 
         Facet.LICENCE: (resource.licence,) if resource.licence else (),
         Facet.MOODLE_RELEASE: (".".join(release.split(".")[:2]).split(" ")[0],) if release else (),
         Facet.MODULE: tuple(sorted(inspection.get("activities_by_module") or {})),
+        Facet.FILE_TYPE: (ending,) if ending else (),
     }
     names = " ".join(author["name"] for author in resource.authors)
     return SearchDocument(

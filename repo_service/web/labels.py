@@ -136,7 +136,9 @@ def facet_value(facet: Facet, value: str) -> Label:
         return concept(_FACET_VOCABULARY[facet], value)
     if facet is Facet.LANGUAGE:
         return language(value)
-    return Label(module_name(value) if facet is Facet.MODULE else f"Moodle {value}")
+    if facet is Facet.MODULE:
+        return Label(module_name(value))
+    return Label(f"Moodle {value}" if facet is Facet.MOODLE_RELEASE else value)
 
 
 def concept(name: str, code: str) -> Label:

@@ -272,6 +272,14 @@ def test_every_identifier_that_a_vocabulary_serves_is_taken(service: Service) ->
             assert shown[field] == (concept["code"] if field == "licence" else [concept["code"]])
 
 
+def test_licences_are_served_with_the_nearest_ones_of_moodle(service: Service) -> None:
+    """Moodle has no CC0: what comes nearest there is not the same, and so not taken as input."""
+    served = json_of(service.client().get("/vocabularies/licences"))["concepts"]
+    cc0 = next(concept for concept in served if concept["code"] == "CC0-1.0")
+    assert cc0["close_match"]["moodle"] == ["public"]
+    assert "moodle" not in cc0["exact_match"]
+
+
 def test_wrong_values_are_named_one_by_one(any_service: Service) -> None:
     """By JSON Pointer; and nothing of the change is kept, what was right neither."""
     owner = any_service.member()
@@ -521,6 +529,9 @@ def test_filters_and_facets_over_the_api(any_service: Service, tmp_path: Path) -
     assert ask(module="quiz", licence="CC0-1.0")["total"] == 1
     assert ask(moodle_release="4.5")["total"] == 3
     assert ask(language="fr")["total"] == 0
+    assert ask(file_type="mbz")["total"] == 3
+    assert ask(file_type=["pdf", "mbz"], module="forum")["total"] == 1
+    assert ask(file_type="pdf")["total"] == 0
     found = ask(module="quiz", facet=["module", "licence"])
     assert found["facets"]["module"] == [{"value": "quiz", "count": 2}, {"value": "forum", "count": 1}]
     assert {c["value"]: c["count"] for c in found["facets"]["licence"]} == {"CC0-1.0": 1, "CC-BY-4.0": 1}

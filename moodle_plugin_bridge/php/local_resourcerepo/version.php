@@ -1,0 +1,32 @@
+<?php
+// This file is part of Moodle - https://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
+
+/**
+ * Version of the plugin.
+ *
+ * @package    local_resourcerepo
+ * @copyright  2026 The Moodle resources repository contributors
+ * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+
+defined('MOODLE_INTERNAL') || die();
+
+$plugin->component = 'local_resourcerepo';
+$plugin->version = 2026112800;
+$plugin->release = '0.1.0';
+$plugin->requires = 2022112800; // Moodle 4.1.
+$plugin->supported = [405, 405]; // What it was tested with; it uses nothing that is newer than 4.1.
+$plugin->maturity = MATURITY_BETA;
