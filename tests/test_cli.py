@@ -31,6 +31,7 @@ from tests.support.backups import ActivitySpec, backup
 from tests.support.mail import Mailbox, path_of
 from tests.support.service import OPERATOR, Service
 from tests.support.services import free_port
+from tests.web.person import sign_up
 from tests.web.visitor import Visitor
 
 _SECONDS = 60
@@ -179,8 +180,7 @@ def test_invitations(repo: Repo) -> None:
     link = _link_in(repo("account", "invite", "--role", "moderator").output)
     with _service() as service:
         visitor = Visitor(service)
-        fields = {"username": "bea", "email": "bea@example.org", "password": "blue heron over marsh"}
-        assert visitor.send(link, "/sign-up", **fields).status_code == 303
+        assert sign_up(visitor, "bea", on=link).status_code == 303
         assert service.services.accounts.find(OPERATOR, "bea").role == "moderator"
     assert "no e-mail address" in repo("account", "invite", "--email", "x", status=1).output
 
