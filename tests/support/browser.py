@@ -36,7 +36,7 @@ _ARGUMENTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class LiveService:
-    """``repo run`` as a process of its own, the administrator's token and link that it printed, and its log."""
+    """``repo run`` as a process of its own, the token and the link that it printed, and its log."""
 
     url: str
     token: str
