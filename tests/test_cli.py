@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -27,8 +28,11 @@ from repo_service.domain.resources import Visibility
 from repo_service.domain.search import SearchQuery
 from repo_service.settings import Settings
 from tests.support.backups import ActivitySpec, backup
+from tests.support.mail import Mailbox, path_of
 from tests.support.service import OPERATOR, Service
 from tests.support.services import free_port
+from tests.web.person import sign_up
+from tests.web.visitor import Visitor
 
 _SECONDS = 60
 
@@ -137,6 +141,72 @@ def test_accounts(repo: Repo) -> None:
     repo("account", "block", "anna", "--undo")
     assert "blocked" not in repo("account", "list").output
     assert "no such account" in repo("account", "block", "nobody", status=1).output
+
+
+def test_links_to_choose_a_password(repo: Repo) -> None:
+    """Printed for an account that is new, and again when somebody asks; each works once."""
+    made = repo("account", "create", "anna", "--email", "Anna@Example.org").output
+    again = repo("account", "reset", "anna").output
+    assert "anna@example.org" in repo("account", "list").output
+    assert (
+        "e-mail address" in repo("account", "create", "bea", "--email", "ANNA@example.org", status=1).output
+    )
+    with _service() as service:
+        visitor = Visitor(service)
+        visitor.send(_link_in(made), "/new-password", password="blue heron over marsh")
+        assert "(anna)" in visitor.get("/").source
+        Visitor(service).get(_link_in(again), 410)
+    assert "no such account" in repo("account", "reset", "nobody", status=1).output
+
+
+def test_letters_are_sent_where_there_is_an_address(
+    repo: Repo, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPO_SMTP_URL", mailbox.url)
+    monkeypatch.setenv("REPO_MAIL_FROM", "repo@example.org")
+    assert "link=" not in repo("account", "create", "anna", "--email", "anna@example.org", "--send").output
+    repo("account", "reset", "anna", "--send")
+    assert "link=" not in repo("account", "invite", "--email", "bea@example.org", "--send").output
+    with _service() as service:
+        service.work()
+    assert [str(letter["To"]) for letter in mailbox.letters] == ["anna@example.org"] * 2 + ["bea@example.org"]
+    for words in (["create", "cyd"], ["invite"]):
+        assert "--send needs --email" in repo("account", *words, "--send", status=2).output
+    repo("account", "create", "dan")
+    assert "no e-mail address" in repo("account", "reset", "dan", "--send", status=1).output
+
+
+def test_invitations(repo: Repo) -> None:
+    link = _link_in(repo("account", "invite", "--role", "moderator").output)
+    with _service() as service:
+        visitor = Visitor(service)
+        assert sign_up(visitor, "bea", on=link).status_code == 303
+        assert service.services.accounts.find(OPERATOR, "bea").role == "moderator"
+    assert "no e-mail address" in repo("account", "invite", "--email", "x", status=1).output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REPO_SMTP_URL", "http://user:secret@host"),
+        ("REPO_SMTP_URL", "smtp://user:secret@host"),
+        ("REPO_MAIL_FROM", "nobody"),
+        ("REPO_REGISTRATION", "maybe"),
+    ],
+)
+def test_wrong_settings_of_mail_are_told_without_the_password(
+    name: str, value: str, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    told = repo("migrate", status=1).output
+    assert name in told
+    assert "secret" not in told
+
+
+def _link_in(output: str) -> str:
+    found = re.search(r"http\S+\?link=\S+", output)
+    assert found is not None, output
+    return path_of(found[0])
 
 
 def test_tokens(repo: Repo) -> None:

@@ -94,6 +94,10 @@ def test_the_first_start_says_what_to_do_and_ctrl_c_leaves_nothing_running(
         line = re.search(r"^ *(curl (?:.*\\\n)+.*)", printed, re.MULTILINE)
         assert line is not None, printed
         assert f"http://127.0.0.1:{port}/api/docs/" in printed
+        link = re.search(rf"http://127\.0\.0\.1:{port}/new-password\?link=\S+", printed)
+        assert link is not None, printed
+        with urlopen(link[0], timeout=5) as answer:
+            assert "Choose a password" in answer.read().decode()
         resource = json.loads(_shell(line[1], tmp_path))
         assert resource["versions"][0]["size"] == course.stat().st_size
         children = psutil.Process(process.pid).children(recursive=True)
@@ -103,6 +107,8 @@ def test_the_first_start_says_what_to_do_and_ctrl_c_leaves_nothing_running(
 
     with _running(tmp_path, port) as (_, printed):
         assert "curl" not in printed, "the token is shown once"
+        assert "?link=" not in printed, "and so is the link"
+        assert f"http://127.0.0.1:{port}/sign-in" in printed
         # The inspection may have been cut off by the stop; then it is done now.
         script = f"curl --fail -sS --retry 20 --retry-delay 1 --retry-all-errors {resource['api_url']}"
         found = json.loads(_shell(script, tmp_path))

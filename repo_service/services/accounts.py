@@ -249,7 +249,7 @@ class Accounts:
             if account is None:
                 raise NotFound("There is no such account.")
             if display_name is not None:
-                account.display_name = display_name
+                account.display_name = plain_line(display_name) or account.username
             if address is not None and address != account.email:
                 account.email, account.email_confirmed_at, account.unconfirmed_email = address, None, None
                 account.must_confirm = False

@@ -176,6 +176,7 @@ class Letters:
             f"Open this page to confirm that it is yours:\n\n{where}",
             f"The link works once, for {_days(LinkPurpose.CONFIRM)}. If it was not you, do nothing: then the "
             "address is not used.",
+            link=where,
         )
 
     def _you_have_an_account(self, holder: Account, to: str) -> Letter:
@@ -198,6 +199,7 @@ class Letters:
                 f"Open this page to choose a password:\n\n{where}",
                 f"The link works once, for {_days(LinkPurpose.RESET)}. After that, ask for another:\n\n"
                 f"{self._base_url}/forgotten-password",
+                link=where,
             )
         return self._letter(
             to,
@@ -207,6 +209,7 @@ class Letters:
             f"Open this page to choose it:\n\n{where}",
             f"The link works once, for {_days(LinkPurpose.RESET)}. If it was not you, do nothing: your "
             "password stays as it is.",
+            link=where,
         )
 
     def _invitation(self, session: Session, link: OneTimeLink, to: str, where: str) -> Letter:
@@ -221,6 +224,7 @@ class Letters:
             "others.",
             f"Open this page to make your account:\n\n{where}",
             f"The link works once, for {_days(LinkPurpose.INVITATION)}.",
+            link=where,
         )
 
     def _password_changed(self, session: Session, account_id: UUID) -> Letter | None:
@@ -248,9 +252,9 @@ class Letters:
             f"If it was not you, choose another password at once:\n\n{self._base_url}/forgotten-password",
         )
 
-    def _letter(self, to: str, subject: str, *paragraphs: str) -> Letter:
+    def _letter(self, to: str, subject: str, *paragraphs: str, link: str | None = None) -> Letter:
         text = "\n\n".join(["Hello,", *paragraphs, f"{self._site_name}\n{self._base_url}/"])
-        return Letter(to=to, subject=subject, text=text + "\n")
+        return Letter(to=to, subject=subject, text=text + "\n", link=link)
 
 
 _A_ROLE = {Role.MEMBER: "a member", Role.MODERATOR: "a moderator", Role.ADMINISTRATOR: "an administrator"}

@@ -27,11 +27,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """Plain text for one address, in lines that end in ``\\n``."""
+    """Plain text for one address. ``link`` is the one that it is about, if any."""
 
     to: str
     subject: str
     text: str
+    link: str | None = None
 
 
 class MailRefused(Exception):
@@ -171,6 +172,7 @@ class LogMailer:
             "a letter for you to pass on: REPO_SMTP_URL is not set, so nothing was mailed",
             to=letter.to,
             subject=letter.subject,
+            link=letter.link,
             text=letter.text,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -80,6 +80,14 @@ _WRONG = (
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """What an invitation brings: a role, and whom it was meant for, empty when for anybody."""
+
+    role: Role
+    email: str
+
+
 class People:
     """Use cases about people and their passwords. ``address`` is always a block (``address_block``)."""
 
@@ -148,7 +156,7 @@ class People:
         Raises RegistrationClosed, InvalidLink, InvalidInput (also for a user name that is taken),
         TooManyRequests.
         """
-        self.require_registration(invitation)
+        self.require_registration(invitation, address=address)
         errors: list[tuple[str, str]] = []
         username, display_name = username.strip(), plain_line(display_name)[:NAME_LENGTH]
         try:
@@ -185,10 +193,10 @@ class People:
             ) from error
         return _identity_of(account)
 
-    def require_registration(self, invitation: str | None = None) -> Role | None:
-        """Refuse who may not sign up. The role that comes with a good ``invitation``, None without one.
+    def require_registration(self, invitation: str | None, *, address: str) -> Invitation | None:
+        """Refuse who may not sign up; what comes with a good ``invitation``, None without one.
 
-        Raises RegistrationClosed, InvalidLink.
+        Raises RegistrationClosed, InvalidLink, TooManyRequests.
         """
         if self._registration is Registration.CLOSED:
             raise RegistrationClosed(
@@ -196,20 +204,17 @@ class People:
                 registration=self._registration.value,
             )
         if invitation is not None:
+            taken = self._throttling.take((LINK_FROM, address))
             with self._database.read() as session:
                 link = links.find(session, LinkPurpose.INVITATION, invitation)
-                return Role(link.role or Role.MEMBER)
+            self._throttling.give_back(taken)
+            return Invitation(role=Role(link.role or Role.MEMBER), email=link.email or "")
         if self._registration is Registration.INVITE:
             raise RegistrationClosed(
                 "You need an invitation to make an account here: ask an administrator of this service.",
                 registration=self._registration.value,
             )
         return None
-
-    def invited_email(self, invitation: str) -> str:
-        """Whom an invitation was meant for, empty when for anybody. Raises InvalidLink."""
-        with self._database.read() as session:
-            return links.find(session, LinkPurpose.INVITATION, invitation).email or ""
 
     # Links
 

@@ -8,13 +8,13 @@ from flask import Response, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import InvalidInput
-from repo_service.domain.identity import LinkPurpose, Role
+from repo_service.domain.identity import LinkPurpose
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
 from repo_service.http.read_only import require_writable
 from repo_service.models.account import EMAIL_LENGTH
 from repo_service.services.passwords import MIN_LENGTH
-from repo_service.services.people import NAME_LENGTH
+from repo_service.services.people import NAME_LENGTH, Invitation
 from repo_service.services.throttling import address_block
 from repo_service.web.blueprint import blueprint
 from repo_service.web.fields import line_field
@@ -29,9 +29,9 @@ def sign_up() -> AnyResponse:
     if not identity().is_public:
         return redirect(url_for("web.account"), 303)
     link = request.args.get("link", "")
-    role = services().people.require_registration(link or None)
-    email = services().people.invited_email(link) if link else ""
-    return _form({"email": email}, link=link, role=role, onward=local_path(request.args.get("next")))
+    invitation = _invitation(link)
+    values = {"email": "" if invitation is None else invitation.email}
+    return _form(values, link=link, invitation=invitation, onward=local_path(request.args.get("next")))
 
 
 @blueprint.post("/sign-up")
@@ -45,7 +45,7 @@ def make_account() -> AnyResponse:
         "display_name": line_field(form, "display_name", limit=NAME_LENGTH),
         "email": line_field(form, "email", limit=EMAIL_LENGTH + 1),
     }
-    role = services().people.require_registration(link or None)
+    invitation = _invitation(link)
     try:
         who = services().people.sign_up(
             **values,
@@ -56,7 +56,9 @@ def make_account() -> AnyResponse:
     except InvalidInput as error:
         messages = {item.pointer.lstrip("/"): item.detail for item in error.errors}
         status = CATALOGUE[error.code].status
-        return _form(values, link=link, role=role, onward=onward, messages=messages, status=status)
+        return _form(
+            values, link=link, invitation=invitation, onward=onward, messages=messages, status=status
+        )
     begin_session(who)
     return redirect(url_for("web.welcome", next=onward), 303)
 
@@ -99,11 +101,15 @@ def confirmed() -> Response:
     return page("confirmed.html")
 
 
+def _invitation(link: str) -> Invitation | None:
+    return services().people.require_registration(link or None, address=address_block(request.remote_addr))
+
+
 def _form(
     values: Mapping[str, str],
     *,
     link: str,
-    role: Role | None,
+    invitation: Invitation | None,
     onward: str,
     messages: Mapping[str, str] | None = None,
     status: int = 200,
@@ -113,7 +119,7 @@ def _form(
         status=status,
         values=values,
         link=link,
-        role=role,
+        role=None if invitation is None else invitation.role,
         next=onward,
         messages=messages or {},
         min_length=MIN_LENGTH,

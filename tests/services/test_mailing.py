@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from email.headerregistry import Address
 from pathlib import Path
 from urllib.parse import quote
@@ -136,8 +137,9 @@ def test_without_a_server_the_letter_is_in_the_log() -> None:
     mailer = open_mailer("", mail_from="")
     assert isinstance(mailer, LogMailer)
     with capture_logs() as lines:
-        mailer.send(LETTER)
+        mailer.send(replace(LETTER, link="https://repo.example/x"))
     (line,) = lines
+    assert line["link"] == "https://repo.example/x"
     assert line["log_level"] == "warning"
     assert "REPO_SMTP_URL is not set" in line["event"]
     assert (line["to"], line["subject"], line["text"]) == (LETTER.to, LETTER.subject, LETTER.text)

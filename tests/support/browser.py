@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.services import free_port, missing
 
@@ -36,19 +36,22 @@ _ARGUMENTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class LiveService:
-    """``repo run`` as a process of its own, and the administrator's token that it printed."""
+    """``repo run`` as a process of its own, the token and the link that it printed, and its log."""
 
     url: str
     token: str
+    link: str
+    log: Path
 
 
 @contextmanager
-def running_service(folder: Path) -> Iterator[LiveService]:
-    """Start a service that keeps its data in ``folder``; on leaving, stop it as Ctrl-C does."""
+def running_service(folder: Path, **settings: str) -> Iterator[LiveService]:
+    """Start a service that keeps its data in ``folder``, with ``settings`` by the names of their variables;
+    on leaving, stop it as Ctrl-C does."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {name: value for name, value in os.environ.items() if not name.startswith("REPO_")}
-    env |= {"REPO_DATA_DIR": str(folder / "var"), "REPO_PORT": str(port), "REPO_BASE_URL": url}
+    env |= {"REPO_DATA_DIR": str(folder / "var"), "REPO_PORT": str(port), "REPO_BASE_URL": url, **settings}
     out = folder / "out"
     with out.open("w") as output:
         process = subprocess.Popen(
@@ -57,11 +60,20 @@ def running_service(folder: Path) -> Iterator[LiveService]:
     try:
         _wait_until_ready(process, url, out)
         token = re.search(r"mrr_[\w-]+", out.read_text())
+        link = re.search(r"http\S+\?link=\S+", out.read_text())
         assert token is not None, out.read_text()
-        yield LiveService(url=url, token=token[0])
+        assert link is not None, out.read_text()
+        yield LiveService(url=url, token=token[0], link=link[0], log=out)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(_SECONDS)
+
+
+def sign_in_by_token(page: Page, token: str) -> None:
+    """On the page that asks for a password: the operators' way."""
+    page.get_by_text("Sign in with an API token").click()
+    page.get_by_label("API token").fill(token)
+    page.get_by_role("button", name="Sign in with the token").click()
 
 
 @pytest.fixture(scope="session")

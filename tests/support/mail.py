@@ -130,7 +130,7 @@ def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
         missing("openssl", "apt-get install openssl")
     key, made = folder / "key.pem", folder / "certificate.pem"
     asked = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", made]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
     subprocess.run([program, "req", *asked, *names], check=True, capture_output=True)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(made, key)

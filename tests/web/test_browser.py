@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.backups import ActivitySpec, backup
-from tests.support.browser import LiveService
+from tests.support.browser import LiveService, sign_in_by_token
 from tests.support.private import private_backup
 from tests.web.accessibility import assert_accessible
 
@@ -70,7 +70,7 @@ def address(chromium: Browser, live_service: LiveService, course: Path) -> str:
         page.goto(f"/sign-in#token={live_service.token}")
         expect(page.get_by_label("API token")).to_have_value(live_service.token)
         assert live_service.token not in page.url
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in with the token").click()
         page.wait_for_url("/")
         page.get_by_role("banner").get_by_role("link", name="Share a file").click()
         page.get_by_label("Licence").select_option("CC-BY-4.0")
@@ -118,7 +118,7 @@ def test_filters_are_at_hand_on_any_screen(
 def test_nothing_sticks_out_on_a_phone(chromium: Browser, live_service: LiveService, address: str) -> None:
     with _visit(chromium, live_service, PHONE) as page:
         page.goto(f"/sign-in#token={live_service.token}")
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in with the token").click()
         page.wait_for_url("/")
         for url in (
             "/",
@@ -141,7 +141,7 @@ def test_a_refused_upload_says_why_on_the_page(
 ) -> None:
     with _visit(chromium, live_service, DESKTOP) as page:
         page.goto(f"/sign-in?next=/upload#token={live_service.token}")
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in with the token").click()
         page.wait_for_url("/upload")
         page.get_by_label("File", exact=True).set_input_files(course)
         page.evaluate("document.querySelector('[type=file]').dataset.maxSize = 1000")
@@ -155,8 +155,7 @@ def test_everything_works_without_scripts(
 ) -> None:
     with _visit(chromium, live_service, DESKTOP, scripts=False) as page:
         page.goto("/sign-in?next=/upload")
-        page.get_by_label("API token").fill(live_service.token)
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        sign_in_by_token(page, live_service.token)
         page.get_by_label("File", exact=True).set_input_files(course)
         page.get_by_role("button", name="Upload").click()
         expect(page.get_by_text("Draft", exact=True)).to_be_visible()
@@ -178,8 +177,7 @@ def with_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _share(page: Page, service: LiveService, file: Path) -> None:
     """Sign in and share ``file`` with a licence, not to be released."""
     page.goto("/sign-in?next=/upload")
-    page.get_by_label("API token").fill(service.token)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    sign_in_by_token(page, service.token)
     page.get_by_label("Licence").select_option("CC-BY-4.0")
     page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Upload").click()

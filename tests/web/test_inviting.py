@@ -62,7 +62,8 @@ def test_a_letter_makes_an_account_whose_address_needs_no_more_proof(
 
 def test_a_link_to_pass_on(mailed: Service, chief: Visitor, mailbox: Mailbox) -> None:
     """Who has it is not who reads an address: that is confirmed by letter."""
-    for fields in ({}, {"email": "bea@example.org", "how": "link"}):
+    ways: tuple[dict[str, Any], ...] = ({}, {"email": "bea@example.org", "how": "link"})
+    for fields in ways:
         link = _link_on(chief.send("/invitations", "/invitations", **fields))
         assert link.partition("link=")[2] not in chief.get("/invitations").source, "shown once"
         mailed.work()

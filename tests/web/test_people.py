@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from repo_service.models import Account, Base, OneTimeLink, Token
 from repo_service.models.base import now
 from repo_service.services import letters, people
 from repo_service.services.passwords import Passwords
+from repo_service.services.throttling import Allowance
 from tests.contract.support import count, problem_of, rows
 from tests.support.mail import Mailbox
 from tests.support.service import OPERATOR, MakeService, Service, json_of, send_file
@@ -323,10 +325,11 @@ def test_a_blocked_account_is_told_so_by_who_knows_the_password_only(open_servic
 def test_an_old_session_is_not_carried_over(open_service: Service) -> None:
     """Whoever planted a cookie before the sign-in knows nothing of the session after it."""
     somebody(open_service)
-    for begin in (
+    ways: tuple[Callable[[Visitor], object], ...] = (
         lambda visitor: sign_in(visitor, "ada"),
         lambda visitor: sign_up(visitor, "bea"),
-    ):
+    )
+    for begin in ways:
         visitor = Visitor(open_service)
         old = visitor.get("/sign-in").form("/sign-in").fields["csrf_token"]
         planted = visitor.client.get_cookie("repo_session")
@@ -641,7 +644,7 @@ def test_right_passwords_are_not_counted(open_service: Service) -> None:
 
 def test_many_addresses_against_one_account(open_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are stopped; its owner, where they signed in before, is not."""
-    monkeypatch.setattr(people, "SIGN_IN_TO", people.Allowance(name="t", burst=5, every=timedelta(hours=1)))
+    monkeypatch.setattr(people, "SIGN_IN_TO", Allowance(name="t", burst=5, every=timedelta(hours=1)))
     somebody(open_service, address="192.0.2.77")
     home = Visitor(open_service)
     home.client.environ_base["REMOTE_ADDR"] = "192.0.2.77"
@@ -656,7 +659,7 @@ def test_many_addresses_against_one_account(open_service: Service, monkeypatch: 
 
 
 def test_one_address_against_many_accounts(open_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "SIGN_IN_FROM", people.Allowance(name="f", burst=5, every=timedelta(hours=1)))
+    monkeypatch.setattr(people, "SIGN_IN_FROM", Allowance(name="f", burst=5, every=timedelta(hours=1)))
     visitor = Visitor(open_service)
     statuses = [sign_in(visitor, f"somebody{n}", OTHER_PASSWORD).status_code for n in range(6)]
     assert statuses == [403] * 5 + [429]
@@ -667,7 +670,7 @@ def test_sign_ups_and_letters_and_links_have_their_limits(
 ) -> None:
     hour = timedelta(hours=1)
     for name in ("SIGN_UP_FROM", "RESET_FROM", "LINK_FROM"):
-        monkeypatch.setattr(people, name, people.Allowance(name=name, burst=2, every=hour))
+        monkeypatch.setattr(people, name, Allowance(name=name, burst=2, every=hour))
     asked = []
     for number in range(3):
         visitor = Visitor(open_service)
@@ -712,7 +715,7 @@ def test_wrong_tokens_are_counted_and_right_ones_let_in(
 ) -> None:
     from repo_service.http import authentication
 
-    few = people.Allowance(name="w", burst=3, every=timedelta(hours=1))
+    few = Allowance(name="w", burst=3, every=timedelta(hours=1))
     monkeypatch.setattr(authentication, "WRONG_TOKENS", few)
     good = service.token("teacher")
     wrong = service.client("mrr_wrong")
