@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import select
 
-from repo_service.domain.errors import NotFound
+from repo_service.domain.errors import NotFound, Unauthorised
 from repo_service.domain.identity import AuthMethod, ClientState, GrantType, Identity, Scope
 from repo_service.models import Grant
 from repo_service.services.clients import ClientMetadata
@@ -49,7 +49,7 @@ class Site:
     def works(self, secret: str) -> bool:
         try:
             self.services.accounts.authenticate(secret)
-        except Exception:
+        except Unauthorised:
             return False
         return True
 
