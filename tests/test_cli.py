@@ -230,6 +230,27 @@ def test_tokens(repo: Repo) -> None:
     repo("token", "revoke", "not-an-id", status=2)
 
 
+def test_clients(repo: Repo) -> None:
+    """Added, listed, approved, declined, disabled; the secret is printed once."""
+    repo("migrate")
+    uri = "https://school.example/admin/oauth2callback.php"
+    added = repo("clients", "add", uri, "--name", "School", "--scope", "resources:read")
+    (client_id,) = re.findall(r"client id +(\S+)", added.stdout)
+    (secret,) = re.findall(r"client secret +(mrc_\S+)", added.stdout)
+    listed = repo("clients", "list").stdout
+    assert f"{client_id}  approved  {uri}  'School'" in listed
+    assert secret not in listed
+    for command, state in (("decline", "declined"), ("approve", "approved"), ("disable", "disabled")):
+        assert f"{uri} is {state}." in repo("clients", command, client_id).stdout
+        assert client_id in repo("clients", "list", "--state", state).stdout
+        assert client_id not in repo("clients", "list", "--state", "pending").stdout
+    public = repo("clients", "add", "http://127.0.0.1:4711/", "--public")
+    assert "client secret" not in public.stdout
+    assert "https address" in repo("clients", "add", "javascript:alert(1)", status=1).output
+    unknown = "00000000-0000-7000-8000-000000000000"
+    assert "no such site" in repo("clients", "approve", unknown, status=1).output
+
+
 # Looking after what is kept
 
 

@@ -6,7 +6,17 @@ import os
 
 import click
 
-from repo_service.cli import accounts, backups, catalogue, importing, indexing, inspecting, running, stores
+from repo_service.cli import (
+    accounts,
+    backups,
+    catalogue,
+    clients,
+    importing,
+    indexing,
+    inspecting,
+    running,
+    stores,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,6 +37,7 @@ for _command in (
     running.openapi,
     accounts.account,
     accounts.token,
+    clients.clients,
     stores.store,
     stores.verify,
     stores.gc,

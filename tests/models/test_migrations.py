@@ -11,12 +11,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import Engine, inspect, select
+from sqlalchemy import Engine, inspect, select, text
 
 from repo_service import app as composition
 from repo_service.app import engine_of, migrate
 from repo_service.models import Account, Base
-from tests.support.service import MakeService
+from tests.contract.consenting import connect_site, tokens_of
+from tests.support.service import MakeService, json_of
+from tests.web.visitor import Visitor
 
 _MIGRATIONS = Path(composition.__file__).parent / "migrations"
 
@@ -52,6 +54,34 @@ def test_down_and_up_again(database_url: str, make_service: MakeService) -> None
         upgrade(directory=str(_MIGRATIONS))
     assert set(Base.metadata.tables) <= set(inspect(engine).get_table_names())
     service.token("teacher")
+
+
+def test_clients_and_their_tokens_outlive_the_migration_to_oauth(
+    database_url: str, make_service: MakeService
+) -> None:
+    """SQLite makes the table of clients anew, and tokens refer to it: on the way up, and on the way down, where
+    only those go that the older release could not keep."""
+    service = make_service(database_url=database_url)
+    teacher = service.client(service.token("teacher"))
+    client = json_of(teacher.post("/api/v1/me/clients", json={"name": "School"}), 201)
+    given = {"name": "t", "scopes": ["resources:read"], "client": client["id"]}
+    issued = json_of(teacher.post("/api/v1/me/tokens", json=given), 201)
+    site = connect_site(service)
+    tokens = tokens_of(service, site, Visitor(service, service.token("other")), scope="resources:read")
+    json_of(service.client(tokens["access_token"]).get("/api/v1/me"))
+    with service.app.app_context():
+        downgrade(directory=str(_MIGRATIONS), revision="0007")
+        with engine_of(service.app).connect() as connection:
+            kept = connection.execute(text("SELECT name, client_id FROM tokens ORDER BY name")).all()
+            assert [name for name, client_id in kept if client_id is not None] == ["t"]
+            assert connection.execute(text("SELECT name FROM clients")).all() == [("School",)]
+        upgrade(directory=str(_MIGRATIONS))
+    assert json_of(service.client(issued["secret"]).get("/api/v1/me"))["username"] == "teacher"
+    (listed,) = json_of(teacher.get("/api/v1/me/clients"))["items"]
+    assert listed == client
+    assert service.client(tokens["access_token"]).get("/api/v1/me").status_code == 401
+    assert teacher.delete(f"/api/v1/me/clients/{client['id']}").status_code == 204
+    assert service.client(issued["secret"]).get("/api/v1/me").status_code == 401
 
 
 def test_migrating_again_keeps_everything(database_url: str, make_service: MakeService) -> None:
