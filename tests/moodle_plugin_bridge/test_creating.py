@@ -53,6 +53,7 @@ def _draft(service: Service, made: TestResponse) -> Any:
     issued = service.services.accounts.issue_token(
         OPERATOR, name="test", scopes=SCOPES_OF_ROLE[Role.MEMBER], account_id=account.id
     )
+    assert made.json is not None
     return json_of(service.client(issued.secret).get(f"/api/v1/resources/{made.json['id']}"))
 
 
