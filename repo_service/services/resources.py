@@ -18,7 +18,7 @@ from repo_service.domain.errors import (
 from repo_service.domain.findings import SHOWN_TO_ALL
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
-from repo_service.models import AuditEntry, BlobLocation, InspectionRecord, Resource, Version
+from repo_service.models import AuditEntry, BlobLocation, Client, InspectionRecord, Resource, Token, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
@@ -43,6 +43,7 @@ from repo_service.services.trail import audit, record_change
 from repo_service.services.versions import NewVersions
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
+_CREATE = "create"
 _PUBLIC_STATE = (
     select(Resource.revision, func.count(BlobLocation.id), func.max(BlobLocation.verified_at))
     .outerjoin(Version, and_(Version.resource_id == Resource.id, Version.released_at.is_not(None)))
@@ -97,7 +98,7 @@ class Resources:
             version = self._versions.add(
                 session, identity, resource, upload, change_note=change_note, release=release
             )
-            audit(session, identity, "create", Noun.RESOURCE, resource.id, digest=version.digest)
+            audit(session, identity, _CREATE, Noun.RESOURCE, resource.id, digest=version.digest)
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.CREATED)
             return record_of(session, resource, identity)
 
@@ -191,6 +192,24 @@ class Resources:
             ]
             records = records_of(session, ids, identity, copies=False)
             return tuple(records[id_] for id_ in dict.fromkeys(ids))
+
+    def sent_by(self, identity: Identity, resource_id: UUID) -> str | None:
+        """The name of the software, such as a Moodle, by whose token the asker's resource was made; None when
+        its owner made it without any. Raises NotFound, Gone, Forbidden."""
+        query = (
+            select(Client.name)
+            .join(Token, Token.client_id == Client.id)
+            .join(AuditEntry, AuditEntry.token_id == Token.id)
+            .where(
+                AuditEntry.noun == Noun.RESOURCE.value,
+                AuditEntry.noun_id == str(resource_id),
+                AuditEntry.action == _CREATE,
+            )
+            .limit(1)
+        )
+        with self._database.read() as session:
+            own_resource(session, identity, resource_id)
+            return session.scalar(query)
 
     def visible_of(self, identity: Identity, ids: Sequence[UUID]) -> dict[UUID, ResourceRecord]:
         """Those of ``ids`` that everybody may see now: the last word on a search's hits."""

@@ -153,6 +153,7 @@ def _page(
         suggested=suggested,
         messages=messages or {},
         refusal=refusal,
+        sent_by=services().resources.sent_by(identity(), record.id),
         alike=services().resources.alike(identity(), record.id),
         licences=licence_options(),
         languages=_languages(),

@@ -53,7 +53,9 @@ def share() -> AnyResponse:
         change_note=said.change_note,
         release=said.release,
     )
-    return redirect(url_for("web.resource", resource_id=record.id), 303)
+    # Released by itself, there is nothing left to do; what is not is brought to its release there.
+    onward = "web.resource" if said.release else "web.finish"
+    return redirect(url_for(onward, resource_id=record.id), 303)
 
 
 @blueprint.get("/resources/<uuid:resource_id>/versions/new")

@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from moodle_plugin_bridge import creating
-from repo_service.domain.identity import SCOPES_OF_ROLE, Role, Scope
+from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Role, Scope
+from repo_service.domain.resources import Noun
 from repo_service.http.problems import CATALOGUE
 from tests.contract.support import nothing_changes, problem_of, rows
 from tests.moodle_plugin_bridge.moodle import CREATE, Share
@@ -53,6 +54,7 @@ def _draft(service: Service, made: TestResponse) -> Any:
     issued = service.services.accounts.issue_token(
         OPERATOR, name="test", scopes=SCOPES_OF_ROLE[Role.MEMBER], account_id=account.id
     )
+    assert made.json is not None
     return json_of(service.client(issued.secret).get(f"/api/v1/resources/{made.json['id']}"))
 
 
@@ -99,6 +101,26 @@ def test_homepage_leads_through_the_sign_in_and_back(
     signed_in = visitor.send(asked.location, "/sign-in", token=token)
     assert signed_in.location == path
     assert "Ponds" in visitor.get(path).text
+
+
+def test_the_draft_says_from_which_moodle_it_came(service: Service, package: bytes) -> None:
+    token = service.token("teacher")
+    account = service.services.accounts.find(OPERATOR, "teacher")
+    registered = service.services.accounts.register_client(
+        OPERATOR, name="School <b>Moodle</b>", kind=ClientKind.MOODLE, account_id=account.id
+    )
+    issued = service.services.accounts.issue_token(
+        OPERATOR,
+        name="a Moodle",
+        scopes=frozenset({Scope.SHARE}),
+        account_id=account.id,
+        client_id=registered.id,
+    )
+    made = json_of(Share.of(package, "Ponds", "").send(service.client(issued.secret)), 201)
+    page = Visitor(service, token).get(f"/resources/{made['id']}/finish")
+    assert "Sent by School <b>Moodle</b>" in page.text
+    entries = service.services.accounts.audit_trail(OPERATOR, limit=1, noun=Noun.RESOURCE, noun_id=made["id"])
+    assert (entries.items[0].action, entries.items[0].account_id) == ("create", account.id)
 
 
 def test_a_token_that_may_write_may_share(service: Service, package: bytes) -> None:

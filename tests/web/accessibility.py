@@ -40,8 +40,8 @@ _CHECKS = """
   if (names.includes("")) problems.push("a control without a name");
 
   for (const target of shown("main :is(button, summary, .btn, input:not([type=hidden]))")) {  // 2.5.8
-    const box = (target.labels?.[0] ?? target).getBoundingClientRect();
-    if (box.height < 24) problems.push(`small: ${name(target)}, ${box.height}`);
+    const heights = [target, ...(target.labels ?? [])].map(part => part.getBoundingClientRect().height);
+    if (Math.max(...heights) < 24) problems.push(`small: ${name(target)}, ${heights}`);
   }
 
   const parse = text => {
@@ -79,7 +79,8 @@ _CHECKS = """
 
 def assert_accessible(page: Page) -> None:
     """Headings in order, names and labels, sizes of targets, contrast of texts, nothing that sticks out."""
-    assert problems_of(page) == []
+    found = problems_of(page)
+    assert not found, found
 
 
 def problems_of(page: Page) -> list[str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qsl
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.backups import ActivitySpec, backup
 from tests.support.browser import LiveService, sign_in_by_token
 from tests.support.private import private_backup
+from tests.support.services import free_port
 from tests.web.accessibility import assert_accessible
 
 DESKTOP = (1280, 900)
@@ -158,7 +161,8 @@ def test_everything_works_without_scripts(
         sign_in_by_token(page, live_service.token)
         page.get_by_label("File", exact=True).set_input_files(course)
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_text("Draft", exact=True)).to_be_visible()
+        expect(page.get_by_role("heading", name="Finish and release")).to_be_visible()
+        page.get_by_role("link", name="Look at the draft").click()
         inside = page.get_by_text(f"{WORD} and other friends of trees")
         deadline = time.monotonic() + 20
         while not inside.is_visible() and time.monotonic() < deadline:
@@ -181,7 +185,8 @@ def _share(page: Page, service: LiveService, file: Path) -> None:
     page.get_by_label("Licence").select_option("CC-BY-4.0")
     page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Upload").click()
-    page.wait_for_url("**/resources/*")
+    page.wait_for_url("**/resources/*/finish")
+    page.get_by_role("link", name="Look at the draft").click()
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -233,3 +238,63 @@ def _look_until(page: Page, role: Literal["button", "link"], name: str) -> None:
     while not wanted.is_visible() and time.monotonic() < deadline:
         page.get_by_role("link", name="Look again").click()
     expect(wanted).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_a_draft_with_keys_is_finished_and_released(
+    chromium: Browser, live_service: LiveService, tmp_path: Path, size: tuple[int, int], colours: str
+) -> None:
+    keys = private_backup(tmp_path / "keys.mbz", users=False)
+    with _visit(chromium, live_service, size, refused=True) as page:
+        page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+        page.goto("/sign-in?next=/upload")
+        page.get_by_label("API token").fill(live_service.token)
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.get_by_label("File", exact=True).set_input_files(keys)
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url("**/resources/*/finish")
+        expect(page.get_by_role("heading", name="This file holds keys and contacts")).to_be_visible()
+        for summary in page.locator("main summary").all():
+            summary.click()
+        assert_accessible(page)
+        page.get_by_label("Licence").select_option("CC-BY-4.0")
+        page.get_by_label("Language").select_option("en")
+        page.get_by_role("button", name="Release a clean copy").click()
+        page.wait_for_url(re.compile("/resources/[0-9a-f-]+$"))  # without a reload by hand
+        expect(page.get_by_text("Clean copy of version 1: what was taken out")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_a_course_is_chosen_for_a_moodle_and_sent_there(
+    chromium: Browser, live_service: LiveService, address: str, size: tuple[int, int], colours: str
+) -> None:
+    moodle = f"http://moodle.localhost:{free_port()}/lms"
+    with _visit(chromium, live_service, size) as page:
+        page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+        page.goto(f"/lms/moodle/search?site={moodle}&course=7&section=2")
+        expect(page.get_by_role("note")).to_contain_text("You are choosing for moodle.localhost")
+        assert_accessible(page)
+        page.goto(address)
+        page.get_by_role("link", name="Send to my Moodle").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("moodle.localhost")
+        page.get_by_text("Send it to another Moodle").click()
+        assert_accessible(page)
+        sent: list[str] = []
+        page.context.route("**/admin/tool/moodlenet/import.php", lambda route: _take(route, sent))
+        with page.context.expect_page() as opened:
+            page.get_by_role("button", name=re.compile("^Send to moodle.localhost")).click()
+        expect(opened.value.get_by_text("Arrived")).to_be_visible()
+        fields = dict(parse_qsl(sent[0]))
+        assert fields["resourceurl"].endswith("/forest.mbz")
+        assert (fields["type"], fields["course"], fields["section"]) == ("file", "7", "2")
+        page.get_by_role("button", name="Stop choosing for it").click()
+        expect(page.get_by_label("Address of your Moodle")).to_be_visible()
+        assert_accessible(page)
+
+
+def _take(route: Route, sent: list[str]) -> None:
+    """In the place of a Moodle."""
+    sent.append(route.request.post_data or "")
+    route.fulfill(status=200, content_type="text/html", body="<title>Moodle</title><h1>Arrived</h1>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
@@ -30,7 +31,7 @@ def make(service: Service, tmp_path: Path) -> Make:
     return made
 
 
-def _finish(shared: Shared, **fields: str) -> TestResponse:
+def _finish(shared: Shared, **fields: Any) -> TestResponse:
     return shared.owner.send(f"{shared.url}/finish", "/finish", **fields)
 
 

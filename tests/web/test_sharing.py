@@ -71,8 +71,11 @@ def test_without_the_tick_it_stays_a_draft(service: Service, teacher: Visitor, c
     with course.open("rb") as file:
         answer = teacher.send("/upload", "/upload", licence="CC-BY-4.0", file=(file, course.name))
     service.work()
-    Visitor(service).get(answer.location, 404)
-    assert "Draft" in teacher.get(answer.location).text
+    assert answer.location.endswith("/finish")
+    resource = answer.location.removesuffix("/finish")
+    Visitor(service).get(resource, 404)
+    assert "Draft" in teacher.get(resource).text
+    assert "Only you see it until it is released" in teacher.get(answer.location).text
 
 
 def test_the_form_has_its_token_before_the_file(teacher: Visitor) -> None:
