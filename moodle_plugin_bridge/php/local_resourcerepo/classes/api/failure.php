@@ -100,7 +100,7 @@ class failure extends \moodle_exception {
                 return new self('full', $said, $debuginfo, $response->status, $code);
             case in_array($response->status, [502, 504], true):
                 // So says a front server whose repository is down.
-                return new self('unreachable', $said, $debuginfo, $response->status);
+                return new self('unreachable', $said, $debuginfo, $response->status, $code);
             case $response->status >= 500 || $detail === '':
                 return new self('broken', $said, $debuginfo, $response->status, $code);
             default:
