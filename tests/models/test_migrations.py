@@ -59,8 +59,8 @@ def test_down_and_up_again(database_url: str, make_service: MakeService) -> None
 def test_clients_and_their_tokens_outlive_the_migration_to_oauth(
     database_url: str, make_service: MakeService
 ) -> None:
-    """SQLite makes the table of clients anew, and tokens refer to it: on the way up, and on the way down, where
-    only those go that the older release could not keep."""
+    """SQLite makes the table of clients anew, and tokens refer to it: on the way up, and on the way down,
+    where only those go that the older release could not keep."""
     service = make_service(database_url=database_url)
     teacher = service.client(service.token("teacher"))
     client = json_of(teacher.post("/api/v1/me/clients", json={"name": "School"}), 201)
