@@ -353,14 +353,18 @@ class Accounts:
             return tuple(client_record(row) for row in rows)
 
     def disable_client(self, identity: Identity, client_id: UUID) -> None:
-        """Shut a client out: all its tokens stop working at once. Raises NotFound."""
+        """Shut a client out that somebody answers for: all its tokens stop working at once. Others are shut
+        out by ``Clients.decide``.
+
+        Raises NotFound.
+        """
         require_scope(identity, Scope.WRITE)
         refuse_sites(identity)
         with self._database.write() as session:
             client = session.get(Client, client_id)
-            if client is None or (
-                client.account_id != identity.account_id and not identity.has(Scope.ADMINISTER)
-            ):
+            if client is None or client.account_id is None:
+                raise NotFound("There is no such client.")
+            if client.account_id != identity.account_id and not identity.has(Scope.ADMINISTER):
                 raise NotFound("There is no such client.")
             client.disabled_at = client.disabled_at or now()
             audit(session, identity, "disable", Noun.CLIENT, client.id)

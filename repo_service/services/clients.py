@@ -129,6 +129,8 @@ class Clients:
             wanted = UUID(client_id)
         except ValueError:
             return None
+        if str(wanted) != client_id:  # other ways to write it
+            return None
         with self._database.read() as session:
             client = session.get(Client, wanted)
             return None if client is None or client.auth_method is None else client_record(client)

@@ -109,7 +109,6 @@ def _question(template: str, asked: oauth.AuthorizationRequest, status: int = 20
         "form-action 'self'", f"form-action 'self' {csp_source_of(asked.redirect_uri)}"
     )
     answered.headers["X-Frame-Options"] = "DENY"
-    answered.headers["Cache-Control"] = "private, no-store"
     return _keeping_opener(answered)
 
 
@@ -130,5 +129,6 @@ def _refusal(refused: oauth.AuthorizationRefused) -> Response:
 
 
 def _keeping_opener(answer: Answer) -> Answer:
+    answer.headers["Cache-Control"] = "private, no-store"
     answer.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
     return answer

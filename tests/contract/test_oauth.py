@@ -161,9 +161,10 @@ def test_a_moodle_from_registration_to_refresh(any_service: Service, basic: bool
     moodle = Moodle().registered(answer)
 
     teacher = Visitor(service, service.token("teacher"))
-    back = decide(teacher, moodle.authorize(), "allow").location
-    assert back.startswith(f"{moodle.callback}?")
-    sent = parameters_of(back)
+    allowed = decide(teacher, moodle.authorize(), "allow")
+    assert "no-store" in allowed.headers["Cache-Control"]
+    assert allowed.location.startswith(f"{moodle.callback}?")
+    sent = parameters_of(allowed.location)
     assert sent["state"] == moodle.state()
     assert sent["iss"] == service.settings.base_url
 
@@ -266,6 +267,7 @@ def _no_redirect(answer: TestResponse, status: int = 400) -> str:
         {"redirect_uri": "http://üñí.example/"},
         {"client_id": "00000000-0000-7000-8000-000000000000"},
         {"client_id": "no-such-client"},
+        {"client_id": "{00000000-0000-7000-8000-000000000000}"},
         {"client_id": "'; DROP TABLE clients; --"},
         {"client_id": None},
     ],
@@ -284,6 +286,11 @@ def test_a_wrong_address_or_client_leads_nowhere(
             _no_redirect(page.response)
         form = {"csrf_token": token, "decision": "allow"}
         _no_redirect(teacher.client.post(url, data=form, headers=teacher.headers))
+
+
+def test_a_client_id_is_compared_letter_by_letter(moodle: Moodle, teacher: Visitor) -> None:
+    for other in (moodle.client_id.upper(), moodle.client_id.replace("-", ""), f"{{{moodle.client_id}}}"):
+        teacher.get(moodle.authorize(client_id=other), 400)
 
 
 def test_a_parameter_that_is_there_twice(oauth: Service, moodle: Moodle, teacher: Visitor) -> None:

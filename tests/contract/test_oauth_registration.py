@@ -246,6 +246,7 @@ def test_decisions_that_are_none(careful: Service) -> None:
     with nothing_changes(careful):
         problem_of(_decide(careful, moodle, "pending", chief), "invalid-input")
         problem_of(_decide(careful, moodle, "loved", chief), "invalid-input")
+        problem_of(careful.client(chief).delete(f"/api/v1/me/clients/{moodle.client_id}"), "not-found")
         for client_id in (nowhere, own["id"]):
             site = Moodle(client_id=client_id)
             problem_of(_decide(careful, site, "approved", chief), "not-found")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import TypeVar
 
@@ -72,7 +73,7 @@ def test_a_refresh_token_that_comes_several_times_at_once(any_service: Service) 
     for _ in range(5):
         refresh = site.tokens().refresh
         assert refresh is not None
-        issued = at_once(4, lambda secret=refresh: site.services.grants.refresh(site.client, secret))
+        issued = at_once(4, partial(site.services.grants.refresh, site.client, refresh))
         assert all(tokens is not None and site.works(tokens.access) for tokens in issued)
         secrets = {tokens.refresh for tokens in issued if tokens is not None}
         assert len(secrets) == 4
@@ -86,7 +87,7 @@ def test_a_code_that_comes_several_times_at_once(any_service: Service) -> None:
     site = Site(any_service)
     for _ in range(5):
         code = site.code()
-        issued = at_once(4, lambda secret=code: site.services.grants.redeem_code(site.client, secret))
+        issued = at_once(4, partial(site.services.grants.redeem_code, site.client, code))
         (tokens,) = [tokens for tokens in issued if tokens is not None]
         assert not site.works(tokens.access)
         assert tokens.refresh is not None

@@ -11,13 +11,13 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.support.browser import LiveService
 from tests.support.moodle import Moodle
 from tests.web.accessibility import assert_accessible
 
-POPUP = {"width": 550, "height": 550}
+POPUP: ViewportSize = {"width": 550, "height": 550}
 """The size of Moodle's window (lib/amd/src/moodlenet/authorize.js)."""
 
 
@@ -116,7 +116,7 @@ def test_the_window_comes_back_to_the_one_that_opened_it(
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", [POPUP, {"width": 1280, "height": 900}, {"width": 320, "height": 640}])
 def test_the_pages_can_be_used_by_everybody(
-    chromium: Browser, live_service: LiveService, moodle: Moodle, *, size: dict[str, int], colours: str
+    chromium: Browser, live_service: LiveService, moodle: Moodle, *, size: ViewportSize, colours: str
 ) -> None:
     every = "@moodlenet/ed-resource:write.own resources:read resources:write"
     with _visit(chromium, viewport=size, color_scheme=colours, base_url=live_service.url) as context:
