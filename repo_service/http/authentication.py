@@ -96,8 +96,13 @@ def identify(token: str) -> Identity:
         return services().accounts.authenticate(token)
     except Unauthorised as error:
         if error.reason == "invalid" and not site().read_only:
-            services().throttling.take((WRONG_TOKENS, address_block(request.remote_addr)))
+            count_wrong_secret()
         raise
+
+
+def count_wrong_secret() -> None:
+    """A token or a client's secret that is none came from where the request did. Raises TooManyRequests."""
+    services().throttling.take((WRONG_TOKENS, address_block(request.remote_addr)))
 
 
 def _of_bearer() -> Identity:

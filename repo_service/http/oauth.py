@@ -27,6 +27,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from werkzeug.datastructures import Headers, MultiDict
 
 from repo_service.domain.identity import SCOPES_OF_SITES, AuthMethod, ClientState, GrantType, Identity, Scope
+from repo_service.http.authentication import count_wrong_secret
 from repo_service.http.context import services, site
 from repo_service.services.grants import CodeRecord, IssuedTokens, TokenOwner
 from repo_service.services.records import ClientRecord
@@ -256,7 +257,10 @@ class _Client:
         return redirect_uri in self.record.redirect_uris
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return services().clients.knows_secret(self.record, client_secret)
+        knows = services().clients.knows_secret(self.record, client_secret)
+        if not knows:
+            count_wrong_secret()
+        return knows
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """In the body or by Basic, whatever was registered: Moodle registers for one and uses the other."""

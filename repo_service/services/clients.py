@@ -136,8 +136,7 @@ class Clients:
             return None if client is None or client.auth_method is None else client_record(client)
 
     def knows_secret(self, client: ClientRecord, secret: str) -> bool:
-        """Whether ``secret`` is the client's. The one place where secrets of clients are compared: whoever
-        wants to slow guessing down counts here."""
+        """Whether ``secret`` is the client's. Who asks slows guessing down."""
         with self._database.read() as session:
             kept = session.scalar(select(Client.secret_hash).where(Client.id == client.id))
         return kept is not None and hmac.compare_digest(kept, hash_secret(secret))

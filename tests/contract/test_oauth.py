@@ -6,6 +6,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -15,8 +16,10 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from repo_service.domain.identity import ClientState
+from repo_service.http import authentication
 from repo_service.models import AuthorizationCode, Base, Grant, RefreshToken, Token
 from repo_service.models.base import now
+from repo_service.services.throttling import Allowance
 from tests.contract.consenting import connect_site, consent, decide, parameters_of, tokens_of
 from tests.contract.support import nothing_changes, problem_of, rows
 from tests.support.moodle import SCOPE, Moodle, Sent
@@ -624,6 +627,22 @@ def test_pkce(oauth: Service, moodle: Moodle, teacher: Visitor) -> None:
     code = consent(teacher, moodle.authorize())["code"]
     refused(trade(code_verifier=verifier), "invalid_request")
     json_of(trade())
+
+
+def test_wrong_secrets_are_counted_and_right_ones_let_in(
+    oauth: Service, moodle: Moodle, teacher: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Allowance(name="few", burst=3, every=timedelta(hours=1))
+    monkeypatch.setattr(authentication, "WRONG_TOKENS", few)
+    client = oauth.client()
+    thief = replace(moodle, client_secret="guessed")
+    for _ in range(3):
+        refused(thief.trade_code("any").to(client), "invalid_client", 401)
+    answer = thief.trade_code("any").to(client)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 3000
+    code = consent(teacher, moodle.authorize())["code"]
+    json_of(moodle.trade_code(code).to(client))
 
 
 def test_a_client_without_a_secret_needs_pkce(oauth: Service, teacher: Visitor) -> None:

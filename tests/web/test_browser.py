@@ -249,8 +249,7 @@ def test_a_draft_with_keys_is_finished_and_released(
     with _visit(chromium, live_service, size, refused=True) as page:
         page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
         page.goto("/sign-in?next=/upload")
-        page.get_by_label("API token").fill(live_service.token)
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        sign_in_by_token(page, live_service.token)
         page.get_by_label("File", exact=True).set_input_files(keys)
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/resources/*/finish")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
-from tests.support.browser import LiveService
+from tests.support.browser import LiveService, sign_in_by_token
 from tests.support.moodle import Moodle
 from tests.web.accessibility import assert_accessible
 
@@ -76,11 +76,6 @@ def _open(page: Page, url: str) -> Page:
     return popup.value
 
 
-def _sign_in(page: Page, service: LiveService) -> None:
-    page.get_by_label("API token").fill(service.token)
-    page.get_by_role("button", name="Sign in").click()
-
-
 @pytest.mark.parametrize("scripts_of_ours", [True, False])
 def test_the_window_comes_back_to_the_one_that_opened_it(
     chromium: Browser, live_service: LiveService, moodle: Moodle, *, scripts_of_ours: bool
@@ -93,7 +88,7 @@ def test_the_window_comes_back_to_the_one_that_opened_it(
         page = context.new_page()
         page.goto(moodle.wwwroot)
         popup = _open(page, live_service.url + moodle.authorize())
-        _sign_in(popup, live_service)
+        sign_in_by_token(popup, live_service.token)
         expect(popup.locator(".consent-host")).to_have_text(moodle.wwwroot.removeprefix("http://"))
         popup.get_by_role("button", name="Do not allow").click()
         page.wait_for_function("window.heard !== undefined")
@@ -102,7 +97,7 @@ def test_the_window_comes_back_to_the_one_that_opened_it(
         page.evaluate("delete window.heard")
         popup = _open(page, live_service.url + moodle.authorize())
         popup.get_by_role("button", name="Use another account").click()
-        _sign_in(popup, live_service)
+        sign_in_by_token(popup, live_service.token)
         popup.get_by_role("button", name="Allow", exact=True).click()
         page.wait_for_function("window.heard !== undefined")
         heard = parse_qs(page.evaluate("window.heard")[1:])
@@ -122,7 +117,7 @@ def test_the_pages_can_be_used_by_everybody(
     with _visit(chromium, viewport=size, color_scheme=colours, base_url=live_service.url) as context:
         page = context.new_page()
         page.goto(moodle.authorize(scope=every))
-        _sign_in(page, live_service)
+        sign_in_by_token(page, live_service.token)
         expect(page.get_by_role("button", name="Allow", exact=True)).to_be_visible()
         assert_accessible(page)
         page.goto(moodle.authorize(scope="openid"))
@@ -140,7 +135,7 @@ def test_the_question_fits_into_the_window(
     with _visit(chromium, viewport=POPUP, base_url=live_service.url) as context:
         page = context.new_page()
         page.goto(moodle.authorize())
-        _sign_in(page, live_service)
+        sign_in_by_token(page, live_service.token)
         for name in ("Allow", "Do not allow"):
             expect(page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
 
@@ -149,7 +144,7 @@ def test_it_cannot_be_framed(chromium: Browser, live_service: LiveService, moodl
     with _visit(chromium) as context:
         page = context.new_page()
         page.goto(f"{live_service.url}/sign-in")
-        _sign_in(page, live_service)
+        sign_in_by_token(page, live_service.token)
         page.goto(moodle.wwwroot)
         with page.expect_console_message(lambda said: "frame" in said.text.lower()):
             page.evaluate(
