@@ -60,12 +60,15 @@ def try_to_sign_in() -> AnyResponse:
     login = line_field(form, "login", limit=EMAIL_LENGTH)
     try:
         if token:
-            who = identify(token)
+            begin_session(identify(token))
         else:
-            who = services().people.sign_in(
-                login=login, password=form.get("password", ""), address=address_block(request.remote_addr)
+            secret = services().people.sign_in(
+                login=login,
+                password=form.get("password", ""),
+                address=address_block(request.remote_addr),
+                browser=_browser(),
             )
-        begin_session(who)
+            _keep(secret)
     except Unauthorised as error:
         wrong = "token" if token else "password"
         return page(
@@ -95,10 +98,18 @@ def local_path(target: str | None) -> str:
 
 
 def begin_session(who: Identity) -> None:
-    """Sign ``who`` in with a session of its own: nothing that the browser held before serves it."""
-    secret = services().accounts.begin_session(who, name=browser_name(request.user_agent.string))
+    """Sign ``who`` in."""
+    _keep(services().accounts.begin_session(who, browser=_browser()))
+
+
+def _keep(secret: str) -> None:
+    """Go on with a new session: nothing that the browser held before serves it."""
     _end_session()
     session[SESSION_KEY] = secret
+
+
+def _browser() -> str:
+    return browser_name(request.user_agent.string)
 
 
 def _end_session() -> None:
