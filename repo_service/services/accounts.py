@@ -41,6 +41,7 @@ PREFIX = "mrr_"
 USERNAME = "[a-z0-9][a-z0-9._-]{0,63}"
 ADMINISTRATOR = "admin"
 """User name of the first account."""
+BLOCKED = "This account is blocked: ask an administrator."
 MAX_TOKENS = 200
 MAX_CLIENTS = 200
 MAX_SESSIONS = 50
@@ -117,6 +118,31 @@ def refuse_sites(identity: Identity) -> None:
     credentials, clients, accounts or consents, or it could give itself more, for longer. Raises Forbidden."""
     if identity.grant_id is not None:
         raise Forbidden("A connected site may not do this for you: sign in here and do it yourself.")
+
+
+def open_session(session: Session, who: Identity, account: Account, *, browser: str) -> str:
+    """The secret of a new session: a token of its own, of ``who``, that ends by itself, called ``browser``.
+    ``account``, whose row is locked, has a number of them; the oldest go.
+    """
+    living = select(Token).where(
+        Token.account_id == account.id,
+        Token.is_session.is_(True),
+        Token.revoked_at.is_(None),
+        Token.expires_at > now(),
+    )
+    for oldest in session.scalars(living.order_by(Token.id.desc()).offset(MAX_SESSIONS - 1)):
+        oldest.revoked_at = now()
+    ends = now() + SESSION_LASTS
+    return _issue(
+        session,
+        who,
+        account,
+        name=browser,
+        scopes=who.scopes & SCOPES_OF_ROLE[Role(account.role)],
+        expires_at=min(who.expires_at or ends, ends),
+        client_id=who.client_id,
+        is_session=True,
+    ).secret
 
 
 class Accounts:
@@ -430,37 +456,19 @@ class Accounts:
                 client_id=client_id,
             )
 
-    def begin_session(self, who: Identity, *, name: str) -> str:
-        """The secret of a new session: a token of its own, of ``who``, that ends by itself. ``name`` says
-        which browser it is in. An account has a number of them; the oldest go.
+    def begin_session(self, who: Identity, *, browser: str) -> str:
+        """The secret of a new session of ``who``: see ``open_session``.
 
-        Raises Unauthorised for an account that is blocked.
+        Raises Unauthorised for an account that is blocked, Forbidden for a connected site.
         """
-        if who.account_id is None or who.role is None:
+        if who.account_id is None:
             raise Unauthorised
+        refuse_sites(who)
         with self._database.write() as session:
             account = session.get(Account, who.account_id, with_for_update=True)
             if account is None or account.blocked_at is not None:
-                raise Unauthorised("This account is blocked: ask an administrator.", reason="revoked")
-            living = select(Token).where(
-                Token.account_id == account.id,
-                Token.is_session.is_(True),
-                Token.revoked_at.is_(None),
-                Token.expires_at > now(),
-            )
-            for oldest in session.scalars(living.order_by(Token.id.desc()).offset(MAX_SESSIONS - 1)):
-                oldest.revoked_at = now()
-            ends = now() + SESSION_LASTS
-            return _issue(
-                session,
-                who,
-                account,
-                name=name,
-                scopes=who.scopes & SCOPES_OF_ROLE[who.role],
-                expires_at=min(who.expires_at or ends, ends),
-                client_id=who.client_id,
-                is_session=True,
-            ).secret
+                raise Unauthorised(BLOCKED, reason="revoked")
+            return open_session(session, who, account, browser=browser)
 
     def tokens(self, identity: Identity) -> tuple[TokenRecord, ...]:
         """The asker's tokens, revoked ones included; those of connected sites are not among them."""

@@ -33,9 +33,11 @@ from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import links
 from repo_service.services.accounts import (
+    BLOCKED,
     Accounts,
     IssuedToken,
     end_sessions,
+    open_session,
     refuses_duplicates,
     require_account,
     require_scope,
@@ -114,8 +116,8 @@ class People:
 
     # Coming in
 
-    def sign_in(self, *, login: str, password: str, address: str) -> Identity:
-        """Who that is, by user name or e-mail address.
+    def sign_in(self, *, login: str, password: str, address: str, browser: str) -> str:
+        """The secret of a new session of whoever has that user name or e-mail address, and that password.
 
         Raises Unauthorised, with the same words whether there is such an account or not, TooManyRequests.
         """
@@ -133,12 +135,17 @@ class People:
             log.info("a sign-in was refused", account=None if account is None else account.username)
             raise Unauthorised(_WRONG, reason="invalid")
         self._throttling.give_back(taken)
-        if account.blocked_at is not None:
-            raise Unauthorised("This account is blocked: ask an administrator.", reason="revoked")
+        with self._database.write() as session:
+            present = session.get(Account, account.id, with_for_update=True)
+            if present is None or present.blocked_at is not None:
+                raise Unauthorised(BLOCKED, reason="revoked")
+            if present.password_hash != hashed:  # changed meanwhile, which ended the sessions of before
+                raise Unauthorised(_WRONG, reason="invalid")
+            secret = open_session(session, _identity_of(present), present, browser=browser)
         self._throttling.befriend(here, lasts=_ACQUAINTED)
         if self._passwords.is_outdated(hashed):
             self._rehash(account.id, hashed, password)
-        return _identity_of(account)
+        return secret
 
     def sign_up(
         self,

@@ -10,7 +10,7 @@ from typing import ParamSpec
 from flask import Response, redirect, request, session, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.domain.errors import InsufficientScope, NotFound, Unauthorised
+from repo_service.domain.errors import Forbidden, InsufficientScope, NotFound, Unauthorised
 from repo_service.domain.identity import Identity
 from repo_service.http.authentication import SESSION_KEY, identify
 from repo_service.http.context import identity, services
@@ -60,13 +60,16 @@ def try_to_sign_in() -> AnyResponse:
     login = line_field(form, "login", limit=EMAIL_LENGTH)
     try:
         if token:
-            who = identify(token)
+            begin_session(identify(token))
         else:
-            who = services().people.sign_in(
-                login=login, password=form.get("password", ""), address=address_block(request.remote_addr)
+            secret = services().people.sign_in(
+                login=login,
+                password=form.get("password", ""),
+                address=address_block(request.remote_addr),
+                browser=_browser(),
             )
-        begin_session(who)
-    except Unauthorised as error:
+            _keep(secret)
+    except (Unauthorised, Forbidden) as error:
         wrong = "token" if token else "password"
         return page(
             "sign_in.html", status=403, next=onward, values={"login": login}, error=error.detail, wrong=wrong
@@ -95,10 +98,18 @@ def local_path(target: str | None) -> str:
 
 
 def begin_session(who: Identity) -> None:
-    """Sign ``who`` in with a session of its own: nothing that the browser held before serves it."""
-    secret = services().accounts.begin_session(who, name=browser_name(request.user_agent.string))
+    """Sign ``who`` in."""
+    _keep(services().accounts.begin_session(who, browser=_browser()))
+
+
+def _keep(secret: str) -> None:
+    """Go on with a new session: nothing that the browser held before serves it."""
     end_session()
     session[SESSION_KEY] = secret
+
+
+def _browser() -> str:
+    return browser_name(request.user_agent.string)
 
 
 def end_session() -> None:

@@ -400,6 +400,27 @@ def test_a_hash_of_before_is_made_anew(open_service: Service) -> None:
     assert sign_in(Visitor(open_service), "ada").status_code == 303
 
 
+def test_a_session_of_the_password_before_does_not_slip_in(
+    open_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody signs in with the old password in the very moment in which its owner changes it."""
+    owner = somebody(open_service)
+    verify = Passwords.verify
+
+    def slowly(self: Passwords, hashed: str | None, password: str) -> bool:
+        good = verify(self, hashed, password)
+        monkeypatch.setattr(Passwords, "verify", verify)
+        owner.send("/account", "/account/password", password=PASSWORD, new_password=OTHER_PASSWORD)
+        return good
+
+    thief = Visitor(open_service)
+    thief.get("/sign-in")
+    monkeypatch.setattr(Passwords, "verify", slowly)
+    assert sign_in(thief, "ada").status_code == 403
+    assert not is_signed_in(thief)
+    assert is_signed_in(owner)
+
+
 # A new password
 
 
