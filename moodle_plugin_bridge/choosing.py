@@ -22,7 +22,9 @@ from moodle_plugin_bridge.blueprint import pages
 from moodle_plugin_bridge.moodle_site import MoodleSite
 from repo_service.domain.errors import InvalidInput
 from repo_service.http.pages import Mark, is_page, mark
+from repo_service.http.problems import CATALOGUE
 from repo_service.web import slots
+from repo_service.web.rendering import page
 from repo_service.web.signing import local_path
 from repo_service.web.slots import Slot
 
@@ -68,7 +70,10 @@ def begin() -> AnyResponse:
     which course. Without a site there is nothing to remember."""
     response = redirect(url_for("web.home"), 303)
     if request.args.get("site"):
-        _remember(response, VISIT_COOKIE, Target.read(request.args))
+        try:
+            _remember(response, VISIT_COOKIE, Target.read(request.args))
+        except InvalidInput as error:
+            return page("moodle/bad_link.html", status=CATALOGUE[error.code].status, refusal=error)
     return response
 
 
@@ -128,6 +133,5 @@ def _number(given: Mapping[str, str], name: str) -> int | None:
     if not value:
         return None
     if not _NUMBER.fullmatch(value):
-        detail = "A number is wanted."
-        raise InvalidInput(errors=[(f"/{name}", detail)])
+        raise InvalidInput(f"The {name} is no number.", errors=[(f"/{name}", "A number is wanted.")])
     return int(value)

@@ -261,6 +261,15 @@ def test_no_space_left_for_the_account(make_service: MakeService, package: bytes
     assert rows(service.services)["resources"] == before
 
 
+def test_a_mirror_takes_nothing(
+    make_service: MakeService, service: Service, moodle: FlaskClient, package: bytes
+) -> None:
+    assert Share.of(package, "Ponds", "").send(moodle).status_code == 201
+    mirror = make_service(read_only=True, database_url=service.settings.database_url)
+    client = mirror.client(moodle.environ_base["HTTP_AUTHORIZATION"].partition(" ")[2])
+    _assert_told(Share.of(package, "Ponds", "").send(client), "read-only")
+
+
 def _without_file(share: Share) -> tuple[bytes, str]:
     return share.head().rpartition(f"--{share.boundary}".encode())[0] + share.tail.lstrip(), ""
 

@@ -184,8 +184,10 @@ _FOR_THE_PUBLIC = {
     "web.confirm_email",
     "web.ask_for_letter",
     "web.choose_password",
+    "moodle.stop",
+    "moodle.to_typed",
 }
-"""What people do before they are signed in: see test_people.py."""
+"""What people do before they are signed in (see test_people.py), and what changes only their own browser."""
 
 
 def test_nothing_is_changed_by_one_who_is_not_signed_in(hostile: Shared) -> None:
