@@ -25,9 +25,9 @@
 defined('MOODLE_INTERNAL') || die();
 
 $plugin->component = 'repository_resourcerepo';
-$plugin->version = 2026112800;
+$plugin->version = 2026112801;
 $plugin->release = '0.1.0';
 $plugin->requires = 2022112800; // Moodle 4.1.
-$plugin->supported = [405, 405]; // What it was tested with; it uses nothing that is newer than 4.1.
+$plugin->supported = [402, 405]; // Tested with 4.2.3 and 4.5.6; it uses nothing that is newer than 4.1.
 $plugin->maturity = MATURITY_BETA;
-$plugin->dependencies = ['local_resourcerepo' => 2026112800];
+$plugin->dependencies = ['local_resourcerepo' => 2026112801];

@@ -191,12 +191,11 @@ class browser {
      * @return array
      */
     private static function subfolder(string $title, string $path): array {
-        global $OUTPUT;
         return [
             'title' => $title,
             'path' => $path,
             'children' => [],
-            'thumbnail' => $OUTPUT->image_url(file_folder_icon())->out(false),
+            'thumbnail' => item::thumbnail(null),
             'thumbnail_height' => 64,
             'thumbnail_width' => 64,
         ];

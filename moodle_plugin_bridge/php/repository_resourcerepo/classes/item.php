@@ -92,7 +92,9 @@ class item {
     public static function of(\stdClass $resource): array {
         global $OUTPUT;
         $version = self::newest($resource);
-        $authors = implode(', ', array_column($resource->authors, 'name'));
+        // Without any the picker would say that the one who picks is the author.
+        $authors = implode(', ', array_column($resource->authors, 'name')) ?:
+            get_string('sharedby', 'repository_resourcerepo', $resource->owner_name);
         $licence = $resource->licence === null ? '' : catalogue::label('licence', $resource->licence);
         $draft = $resource->visibility !== 'public';
         $title = $draft ? get_string('draft', 'repository_resourcerepo', $resource->title) : $resource->title;
@@ -105,7 +107,7 @@ class item {
             'license' => licences::shortname($resource->licence),
             'datemodified' => strtotime($version->released_at ?? $version->created_at),
             'datecreated' => strtotime($resource->created_at),
-            'thumbnail' => $icon,
+            'thumbnail' => self::thumbnail($version->file_name),
             'icon' => $icon,
             'thumbnail_width' => 90,
             'thumbnail_height' => 90,
@@ -119,5 +121,18 @@ class item {
             $item['realthumbnail'] = $version->thumbnail_url;
         }
         return $item;
+    }
+
+    /**
+     * The large icon of a file or a folder. Before Moodle 4.3 icons have a size, since then they have none.
+     *
+     * @param string|null $filename null for a folder
+     * @return string address
+     */
+    public static function thumbnail(?string $filename): string {
+        global $CFG, $OUTPUT;
+        $size = (int) $CFG->branch < 403 ? [90] : [];
+        $icon = $filename === null ? file_folder_icon(...$size) : file_extension_icon($filename, ...$size);
+        return $OUTPUT->image_url($icon)->out(false);
     }
 }

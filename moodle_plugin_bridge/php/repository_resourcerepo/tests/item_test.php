@@ -85,7 +85,7 @@ final class item_test extends \advanced_testcase {
         $item = item::of($draft);
         $this->assertSame('Cells & their parts (draft)', $item['shorttitle']);
         $this->assertSame('unknown', $item['license']);
-        $this->assertSame('', $item['author']);
+        $this->assertSame('Shared by Grace Hopper', $item['author']);
     }
 
     /**

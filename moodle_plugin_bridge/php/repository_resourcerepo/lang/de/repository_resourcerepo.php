@@ -42,4 +42,5 @@ $string['pluginname'] = 'Material-Repositorium';
 $string['pluginname_help'] = 'Kurse, Aktivitäten und Dateien, die Lehrkräfte im Material-Repositorium miteinander teilen.';
 $string['privacy:metadata'] = 'Die Dateiauswahl des Material-Repositoriums speichert keine personenbezogenen Daten. Was an das Repositorium gesendet wird, beschreibt das Plugin Material-Repositorium (local_resourcerepo).';
 $string['resourcerepo:view'] = 'Das Material-Repositorium in Dateiauswahlen verwenden';
+$string['sharedby'] = 'Geteilt von {$a}';
 $string['whereset'] = 'Die Adresse des Repositoriums wird in den <a href="{$a}">Einstellungen des Material-Repositoriums</a> eingetragen.';

@@ -42,4 +42,5 @@ $string['pluginname'] = 'Resources repository';
 $string['pluginname_help'] = 'Courses, activities and files that teachers share with each other in the resources repository.';
 $string['privacy:metadata'] = 'The file picker of the resources repository keeps no personal data. What is sent to the repository is described by the plugin Resources repository (local_resourcerepo).';
 $string['resourcerepo:view'] = 'Use the resources repository in file pickers';
+$string['sharedby'] = 'Shared by {$a}';
 $string['whereset'] = 'The address of the repository is set in the <a href="{$a}">settings of the resources repository</a>.';
