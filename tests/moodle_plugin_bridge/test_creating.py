@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from moodle_plugin_bridge import creating
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Role, Scope
 from repo_service.domain.resources import Noun
 from repo_service.http.problems import CATALOGUE
+from repo_service.models.base import now
 from tests.contract.support import nothing_changes, problem_of, rows
 from tests.moodle_plugin_bridge.moodle import CREATE, Share
 from tests.support.backups import ActivitySpec, backup
@@ -227,6 +229,21 @@ def test_without_a_token_that_is_known(service: Service, package: bytes, token: 
     _assert_told(answer, "unauthorised")
     wanted = 'Bearer error="invalid_token"' if token else "Bearer"
     assert answer.headers["WWW-Authenticate"] == wanted
+
+
+def test_a_token_of_yesterday(service: Service, package: bytes) -> None:
+    account = service.services.accounts.create(OPERATOR, username="teacher")
+    issued = service.services.accounts.issue_token(
+        OPERATOR,
+        name="a Moodle",
+        scopes=frozenset({Scope.SHARE}),
+        account_id=account.id,
+        expires_at=now() - timedelta(days=1),
+    )
+    with nothing_changes(service):
+        answer = Share.of(package, "Ponds", "").send(service.client(issued.secret))
+    _assert_told(answer, "unauthorised")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
 def test_one_who_was_blocked(service: Service, moodle: FlaskClient, package: bytes) -> None:
