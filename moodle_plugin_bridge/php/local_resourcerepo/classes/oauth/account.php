@@ -46,11 +46,15 @@ class account {
      * The current user's account, whether it is connected or not.
      *
      * @param \moodle_url|null $returnurl where to go on after the user allowed it; its parameters need a sesskey
-     * @return self|null null where nobody can have one: the site is not registered, the user is a guest or somebody else
+     * @return self|null null where there can be none: the site is not registered, the user is a guest, somebody else, or
+     *      not allowed to
      */
     public static function current(?\moodle_url $returnurl = null): ?self {
         if (!isloggedin() || isguestuser() || \core\session\manager::is_loggedinas()) {
             return null; // What is somebody's own at the repository is not for who looks over their shoulder.
+        }
+        if (!has_capability('local/resourcerepo:connect', \context_system::instance())) {
+            return null;
         }
         $issuer = registration::issuer();
         return $issuer === null ? null : new self(new client($issuer, $returnurl));
@@ -67,6 +71,9 @@ class account {
         if (registration::issuer() === null) {
             connection::baseurl();
             throw new failure('notregistered');
+        }
+        if (!has_capability('local/resourcerepo:connect', \context_system::instance())) {
+            throw new failure('notallowed');
         }
         $account = self::current();
         if ($account === null || !$account->is_connected()) {

@@ -55,6 +55,7 @@ $string['failure_loggedinas'] = 'Sie sind als jemand anderes angemeldet. Das Kon
 $string['failure_missingscopes'] = 'Das Repositorium bei {$a->host} bietet nicht, was dieses Plugin braucht ({$a->scopes}). Vielleicht ist es zu alt: Bitten Sie dessen Administration um eine Aktualisierung.';
 $string['failure_noregistration'] = 'Das Repositorium bei {$a->host} nimmt keine Registrierungen von Websites an. Bitten Sie dessen Administration, sie zu erlauben. Suchen geht auch ohne.';
 $string['failure_nospace'] = 'Die Datei kann auf dieser Website nicht geschrieben werden: Vielleicht ist der Datenträger voll. Sagen Sie es Ihrer Administration.';
+$string['failure_notallowed'] = 'Sie dürfen von dieser Website aus kein Konto beim Repositorium verwenden. Fragen Sie Ihre Administration.';
 $string['failure_notarepository'] = 'Was bei {$a->host} antwortet, ist kein Material-Repositorium oder keine Version, die dieses Plugin versteht. Bitten Sie Ihre Administration, die Adresse in den Einstellungen zu prüfen.';
 $string['failure_notconfigured'] = 'Auf dieser Website ist kein Material-Repositorium eingerichtet. Bitten Sie Ihre Administration, seine Adresse unter Website-Administration > Plugins > Lokale Plugins > Material-Repositorium einzutragen.';
 $string['failure_notfound'] = 'Dieses Material ist nicht zu finden. Vielleicht war es der Entwurf von jemand anderem, oder Ihr Konto ist nicht verbunden. Gehen Sie zurück und wählen Sie ein anderes.';

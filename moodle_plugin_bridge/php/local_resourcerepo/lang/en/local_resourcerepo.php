@@ -55,6 +55,7 @@ $string['failure_loggedinas'] = 'You are logged in as somebody else. Their accou
 $string['failure_missingscopes'] = 'The repository at {$a->host} does not offer what this plugin needs ({$a->scopes}). It may be too old: ask its administrators to update it.';
 $string['failure_noregistration'] = 'The repository at {$a->host} takes no registrations of sites. Ask its administrators to allow them. Searching works without.';
 $string['failure_nospace'] = 'The file cannot be written on this site: its disk may be full. Tell your administrator.';
+$string['failure_notallowed'] = 'You are not allowed to use an account at the repository from this site. Ask your administrator.';
 $string['failure_notarepository'] = 'What answers at {$a->host} is not a resources repository, or not a version that this plugin understands. Ask your administrator to check the address in the settings.';
 $string['failure_notconfigured'] = 'No resources repository is set up on this site. Ask your administrator to enter its address under Site administration > Plugins > Local plugins > Resources repository.';
 $string['failure_notfound'] = 'This resource cannot be found. It may have been a draft of somebody else, or your account is not connected. Go back and choose another one.';

@@ -97,6 +97,22 @@ final class account_test extends \advanced_testcase {
     }
 
     /**
+     * Who may not connect an account has none, and is told so.
+     */
+    public function test_not_allowed(): void {
+        global $CFG;
+        $context = \context_system::instance();
+        assign_capability('local/resourcerepo:connect', CAP_PROHIBIT, $CFG->defaultuserroleid, $context->id, true);
+        $this->assertNull(account::current());
+        try {
+            account::required();
+            $this->fail('No failure');
+        } catch (failure $failure) {
+            $this->assertSame('notallowed', $failure->reason);
+        }
+    }
+
+    /**
      * A site that is not registered says so.
      */
     public function test_not_registered(): void {
