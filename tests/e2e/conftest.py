@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from tests.e2e.site import MoodleSite
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.e2e.moodle_pages import MoodlePages
+from tests.e2e.repository import Repository, repository_at
+from tests.e2e.site import Login, MoodleSite
+from tests.support.front import Authority
+
+SIZE = {"width": 1280, "height": 900}
+PICTURES = Path("build/e2e")
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +26,153 @@ def moodle() -> MoodleSite:
     if site is None:
         pytest.skip("no Moodle to test against: set MOODLE_DIR to the folder of one, and MOODLE_URL")
     return site
+
+
+@pytest.fixture(scope="session")
+def administrator(moodle: MoodleSite) -> Login:
+    """Somebody who may set up the site."""
+    if moodle.administrator is None or not moodle.url:
+        pytest.skip("walking through Moodle's pages needs MOODLE_URL, and MOODLE_ADMIN=user:password")
+    return moodle.administrator
+
+
+@pytest.fixture(scope="session")
+def authority(moodle: MoodleSite) -> Authority:
+    """Who vouches for the service before the site."""
+    if moodle.authority is None:
+        pytest.skip("Moodle talks TLS only: set MOODLE_CA and MOODLE_CA_KEY to a CA that its PHP trusts")
+    return moodle.authority
+
+
+@dataclass(frozen=True)
+class School:
+    """What ``php/school.php`` made: a teacher who may edit ``course``, which is full, and ``target``."""
+
+    teacher: Login
+    course: int
+    target: int
+    page: int
+    quiz: int
+    file: int
+
+
+@pytest.fixture(scope="module")
+def make_school(moodle: MoodleSite) -> Iterator[Callable[[int], School]]:
+    """Makes one that holds so many mebibytes; all are gone after the module."""
+    made = []
+
+    def make(mebibytes: int) -> School:
+        found = moodle.run("school.php", "make", str(mebibytes))
+        made.append(found)
+        teacher = Login(found["teacher"]["username"], found["teacher"]["password"])
+        return School(teacher, found["course"], found["target"], **found["cmids"])
+
+    yield make
+    for found in made:
+        moodle.run("school.php", "remove", json.dumps(found))
+
+
+@pytest.fixture(scope="module")
+def school(make_school: Callable[[int], School]) -> School:
+    """A small one."""
+    return make_school(0)
+
+
+@pytest.fixture(scope="module")
+def repository(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    """The service, new for each module."""
+    with repository_at(tmp_path_factory.mktemp("repository"), authority) as service:
+        yield service
+
+
+@pytest.fixture
+def window(chromium: Browser) -> Iterator[Callable[[], Page]]:
+    """Opens the browser of one more person."""
+    contexts: list[BrowserContext] = []
+
+    def open_window() -> Page:
+        # The browser trusts none of the test's authorities; that Moodle does is what is tested.
+        context = chromium.new_context(viewport=SIZE, locale="en-GB", ignore_https_errors=True)
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[[Page, str], None]:
+    """Takes a picture of what a person sees, into ``build/e2e``."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Page, name: str) -> None:
+        page.screenshot(path=PICTURES / f"{name}.png")
+
+    return take
+
+
+@pytest.fixture(scope="module")
+def clean_settings(moodle: MoodleSite) -> Iterator[None]:
+    """What is set up on the site meanwhile is put back."""
+    before = moodle.run("settings.php", "read")
+    yield
+    moodle.run("settings.php", "write", json.dumps(before))
+
+
+@pytest.fixture(scope="module")
+def connected(
+    clean_settings: None,
+    chromium: Browser,
+    moodle: MoodleSite,
+    administrator: Login,
+    repository: Repository,
+    look: Callable[[Page, str], None],
+) -> Repository:
+    """The service, set up on the site by an administrator through Moodle's own pages."""
+    context = chromium.new_context(viewport=SIZE, locale="en-GB", ignore_https_errors=True)
+    context.set_default_timeout(30_000)
+    try:
+        set_up(MoodlePages(moodle, context.new_page()), administrator, repository, look)
+    finally:
+        context.close()
+    return repository
+
+
+_BLOCKED = "192.168.0.0/16\n10.0.0.0/8\n172.16.0.0/12\n0.0.0.0\n169.254.169.254\n0000::1"
+"""What Moodle sets by itself (admin/settings/security.php), without loopback by number and by the name that it
+looks up for the number."""
+
+
+def set_up(
+    pages: MoodlePages, administrator: Login, repository: Repository, look: Callable[[Page, str], None]
+) -> None:
+    """The road of ``docs/moodle.md``, page by page."""
+    page = pages.page
+    pages.log_in(administrator)
+
+    pages.open_administration("General", "HTTP security")
+    page.locator("#id_s__curlsecurityblockedhosts").fill(_BLOCKED)
+    page.locator("#id_s__curlsecurityallowedport").fill(f"443\n80\n{repository.port}")
+    pages.save_settings()
+
+    pages.open_administration("Development", "Experimental")
+    page.get_by_label("Enable sharing to MoodleNet").check()
+    pages.save_settings()
+
+    pages.open_administration("Server", "OAuth 2 services")
+    page.get_by_role("button", name="MoodleNet").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("Resources of our network")
+    page.get_by_role("textbox", name="Service base URL").fill(repository.url)
+    look(page, "admin-1-service")
+    pages.save_settings()
+    look(page, "admin-2-services")
+
+    pages.open_administration("General", "MoodleNet outbound settings")
+    page.get_by_label("OAuth 2 service").select_option(label="Resources of our network")
+    look(page, "admin-3-outbound")
+    pages.save_settings()
+
+    pages.open_administration("General", "MoodleNet inbound settings")
+    look(page, "admin-4-inbound")

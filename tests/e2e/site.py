@@ -1,7 +1,9 @@
 """A running Moodle that the tests may use: where it is, and our own scripts run within it.
 
 ``MOODLE_URL`` and ``MOODLE_DIR`` (the folder with its config.php) say where it is; ``MOODLE_PHP`` what runs
-PHP as a user who may write its data, if not ``php``.
+PHP as a user who may write its data, if not ``php``. What walks through its pages needs ``MOODLE_ADMIN``, an
+administrator's ``user:password``, and a throw-away authority that its PHP trusts: ``MOODLE_CA`` and
+``MOODLE_CA_KEY``, the files of certificate and key.
 """
 
 from __future__ import annotations
@@ -16,18 +18,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.front import Authority
+
 _SCRIPTS = Path(__file__).with_name("php")
 _SETTINGS = ("-d", "max_input_vars=5000", "-d", "memory_limit=1G")
 """The least that Moodle asks of PHP."""
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """By what somebody comes in."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
 class MoodleSite:
-    """One site."""
+    """One site. ``administrator`` and ``authority`` are None where the environment does not give them."""
 
     url: str
     folder: Path
     php: tuple[str, ...]
+    administrator: Login | None = None
+    authority: Authority | None = None
 
     @classmethod
     def from_environment(cls) -> Self | None:
@@ -36,7 +50,15 @@ class MoodleSite:
         if folder is None:
             return None
         php = shlex.split(os.environ.get("MOODLE_PHP", "php"))
-        return cls(url=os.environ.get("MOODLE_URL", ""), folder=Path(folder), php=tuple(php))
+        username, _, password = os.environ.get("MOODLE_ADMIN", "").partition(":")
+        certificate, key = os.environ.get("MOODLE_CA"), os.environ.get("MOODLE_CA_KEY")
+        return cls(
+            url=os.environ.get("MOODLE_URL", "").rstrip("/"),
+            folder=Path(folder),
+            php=tuple(php),
+            administrator=Login(username, password) if username else None,
+            authority=Authority(Path(certificate), Path(key)) if certificate and key else None,
+        )
 
     def run(self, script: str, *arguments: str | Path) -> Any:
         """What a script of tests/e2e/php answers, as JSON. Files are copied to where PHP may read them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -44,11 +45,19 @@ _CADDY = """
 
 @dataclass(frozen=True)
 class Front:
-    """A running front server. ``authority`` is the certificate of its CA; nobody else trusts it."""
+    """A running front server. ``authority`` is the certificate of its CA."""
 
     url: str
     port: int
     authority: Path
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A CA: the files of its certificate and of its key."""
+
+    certificate: Path
+    key: Path
 
 
 def program(name: str) -> str:
@@ -59,11 +68,17 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def fronted(kind: str, folder: Path, *, port: int, upstream: int) -> Iterator[Front]:
-    """``nginx`` or ``caddy`` with the configuration that is shipped, but for its names and places."""
+def fronted(
+    kind: str, folder: Path, *, port: int, upstream: int, authority: Authority | None = None
+) -> Iterator[Front]:
+    """``nginx`` or ``caddy`` with the configuration that is shipped, but for its names and places.
+
+    Its certificate is by ``authority``, or by one made for it that nobody else trusts.
+    """
     folder.mkdir()
     server = program(kind)
-    _make_certificate(folder)
+    authority = authority or _make_authority(folder)
+    _make_certificate(folder, authority)
     command = [server, *{"nginx": _nginx, "caddy": _caddy}[kind](folder, port, upstream)]
     log = folder / "log"
     environment = {**os.environ, "REPO_BASE_URL": f"https://127.0.0.1:{port}", "HOME": str(folder)}
@@ -73,7 +88,7 @@ def fronted(kind: str, folder: Path, *, port: int, upstream: int) -> Iterator[Fr
         )
         try:
             _wait_until_it_listens(process, port, log)
-            yield Front(f"https://127.0.0.1:{port}", port, folder / "ca.pem")
+            yield Front(f"https://127.0.0.1:{port}", port, authority.certificate)
         finally:
             process.terminate()
             process.wait(30)
@@ -114,21 +129,30 @@ def _replaced(text: str, *pairs: tuple[str, str]) -> str:
     return text
 
 
-def _make_certificate(folder: Path) -> None:
-    """A CA, and a certificate of it for loopback."""
+_KEY = ("-newkey", "rsa:2048", "-nodes")
 
-    def openssl(*arguments: str) -> None:
-        subprocess.run([program("openssl"), *arguments], check=True, capture_output=True, cwd=folder)
 
-    key = ("-newkey", "rsa:2048", "-nodes")
-    openssl(
-        *("req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2"),
+def _openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run([program("openssl"), *arguments], check=True, capture_output=True, cwd=folder)
+
+
+def _make_authority(folder: Path) -> Authority:
+    _openssl(
+        folder,
+        *("req", "-x509", *_KEY, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2"),
         *("-subj", "/CN=Throw-away CA", "-addext", "keyUsage=critical,keyCertSign"),
     )
-    openssl("req", *key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=127.0.0.1")
+    return Authority(folder / "ca.pem", folder / "ca-key.pem")
+
+
+def _make_certificate(folder: Path, authority: Authority) -> None:
+    """For loopback."""
+    _openssl(folder, "req", *_KEY, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=127.0.0.1")
     (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
-    openssl(
-        *("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial"),
+    by = ("-CA", str(authority.certificate.resolve()), "-CAkey", str(authority.key.resolve()))
+    _openssl(
+        folder,
+        *("x509", "-req", "-in", "request.pem", *by, "-set_serial", f"0x{secrets.token_hex(16)}"),
         *("-days", "2", "-extfile", "names", "-out", "certificate.pem"),
     )
 

@@ -1,0 +1,108 @@
+"""A person at Moodle's own pages, in a real browser: what they click, by the words that they read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Locator, Page, ViewportSize, expect
+
+from tests.e2e.site import Login, MoodleSite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POPUP: ViewportSize = {"width": 550, "height": 550}
+"""The size of the window in which Moodle asks to connect (lib/amd/src/moodlenet/authorize.js)."""
+
+_PACKING = 120_000
+"""Milliseconds for Moodle to pack, send and be answered."""
+
+
+@dataclass
+class MoodlePages:
+    """One person's window."""
+
+    moodle: MoodleSite
+    page: Page
+
+    def open(self, path: str) -> None:
+        """Any page."""
+        self.page.goto(f"{self.moodle.url}{path}")
+
+    def log_in(self, who: Login) -> None:
+        """At the page for it, wherever that leads afterwards."""
+        if "/login/" not in self.page.url:
+            self.open("/login/index.php")
+        self.page.locator("#username").fill(who.username)
+        self.page.locator("#password").fill(who.password)
+        self.page.locator("#loginbtn").click()
+        self.page.wait_for_url(lambda url: "/login/" not in url)
+
+    def log_out(self) -> None:
+        """From the menu of the person."""
+        self.page.locator("#user-menu-toggle").click()
+        self.page.get_by_role("menuitem", name="Log out").click()
+        expect(self.page.get_by_role("link", name="Log in").first).to_be_visible()
+
+    # Of administrators
+
+    def open_administration(self, tab: str, link: str) -> None:
+        """Site administration → a tab → a page."""
+        self.open("/admin/search.php")
+        self.page.get_by_role("tab", name=tab, exact=True).click()
+        self.page.get_by_role("main").get_by_role("link", name=link, exact=True).click()
+
+    def save_settings(self) -> None:
+        """By the button below."""
+        self.page.get_by_role("button", name="Save changes").click()
+        expect(self.page.get_by_text("Changes saved")).to_be_visible()
+
+    # Of teachers
+
+    def open_activity(self, cmid: int, module: str) -> None:
+        """Its page."""
+        self.open(f"/mod/{module}/view.php?id={cmid}")
+
+    def open_course(self, courseid: int) -> None:
+        """Its page."""
+        self.open(f"/course/view.php?id={courseid}")
+
+    def choose_in_more(self, name: str) -> None:
+        """An entry of the menu *More*."""
+        self.page.locator(".secondary-navigation").get_by_role("menuitem", name="More").click()
+        self.page.get_by_role("menuitem", name=name).click()
+
+    def begin_sharing(self) -> Locator:
+        """Up to the question whether to share."""
+        self.choose_in_more("Share to MoodleNet")
+        dialog = self.page.get_by_role("dialog")
+        expect(dialog.get_by_role("button", name="Share", exact=True)).to_be_visible()
+        return dialog
+
+    def share(self, consent: Callable[[Page], None] | None = None) -> Locator:
+        """What Moodle says at the end. ``consent`` is what is done in the window that opens, None where none
+        may open."""
+        dialog = self.begin_sharing()
+        button = dialog.get_by_role("button", name="Share", exact=True)
+        if consent is None:
+            button.click()
+        else:
+            with self.page.expect_popup() as opened:
+                button.click()
+            opened.value.set_viewport_size(POPUP)
+            consent(opened.value)
+        return dialog
+
+    def saved_at(self, dialog: Locator) -> str:
+        """The address behind the button of a share that arrived."""
+        expect(dialog.get_by_text("Saved to MoodleNet drafts")).to_be_visible(timeout=_PACKING)
+        address = dialog.get_by_role("link", name="Go to MoodleNet drafts").get_attribute("href")
+        assert address is not None
+        return address
+
+    def refusal(self) -> str:
+        """What stands in the box of an error."""
+        box = self.page.get_by_role("dialog").filter(has_text="error")
+        expect(box.first).to_be_visible(timeout=_PACKING)
+        return box.first.inner_text()

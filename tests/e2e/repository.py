@@ -1,0 +1,84 @@
+"""The service under test: ``repo run`` behind the shipped nginx with TLS, and people with accounts there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.site import Login
+from tests.support.front import Authority, Front, fronted
+from tests.support.running import Running, running
+from tests.support.services import free_port
+
+PASSWORD = "blue heron over marsh"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One service. ``url`` is the address that people and Moodles know."""
+
+    running: Running
+    front: Front
+
+    @property
+    def url(self) -> str:
+        """Without a slash at the end."""
+        return self.front.url
+
+    @property
+    def port(self) -> int:
+        """Of the front server."""
+        return self.front.port
+
+    def make_account(self, page: Page, username: str, *options: str) -> Login:
+        """A new account, whose owner chooses a password in ``page``, and is signed in there."""
+        printed = self.repo("account", "create", username, *options)
+        link = re.search(r"https://\S+\?link=\S+", printed)
+        assert link is not None, printed
+        page.goto(link[0])
+        page.get_by_label("New password").fill(PASSWORD)
+        page.get_by_role("button", name="Save and sign in").click()
+        expect(page.get_by_role("status")).to_contain_text("Your password is saved")
+        return Login(username, PASSWORD)
+
+    def repo(self, *arguments: str) -> str:
+        """What the operators' command prints."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("REPO_")}
+        environment |= {"REPO_DATA_DIR": str(self.running.data), "REPO_BASE_URL": self.url}
+        done = subprocess.run(
+            [sys.executable, "-m", "repo_service", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@contextmanager
+def repository_at(folder: Path, authority: Authority, **settings: str) -> Iterator[Repository]:
+    """A new one with its data in ``folder``; ``settings`` are environment variables without their REPO_."""
+    port = free_port()
+    given = {"base_url": f"https://127.0.0.1:{port}", "trusted_proxies": "1", **settings}
+    with (
+        running(folder, **given) as service,
+        fronted("nginx", folder / "front", port=port, upstream=service.port, authority=authority) as front,
+    ):
+        yield Repository(service, front)
+
+
+def sign_in(page: Page, who: Login) -> None:
+    """On the page that asks for it."""
+    page.get_by_label("User name or e-mail").fill(who.username)
+    page.get_by_label("Password", exact=True).fill(who.password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
