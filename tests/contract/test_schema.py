@@ -157,7 +157,7 @@ class Asker:
             "content": lambda: CONTAINED,
             "upload_id": lambda: self._upload(operation, body),
             "token_id": self.maker.token,
-            "client_id": self.maker.client,
+            "client_id": self.maker.client if operation == "disableClient" else self.maker.connected_site,
             "profile_id": self.maker.site_profile,
             "account_id": self.maker.account,
             "name": lambda: self._name(operation),

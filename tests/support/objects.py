@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
+from repo_service.services.clients import ClientMetadata
 from repo_service.services.descriptions import Description
 from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
@@ -120,6 +121,20 @@ class Maker:
     def client(self) -> UUID:
         """A client of the owner."""
         return self.service.services.accounts.register_client(self.owner, name="x", kind=ClientKind.MOODLE).id
+
+    def connected_site(self) -> UUID:
+        """A site that the owner has let read for them."""
+        wanted = ClientMetadata(redirect_uris=["https://school.example/back"])
+        site = self.service.services.clients.add(OPERATOR, wanted).client
+        self.service.services.grants.authorise(
+            self.owner,
+            site,
+            scopes=frozenset({Scope.READ}),
+            redirect_uri=site.redirect_uris[0],
+            named_redirect_uri=None,
+            code_challenge=None,
+        )
+        return site.id
 
     def site_profile(self) -> UUID:
         """A profile of a site of the owner's; those before it are gone, for there may not be many."""
