@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from babel import Locale
-from flask import Response, redirect, request, url_for
+from flask import Response, jsonify, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.backups.licences import LicenceKind
@@ -84,6 +84,20 @@ def finish(resource_id: UUID) -> AnyResponse:
     return _page(record)
 
 
+@blueprint.get("/resources/<uuid:resource_id>/finish/looking")
+@for_the_signed_in
+def looking(resource_id: UUID) -> Response:
+    """How far the look inside is, for the page that waits for it."""
+    record = own_record(resource_id)
+    version = record.versions[0]
+    finished = version.processing.state not in UNFINISHED
+    if finished and record.licence is None and document_of(record, version) is not None:
+        finished = not isinstance(_licence_inside(record, version), NotIndexed)
+    response = jsonify(progress=version.processing.progress, finished=finished)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 @blueprint.post("/resources/<uuid:resource_id>/finish")
 @for_the_signed_in
 def release_finished(resource_id: UUID) -> AnyResponse:
@@ -134,20 +148,22 @@ def _page(
     document = document_of(record, version)
     cleaning = services().cleaning.get(identity(), record.id, version.number)
     found = None if document is None else found_in(document, version.cleaning)
-    suggested = _licence_inside(record, version) if record.licence is None and document else None
+    licence_inside = _licence_inside(record, version) if record.licence is None and document else None
+    suggested = licence_inside if isinstance(licence_inside, str) else None
     return page(
         "finish.html",
         status=status,
         resource=record,
         version=version,
-        unfinished=version.processing.state in UNFINISHED,
+        unfinished=version.processing.state in UNFINISHED or isinstance(licence_inside, NotIndexed),
         failed=version.processing.state is JobState.FAILED,
         cleaning=cleaning,
         is_cleaning=cleaning.state in UNFINISHED,
         inside=None if document is None else inside_of(document),
         found=found,
         to_confirm=_to_confirm(found),
-        releasable=_is_releasable(version, document, found, cleaning),
+        releasable=_is_releasable(version, document, found, cleaning)
+        and not isinstance(licence_inside, NotIndexed),
         missing=_missing(record, version),
         answers=answers or Answers(licence=suggested or ""),
         suggested=suggested,
@@ -219,11 +235,17 @@ def _answers_in(form: Fields) -> Answers:
     )
 
 
-def _licence_inside(record: ResourceRecord, version: VersionRecord) -> str | None:
-    """The licence of all files in the backup, where they have one and the same; a proposal, no more."""
+def _licence_inside(record: ResourceRecord, version: VersionRecord) -> str | NotIndexed | None:
+    """The licence of all files in the backup, where they have one and the same; a proposal, no more.
+
+    NotIndexed where that is known in a moment: it is worth waiting for, since who answers a form that asks for
+    it does not look there again.
+    """
     try:
         found = services().comparing.licences(identity(), record.id, version.number, limit=1, cursor=None)
-    except (Conflict, InvalidFile, NotIndexed, NotInspected):
+    except NotIndexed as error:
+        return error
+    except (Conflict, InvalidFile, NotInspected):
         return None
     used = [use.licence for use in found.report.used]
     if len(used) != 1 or used[0].kind is not LicenceKind.LICENSED:

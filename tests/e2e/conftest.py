@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.e2e.moodle_pages import MoodlePages
 from tests.e2e.repository import Repository, repository_at
 from tests.e2e.site import Login, MoodleSite
 from tests.support.front import Authority
+
+NETWORK = "Resources of our network"
+"""What the administrator calls the service."""
 
 SIZE = {"width": 1280, "height": 900}
 PICTURES = Path("build/e2e")
@@ -56,9 +60,9 @@ class School:
     file: int
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def make_school(moodle: MoodleSite) -> Iterator[Callable[[int], School]]:
-    """Makes one that holds so many mebibytes; all are gone after the module."""
+    """Makes one that holds so many mebibytes; all are gone after the test."""
     made = []
 
     def make(mebibytes: int) -> School:
@@ -72,15 +76,15 @@ def make_school(moodle: MoodleSite) -> Iterator[Callable[[int], School]]:
         moodle.run("school.php", "remove", json.dumps(found))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def school(make_school: Callable[[int], School]) -> School:
     """A small one."""
     return make_school(0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def repository(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    """The service, new for each module."""
+    """The service that all tests share; each has accounts of its own."""
     with repository_at(tmp_path_factory.mktemp("repository"), authority) as service:
         yield service
 
@@ -102,6 +106,17 @@ def window(chromium: Browser) -> Iterator[Callable[[], Page]]:
         context.close()
 
 
+@pytest.fixture
+def account(repository: Repository, window: Callable[[], Page]) -> Callable[..., Login]:
+    """Makes a person's account at the service; arguments are options of ``repo account create``."""
+
+    def make(*options: str) -> Login:
+        username = f"tess-{secrets.token_hex(4)}"
+        return repository.make_account(window(), username, "--name", "Tess Teacher", *options)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def look() -> Callable[[Page, str], None]:
     """Takes a picture of what a person sees, into ``build/e2e``."""
@@ -113,7 +128,7 @@ def look() -> Callable[[Page, str], None]:
     return take
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clean_settings(moodle: MoodleSite) -> Iterator[None]:
     """What is set up on the site meanwhile is put back."""
     before = moodle.run("settings.php", "read")
@@ -121,7 +136,7 @@ def clean_settings(moodle: MoodleSite) -> Iterator[None]:
     moodle.run("settings.php", "write", json.dumps(before))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def connected(
     clean_settings: None,
     chromium: Browser,
@@ -163,16 +178,23 @@ def set_up(
 
     pages.open_administration("Server", "OAuth 2 services")
     page.get_by_role("button", name="MoodleNet").click()
-    page.get_by_role("textbox", name="Name", exact=True).fill("Resources of our network")
+    page.get_by_role("textbox", name="Name", exact=True).fill(NETWORK)
     page.get_by_role("textbox", name="Service base URL").fill(repository.url)
     look(page, "admin-1-service")
     pages.save_settings()
     look(page, "admin-2-services")
 
     pages.open_administration("General", "MoodleNet outbound settings")
-    page.get_by_label("OAuth 2 service").select_option(label="Resources of our network")
+    page.get_by_label("OAuth 2 service").select_option(label=NETWORK)
     look(page, "admin-3-outbound")
     pages.save_settings()
 
     pages.open_administration("General", "MoodleNet inbound settings")
+    page.get_by_role("textbox", name="MoodleNet URL").fill(repository.url)
+    page.get_by_role("textbox", name="MoodleNet instance name").fill(NETWORK)
     look(page, "admin-4-inbound")
+    pages.save_settings()
+
+    pages.open_administration("Courses", "Activity chooser settings")
+    page.get_by_label("Activity chooser footer").select_option(label="MoodleNet")
+    pages.save_settings()

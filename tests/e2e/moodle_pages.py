@@ -60,6 +60,37 @@ class MoodlePages:
 
     # Of teachers
 
+    def browse(self, courseid: int, network: str) -> Page:
+        """From the activity chooser of a course's first section to the repository."""
+        self.open_course(courseid)
+        self.page.get_by_label("Edit mode").check()
+        self.page.locator("#section-1").get_by_role(
+            "button", name="Add an activity or resource"
+        ).first.click()
+        with self.page.expect_popup() as opened:
+            self.page.get_by_role("dialog").get_by_role("link", name=network).click()
+        return opened.value
+
+    def confirm_import(self, who: Login) -> None:
+        """That something was sent here is what they want. Browsers keep Moodle's cookie back over plain http."""
+        if "/login/" in self.page.url:
+            self.log_in(who)
+        self.page.get_by_role("button", name="Confirm").click()
+
+    def restore(self) -> None:
+        """Through Moodle's own restore with what it proposes: adding all to the course that was come from."""
+        main = self.page.get_by_role("main")
+        main.get_by_role("button", name="Continue").click()
+        expect(main.get_by_text("Restore into this course")).to_be_visible()
+        main.get_by_role("button", name="Continue").first.click()
+        expect(main.get_by_text("Restore settings")).to_be_visible()
+        main.get_by_role("button", name="Next").click()
+        expect(main.get_by_text("Course settings")).to_be_visible()
+        main.get_by_role("button", name="Next").click()
+        main.get_by_role("button", name="Perform restore").click()
+        expect(main.get_by_text("The course was restored successfully")).to_be_visible(timeout=_PACKING)
+        main.get_by_role("button", name="Continue").click()
+
     def open_activity(self, cmid: int, module: str) -> None:
         """Its page."""
         self.open(f"/mod/{module}/view.php?id={cmid}")

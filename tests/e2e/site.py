@@ -63,16 +63,15 @@ class MoodleSite:
     def run(self, script: str, *arguments: str | Path) -> Any:
         """What a script of tests/e2e/php answers, as JSON. Files are copied to where PHP may read them."""
         with tempfile.TemporaryDirectory() as shared:
-            Path(shared).chmod(0o755)
-            given = [self._shared(argument, Path(shared)) for argument in arguments]
+            folder = Path(shared)
+            folder.chmod(0o755)
+            scripts = Path(shutil.copytree(_SCRIPTS, folder / "php"))
+            scripts.chmod(0o755)
+            for path in scripts.iterdir():
+                path.chmod(0o644)
+            given = [self._shared(argument, folder) for argument in arguments]
             done = subprocess.run(
-                [
-                    *self.php,
-                    *_SETTINGS,
-                    self._shared(_SCRIPTS / script, Path(shared)),
-                    str(self.folder),
-                    *given,
-                ],
+                [*self.php, *_SETTINGS, str(scripts / script), str(self.folder), *given],
                 capture_output=True,
                 text=True,
                 timeout=280,

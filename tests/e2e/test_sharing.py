@@ -5,40 +5,114 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import School
+from tests.e2e.conftest import NETWORK, School
 from tests.e2e.moodle_pages import MoodlePages
 from tests.e2e.repository import Repository, sign_in
-from tests.e2e.site import MoodleSite
+from tests.e2e.site import Login, MoodleSite
+from tests.web.accessibility import assert_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 Look = Callable[[Page, str], None]
+Window = Callable[[], Page]
 
 
-def test_walk(
-    window: Callable[[], Page], moodle: MoodleSite, connected: Repository, school: School, look: Look
-) -> None:
-    tess = connected.make_account(window(), "tess", "--name", "Tess Teacher")
-    teacher = MoodlePages(moodle, window())
-    teacher.log_in(school.teacher)
-    teacher.open_activity(school.page, "page")
+def _consent(tess: Login, look: Look) -> Callable[[Page], None]:
+    """Sign in and allow, in the window that Moodle opens."""
 
-    def consent(popup: Page) -> None:
-        look(popup, "popup-1-sign-in")
+    def walk(popup: Page) -> None:
+        expect(popup.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+        look(popup, "consent-1-sign-in")
         sign_in(popup, tess)
-        look(popup, "popup-2-consent")
+        expect(popup.get_by_role("heading", name="Connect this site?")).to_be_visible()
+        assert_accessible(popup)
+        look(popup, "consent-2-question")
         popup.get_by_role("button", name="Allow", exact=True).click()
 
+    return walk
+
+
+def _open_draft(teacher: MoodlePages, consent: Callable[[Page], None], look: Look, name: str) -> Page:
+    """Share what is open, and follow the button that Moodle shows then."""
     dialog = teacher.share(consent)
     address = teacher.saved_at(dialog)
-    look(teacher.page, "share-1-saved")
+    look(teacher.page, f"{name}-1-saved")
     with teacher.page.expect_popup() as opened:
         dialog.get_by_role("link", name="Go to MoodleNet drafts").click()
-    draft = opened.value
-    expect(draft).to_have_url(address)
-    look(draft, "draft-1")
+    expect(opened.value).to_have_url(address)
+    return opened.value
+
+
+def _release(draft: Page, button: str, look: Look, name: str) -> None:
+    """Answer what is asked and let it go."""
+    expect(draft.get_by_role("button", name=button, exact=True)).to_be_visible(timeout=60_000)
+    assert_accessible(draft)
+    # All files inside say so, and the page proposes it.
+    expect(draft.get_by_label("Licence")).to_have_value("CC-BY-4.0")
+    draft.get_by_label("Language").select_option("en")
+    look(draft, f"{name}-2-draft")
+    draft.get_by_role("button", name=button, exact=True).click()
+    expect(draft).to_have_url(re.compile(r"/resources/[0-9a-f-]{36}$"), timeout=60_000)
+    look(draft, f"{name}-3-released")
+
+
+def _without_ids(files: list[list[str]]) -> list[list[str]]:
+    """Files of activities; a course has some more that a restore into another leaves out."""
+    return [file for file in files if file[0].startswith("mod_")]
+
+
+def test_a_course_goes_out_without_its_keys_and_into_another(
+    window: Window,
+    moodle: MoodleSite,
+    connected: Repository,
+    school: School,
+    look: Look,
+    account: Callable[..., Login],
+) -> None:
+    teacher = MoodlePages(moodle, window())
+    teacher.log_in(school.teacher)
+    teacher.open_course(school.course)
+    draft = _open_draft(teacher, _consent(account(), look), look, "course")
+    expect(draft.get_by_role("heading", name="This file holds keys and contacts")).to_be_visible(
+        timeout=60_000
+    )
+    _release(draft, "Release a clean copy", look, "course")
+    draft.close()
+
+    found = teacher.browse(school.target, NETWORK)
+    expect(found.get_by_role("note")).to_contain_text("You are choosing for")
+    look(found, "back-1-found")
+    found.get_by_role("link", name="Ponds and streams").first.click()
+    look(found, "back-2-resource")
+    found.get_by_role("link", name="Send to my Moodle").click()
+    assert_accessible(found)
+    look(found, "back-3-send")
+    with found.expect_popup() as opened:
+        found.get_by_role("button", name=re.compile("^Send to ")).click()
+    restoring = MoodlePages(moodle, opened.value)
+    expect(restoring.page.get_by_text('import the content "Ponds and streams')).to_be_visible()
+    look(restoring.page, "back-4-confirm")
+    restoring.confirm_import(school.teacher)
+    restoring.restore()
+    look(restoring.page, "back-5-restored")
+
+    source, restored = (_course(moodle, id_) for id_ in (school.course, school.target))
+    assert restored["outline"] == source["outline"]
+    assert restored["quizzes"] == source["quizzes"] != {}
+    assert sum(map(len, restored["quizzes"].values())) == 3
+    assert _without_ids(restored["files"]) == _without_ids(source["files"]) != []
+    assert restored["broken_images"] == []
+    assert set(source["keys"].values()) == {"SELF-KEY-oak-7731", "QUIZ-KEY-elm-4410"}
+    assert restored["keys"] == {}
+
+
+def _course(moodle: MoodleSite, courseid: int) -> dict[str, Any]:
+    found: dict[str, Any] = moodle.run("course.php", str(courseid))
+    return found

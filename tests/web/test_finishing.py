@@ -112,6 +112,30 @@ def test_a_licence_that_all_files_have_is_proposed(make: Make, tmp_path: Path) -
     assert "All files inside say CC BY 4.0" in page.text
 
 
+def test_the_form_waits_for_the_licence_of_the_files(service: Service, tmp_path: Path) -> None:
+    """The look inside is over before that is known. Who was asked already would not look again."""
+    path = write_targz(tmp_path / "course.mbz", private_members(users=False, secrets=False))
+    shared = Shared(service, path)
+    service.work(but={JobKind.INDEX})
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert "Looking inside the file" in page.text
+    assert not page.all("//form//select")
+    (waiting,) = page.all("//*[@data-processing]")
+    address = waiting.attrib["data-processing"]
+    assert shared.owner.client.get(address).get_json()["finished"] is False
+    service.work()
+    assert shared.owner.client.get(address).get_json()["finished"] is True
+    (chosen,) = shared.owner.get(f"{shared.url}/finish").all("//select[@name='licence']/option[@selected]")
+    assert chosen.attrib["value"] == "CC-BY-4.0"
+
+
+def test_nobody_else_is_told_how_far_it_is(make: Make) -> None:
+    shared = make()
+    assert shared.public.client.get(f"{shared.url}/finish/looking").status_code == 303
+    stranger = Visitor(shared.service, shared.service.token("stranger"))
+    assert stranger.client.get(f"{shared.url}/finish/looking").status_code == 404
+
+
 def test_files_without_a_licence_propose_none(make: Make) -> None:
     shared = make()
     page = shared.owner.get(f"{shared.url}/finish")
@@ -130,7 +154,7 @@ def test_keys_are_taken_out_on_the_way(service: Service, make: Make, tmp_path: P
     assert page.one("//*[@data-processing]").attrib["data-processing"].endswith("/versions/1/cleaning")
     service.work(but=[JobKind.INSPECT])
     page = shared.owner.get(f"{shared.url}/finish")
-    assert page.one("//*[@data-processing]").attrib["data-processing"].endswith("/versions/2/processing")
+    assert page.one("//*[@data-processing]").attrib["data-processing"].endswith("/finish/looking")
     assert "It is released as soon as nothing stands against it." in page.text
     service.work()
     assert shared.owner.client.get(f"{shared.url}/finish").location == shared.url
@@ -183,9 +207,7 @@ def test_while_the_file_is_looked_into(service: Service, tmp_path: Path) -> None
     shared = Shared(service, backup(tmp_path / "course.mbz"))
     owner = shared.owner
     page = owner.get(f"{shared.url}/finish")
-    assert (
-        page.one("//*[@data-processing]").attrib["data-processing"] == f"{shared.url}/versions/1/processing"
-    )
+    assert page.one("//*[@data-processing]").attrib["data-processing"] == f"{shared.url}/finish/looking"
     assert page.links()["Look again"] == f"{shared.url}/finish"
     assert not page.all("//form[not(@action)]")
     token = owner.get("/upload").form("/upload").fields["csrf_token"]

@@ -2,6 +2,7 @@
 // This file is part of the Moodle resources repository (AGPL-3.0-or-later).
 
 /**
+<<<<<<< HEAD
  * Makes a course with a teacher, or deletes both.
  *
  *     php course.php MOODLE_DIR make PASSWORD
@@ -9,10 +10,19 @@
  *     php course.php MOODLE_DIR delete COURSE
  *
  * Prints one JSON object: course, username (make); activities (module: name) and introductions (look).
+=======
+ * Tells what a course of a real Moodle holds.
+ *
+ *     php course.php MOODLE_DIR COURSEID
+ *
+ * Prints one JSON object: its outline (section by section), questions of quizzes, files with the SHA-1 of what can
+ * be read of each, texts of its pages' broken links, keys by what they open, and what its files' introductions say.
+>>>>>>> e2e/main
  */
 
 define('CLI_SCRIPT', true);
 
+<<<<<<< HEAD
 [, $moodledir, $what, $given] = $argv;
 require($moodledir . '/config.php');
 require_once($CFG->dirroot . '/course/lib.php');
@@ -44,3 +54,29 @@ if ($what === 'make') {
     delete_user($DB->get_record('user', ['username' => $name], '*', MUST_EXIST));
 }
 echo json_encode($told), "\n";
+=======
+[, $moodledir, $courseid] = $argv;
+require($moodledir . '/config.php');
+require_once(__DIR__ . '/contents.php');
+
+\core\session\manager::set_user(get_admin());
+$courseid = (int) $courseid;
+$modinfo = get_fast_modinfo($courseid);
+
+$outline = [];
+foreach ($modinfo->get_section_info_all() as $section) {
+    $activities = array_map(fn($cmid) => $modinfo->get_cm($cmid), $modinfo->sections[$section->section] ?? []);
+    $outline[] = [(string) $section->name, array_map(fn($cm) => "{$cm->modname}: {$cm->name}", $activities)];
+}
+$keys = $DB->get_records_select_menu('enrol', "courseid = ? AND password <> ''", [$courseid], '', 'enrol, password')
+    + $DB->get_records_select_menu('quiz', "course = ? AND password <> ''", [$courseid], '', 'name, password');
+
+echo json_encode([
+    'outline' => $outline,
+    'quizzes' => (object) quiz_questions($courseid),
+    'files' => files_of($courseid),
+    'broken_images' => broken_images($courseid),
+    'keys' => (object) $keys,
+    'introductions' => (object) $DB->get_records_menu('resource', ['course' => $courseid], 'name', 'name, intro'),
+], JSON_PRETTY_PRINT | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES), "\n";
+>>>>>>> e2e/main

@@ -17,8 +17,7 @@ define('CLI_SCRIPT', true);
 require($moodledir . '/config.php');
 require_once($CFG->dirroot . '/backup/util/includes/restore_includes.php');
 require_once($CFG->dirroot . '/course/lib.php');
-require_once($CFG->dirroot . '/question/engine/bank.php');
-require_once($CFG->dirroot . '/mod/quiz/locallib.php');
+require_once(__DIR__ . '/contents.php');
 
 set_debugging(DEBUG_DEVELOPER, true);
 $CFG->backup_output_indented_logger_level = backup::LOG_WARNING;
@@ -32,66 +31,6 @@ function said(string $output): array {
     $lines = array_map(fn($line) => preg_replace('/\d+/', 'N', trim($line)), $lines);
     $lines = array_filter($lines, fn($line) => $line !== '' && !preg_match('/^N?\[?[\dN: ,-]*\]?$/', $line));
     return array_values(array_unique($lines));
-}
-
-/** Questions of each quiz that are really there: what a slot refers to, in its newest version. */
-function quiz_questions(int $courseid): array {
-    global $DB;
-    $found = [];
-    foreach ($DB->get_records('quiz', ['course' => $courseid], 'name') as $quiz) {
-        $structure = \mod_quiz\structure::create_for_quiz(\mod_quiz\quiz_settings::create($quiz->id));
-        $questions = [];
-        foreach ($structure->get_slots() as $slot) {
-            $questions[] = ($slot->qtype ?? '?') . ': ' . ($slot->name ?? '?');
-        }
-        sort($questions);
-        $found[$quiz->name] = $questions;
-    }
-    return $found;
-}
-
-/** Files within the course, with the SHA-1 of what can be read of each. */
-function files_of(int $courseid): array {
-    global $DB;
-    $context = context_course::instance($courseid);
-    $records = $DB->get_records_sql(
-        "SELECT f.* FROM {files} f JOIN {context} c ON c.id = f.contextid
-          WHERE (c.id = ? OR c.path LIKE ?) AND f.filename <> '.' AND f.component <> 'tool_recyclebin'
-                AND f.component <> 'backup'",
-        [$context->id, $context->path . '/%']);
-    $found = [];
-    foreach ($records as $record) {
-        $stored = get_file_storage()->get_file_instance($record);
-        $handle = $stored->get_content_file_handle();
-        $hash = hash_init('sha1');
-        hash_update_stream($hash, $handle);
-        fclose($handle);
-        $found[] = [
-            "{$record->component}/{$record->filearea}{$record->filepath}{$record->filename}", hash_final($hash),
-            (string) $record->license, (string) $record->author,
-        ];
-    }
-    sort($found);
-    return $found;
-}
-
-/** Links in a page's text to files of its own that are not there. */
-function broken_images(int $courseid): array {
-    global $DB;
-    $broken = [];
-    foreach (get_fast_modinfo($courseid)->get_instances_of('page') as $cm) {
-        $page = $DB->get_record('page', ['id' => $cm->instance], '*', MUST_EXIST);
-        preg_match_all('~@@PLUGINFILE@@(/[^"\'\s<]+)~', $page->content, $links);
-        foreach ($links[1] as $link) {
-            $path = rawurldecode($link);
-            $there = get_file_storage()->file_exists($cm->context->id, 'mod_page', 'content', 0,
-                rtrim(dirname($path), '/') . '/', basename($path));
-            if (!$there) {
-                $broken[] = $page->name . ': ' . $path;
-            }
-        }
-    }
-    return $broken;
 }
 
 $admin = get_admin();
