@@ -138,6 +138,7 @@ def clean_settings(moodle: MoodleSite) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def connected(
+    *,
     clean_settings: None,
     chromium: Browser,
     moodle: MoodleSite,
@@ -156,8 +157,8 @@ def connected(
 
 
 _BLOCKED = "192.168.0.0/16\n10.0.0.0/8\n172.16.0.0/12\n0.0.0.0\n169.254.169.254\n0000::1"
-"""What Moodle sets by itself (admin/settings/security.php), without loopback by number and by the name that it
-looks up for the number."""
+"""What Moodle sets by itself (admin/settings/security.php), without loopback by number and by the name that
+it looks up for the number."""
 
 
 def set_up(

@@ -72,7 +72,7 @@ class MoodlePages:
         return opened.value
 
     def confirm_import(self, who: Login) -> None:
-        """That something was sent here is what they want. Browsers keep Moodle's cookie back over plain http."""
+        """That something was sent here is what they want. Over plain http Moodle's cookie stays behind."""
         if "/login/" in self.page.url:
             self.log_in(who)
         self.page.get_by_role("button", name="Confirm").click()

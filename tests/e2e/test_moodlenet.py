@@ -38,7 +38,7 @@ class Course:
 
     def look(self) -> dict[str, Any]:
         """Its activities and their introductions."""
-        found: dict[str, Any] = self.site.run("course.php", "look", str(self.id))
+        found: dict[str, Any] = self.site.run("trial_course.php", "look", str(self.id))
         return found
 
 
@@ -47,9 +47,9 @@ def course(moodle: MoodleSite) -> Iterator[Course]:
     """Deleted at the end."""
     if not moodle.url:
         pytest.skip("set MOODLE_URL to the address of the site")
-    made = moodle.run("course.php", "make", _PASSWORD)
+    made = moodle.run("trial_course.php", "make", _PASSWORD)
     yield Course(moodle, made["course"], made["username"])
-    moodle.run("course.php", "delete", str(made["course"]))
+    moodle.run("trial_course.php", "delete", str(made["course"]))
 
 
 def _share(moodle: MoodleSite, service: LiveService, path: Path, token: str | None = None) -> dict[str, Any]:

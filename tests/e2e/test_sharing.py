@@ -69,6 +69,7 @@ def _without_ids(files: list[list[str]]) -> list[list[str]]:
 
 
 def test_a_course_goes_out_without_its_keys_and_into_another(
+    *,
     window: Window,
     moodle: MoodleSite,
     connected: Repository,
