@@ -69,9 +69,9 @@ class Repository:
 def repository_at(folder: Path, authority: Authority, **settings: str) -> Iterator[Repository]:
     """A new one with its data in ``folder``; ``settings`` are environment variables without their REPO_."""
     port = free_port()
-    given = {"base_url": f"https://127.0.0.1:{port}", "trusted_proxies": "1", **settings}
+    base_url = f"https://127.0.0.1:{port}"
     with (
-        running(folder, **given) as service,
+        running(folder, before=None, base_url=base_url, trusted_proxies="1", **settings) as service,
         fronted("nginx", folder / "front", port=port, upstream=service.port, authority=authority) as front,
     ):
         yield Repository(service, front)
