@@ -9,7 +9,6 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +36,7 @@ from repo_service.services.accounts import require_scope
 from repo_service.services.client_records import client_record
 from repo_service.services.hashing import hash_secret, new_secret
 from repo_service.services.records import ClientRecord, Page
+from repo_service.services.throttling import address_block
 from repo_service.services.trail import audit, record_change
 
 SECRET_PREFIX = "mrc_"  # noqa: S105 - begins secrets and is none
@@ -45,9 +45,6 @@ MAX_REDIRECT_URIS = 10
 NAME_LENGTH = 200
 _ADDRESS_IS_KEPT = timedelta(days=7)
 _DAY = timedelta(days=1)
-_IPV6_SITE = 56
-"""Bits of the prefix that a household or an office gets (RIPE-690, section 4.2)."""
-
 _SYSTEM = Identity(username="system")
 
 
@@ -103,7 +100,7 @@ class Clients:
         if not self.policy.registrations:
             raise Forbidden("Sites do not register by themselves here: ask an administrator to add yours.")
         made, secret = self._client(wanted)
-        made.registered_from = _block(address)
+        made.registered_from = address_block(address)
         made.approval = (ClientState.PENDING if self.policy.needs_approval else ClientState.APPROVED).value
         with self._database.write() as session:
             lately = and_(Client.registered_from == made.registered_from, Client.created_at > now() - _DAY)
@@ -288,17 +285,6 @@ def _is_in(state: ClientState) -> ColumnElement[bool]:
 
 def _hosts(client: Client) -> list[str]:
     return list(dict.fromkeys(map(host_of, client.redirect_uris)))
-
-
-def _block(address: str | None) -> str:
-    """Whoever has one IPv6 address has all of its network: those count as one."""
-    try:
-        found = ip_address(address or "")
-    except ValueError:
-        return "elsewhere"
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
-        return str(ip_network((int(found), _IPV6_SITE), strict=False))
-    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _line(text: str, limit: int = NAME_LENGTH) -> str:
