@@ -27,7 +27,7 @@ ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {
     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 }
 
-_ALWAYS = ("malformed-request", "unauthorised", "not-found", "busy")
+_ALWAYS = ("malformed-request", "unauthorised", "not-found", "too-many-requests", "busy")
 
 
 def problems(*codes: str, also: Responses | None = None) -> Responses:

@@ -145,6 +145,10 @@ class Maker:
             self.owner, SiteDescription(name="x", moodle="4.5.6", plugins={"mod_hvp": None})
         ).id
 
+    def invitation(self) -> UUID:
+        """An invitation that nobody has used."""
+        return self.service.services.invitations.invite(OPERATOR).invitation.id
+
     def account(self) -> UUID:
         """Somebody else's account."""
         username = f"somebody{next(self._numbers)}"
