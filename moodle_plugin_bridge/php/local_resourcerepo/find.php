@@ -47,13 +47,14 @@ $url = new moodle_url('/local/resourcerepo/find.php', array_filter(['course' => 
 $PAGE->set_url(new moodle_url($url, array_filter($query + ['cursor' => $cursor, 'mine' => (int) $mine])));
 $PAGE->set_pagelayout('course');
 $PAGE->set_pagetype('local-resourcerepo-find');
+$PAGE->add_body_class('limitedwidth');
 $PAGE->set_title(get_string('addfrom', 'local_resourcerepo'));
 $PAGE->set_heading(format_string($course->fullname));
 $PAGE->navbar->add(get_string('addfrom', 'local_resourcerepo'));
 
 $failure = null;
 try {
-    $page = (new find_page($url, $query, $cursor, $mine))->export_for_template($OUTPUT);
+    $page = (new find_page($url, $query, $cursor, $mine))->export_for_template($PAGE->get_renderer('core'));
 } catch (failure $failure) {
     $page = null;
 }

@@ -51,6 +51,7 @@ $url = new moodle_url('/local/resourcerepo/item.php', $parameters + ['id' => $id
 $PAGE->set_url($url);
 $PAGE->set_pagelayout('course');
 $PAGE->set_pagetype('local-resourcerepo-item');
+$PAGE->add_body_class('limitedwidth');
 $PAGE->set_title(get_string('addfrom', 'local_resourcerepo'));
 $PAGE->set_heading(format_string($course->fullname));
 $PAGE->navbar->add(get_string('addfrom', 'local_resourcerepo'), $findurl);

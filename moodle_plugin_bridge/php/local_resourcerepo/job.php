@@ -42,6 +42,7 @@ $heading = get_string("job_{$kind}", 'local_resourcerepo', $job->get('title'));
 $PAGE->set_context(context_user::instance($USER->id));
 $PAGE->set_url($url);
 $PAGE->set_pagelayout('standard');
+$PAGE->add_body_class('limitedwidth');
 $PAGE->set_title($heading);
 $PAGE->set_heading($course ? format_string($course->fullname) : $heading);
 

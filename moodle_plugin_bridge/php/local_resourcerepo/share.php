@@ -61,6 +61,7 @@ $heading = $subject === null
 $PAGE->set_url($url);
 $PAGE->set_pagelayout($cmid ? 'incourse' : 'course');
 $PAGE->set_pagetype('local-resourcerepo-share');
+$PAGE->add_body_class('limitedwidth');
 $PAGE->set_title($heading);
 $PAGE->set_heading(format_string($course->fullname));
 if ($cmid) {

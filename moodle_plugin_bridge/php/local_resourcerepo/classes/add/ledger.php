@@ -109,8 +109,22 @@ class ledger {
      * @return void
      */
     public function note_activity(int $cmid): void {
-        $this->add('course_module', [$cmid]);
-        $this->write();
+        if (!isset($this->book->course) && $this->add('course_module', [$cmid])) {
+            $this->write();
+        }
+    }
+
+    /**
+     * A section was made, or found.
+     *
+     * @param int $sectionid
+     * @return void
+     */
+    public function note_section(int $sectionid): void {
+        $isnew = $sectionid > $this->book->before->course_section;
+        if ($isnew && !isset($this->book->course) && $this->add('course_section', [$sectionid])) {
+            $this->write();
+        }
     }
 
     /**
@@ -124,12 +138,19 @@ class ledger {
         if (isset($this->book->course) || !$DB->get_manager()->table_exists('backup_ids_temp')) {
             return;
         }
+        [$in, $params] = $DB->get_in_or_equal(array_keys(self::TABLES));
+        $select = "backupid = ? AND newitemid > 0 AND itemname $in";
+        $notes = $DB->get_recordset_select('backup_ids_temp', $select, array_merge([$restoreid], $params), '', 'itemname, newitemid');
+        $new = [];
+        foreach ($notes as $note) {
+            if ($note->newitemid > $this->book->before->{$note->itemname}) {
+                $new[$note->itemname][] = (int) $note->newitemid;
+            }
+        }
+        $notes->close();
         $changed = false;
-        foreach (array_keys(self::TABLES) as $what) {
-            $select = 'backupid = ? AND itemname = ? AND newitemid > ?';
-            $params = [$restoreid, $what, $this->book->before->$what];
-            $ids = $DB->get_fieldset_select('backup_ids_temp', 'newitemid', $select, $params);
-            $changed = $this->add($what, array_map('intval', $ids)) || $changed;
+        foreach ($new as $what => $ids) {
+            $changed = $this->add($what, $ids) || $changed;
         }
         if ($changed) {
             $this->write();

@@ -120,6 +120,14 @@ class restorer {
      */
     public function note(ledger $ledger): void {
         $ledger->note_restore($this->controller->get_restoreid());
+        // At its end Moodle throws its own notes away, but who did it still knows.
+        foreach ($this->controller->get_plan()->get_tasks() as $task) {
+            if ($task instanceof \restore_activity_task && $task->get_moduleid()) {
+                $ledger->note_activity((int) $task->get_moduleid());
+            } else if ($task instanceof \restore_section_task && $task->get_sectionid()) {
+                $ledger->note_section((int) $task->get_sectionid());
+            }
+        }
     }
 
     /**
@@ -128,7 +136,10 @@ class restorer {
      * @return void
      */
     public function close(): void {
-        \restore_controller_dbops::drop_restore_temp_tables($this->controller->get_restoreid());
+        global $DB;
+        if ($DB->get_manager()->table_exists('backup_ids_temp')) {
+            \restore_controller_dbops::drop_restore_temp_tables($this->controller->get_restoreid());
+        }
         $this->controller->destroy();
     }
 

@@ -24,24 +24,24 @@ namespace local_resourcerepo\job;
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class progress extends \core\progress\base {
-    /** @var job */
-    private $job;
+    /** @var int How deep within each other the parts of Moodle's plans are: the plan, its tasks, their steps. */
+    const PARTS = 4;
+
+    /** @var job|null null in what Moodle has kept in the database */
+    private $job = null;
 
     /** @var string */
-    private $step;
+    private $step = '';
 
     /** @var callable|null */
-    private $watch;
-
-    /** @var float When watch was last called. */
-    private $watched = 0.0;
+    private $watch = null;
 
     /**
      * Constructor.
      *
      * @param job $job
      * @param string $step of the job that this is
-     * @param callable|null $watch called about once a second
+     * @param callable|null $watch called whenever Moodle turns to another part
      */
     public function __construct(job $job, string $step, ?callable $watch = null) {
         $this->job = $job;
@@ -50,16 +50,48 @@ class progress extends \core\progress\base {
     }
 
     /**
+     * Moodle turns to another part.
+     *
+     * @param string $description
+     * @param int $max
+     * @param int $parentcount
+     * @return void
+     */
+    public function start_progress($description, $max = self::INDETERMINATE, $parentcount = 1) {
+        parent::start_progress($description, $max, $parentcount);
+        if ($this->watch !== null && count($this->descriptions) <= self::PARTS) {
+            ($this->watch)();
+        }
+    }
+
+    /**
+     * Moodle keeps its controllers in the database, with whom they report to: nothing of this belongs there.
+     *
+     * @return array
+     */
+    public function __serialize(): array {
+        return [];
+    }
+
+    /**
+     * Nobody is told by what comes out of the database.
+     *
+     * @param array $data
+     * @return void
+     */
+    public function __unserialize(array $data): void {
+    }
+
+    /**
      * Moodle has got a little further.
      *
      * @return void
      */
     public function update_progress() {
+        if ($this->job === null) {
+            return;
+        }
         [$least] = $this->get_progress_proportion_range();
         $this->job->report($this->step, (int) floor(100 * $least));
-        if ($this->watch !== null && microtime(true) - $this->watched >= 1) {
-            $this->watched = microtime(true);
-            ($this->watch)();
-        }
     }
 }

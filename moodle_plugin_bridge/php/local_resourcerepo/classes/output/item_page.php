@@ -85,6 +85,7 @@ class item_page implements \renderable, \templatable {
      */
     public function export_for_template(\renderer_base $output) {
         $context = \context_course::instance($this->course->id);
+        $coursename = format_string($this->course->fullname, true, ['context' => $context, 'escape' => false]);
         $kind = $this->inspection->kind;
         $isbackup = $kind !== 'file';
         $possible = $this->forecast === null || $this->forecast->verdict !== 'refused';
@@ -108,7 +109,7 @@ class item_page implements \renderable, \templatable {
             ],
             'action' => $this->url->out(false),
             'sesskey' => sesskey(),
-            'coursename' => format_string($this->course->fullname, true, ['context' => $context, 'escape' => false]),
+            'wholelabel' => get_string('addallhere', 'local_resourcerepo', $coursename),
             'iscourse' => $kind === 'course',
             'canwhole' => $allowed,
             'cannew' => (bool) $categories,

@@ -84,6 +84,11 @@ class share_chooser implements \renderable, \templatable {
         }
         $parameter = ['course' => 'whole', 'section' => 'section', 'activity' => 'cmid'][$kind];
         $url = new \moodle_url('/local/resourcerepo/share.php', [$parameter => $id]);
-        return ['allowed' => $subject->is_allowed(), 'name' => $subject->name(), 'url' => $url->out(false)];
+        return [
+            'allowed' => $subject->is_allowed(),
+            'name' => $subject->name(),
+            'label' => get_string('sharesubject', 'local_resourcerepo', $subject->name()),
+            'url' => $url->out(false),
+        ];
     }
 }

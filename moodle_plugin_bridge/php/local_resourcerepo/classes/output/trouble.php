@@ -19,6 +19,7 @@ namespace local_resourcerepo\output;
 use core\output\notification;
 use local_resourcerepo\api\account_required;
 use local_resourcerepo\api\failure;
+use local_resourcerepo\connection;
 
 /**
  * A failure on a page: its sentence, and what can be done about it at once.
@@ -37,15 +38,17 @@ class trouble {
      */
     public static function render(failure $failure, \moodle_url $again): string {
         global $OUTPUT;
-        $sentence = get_string($failure->errorcode, 'local_resourcerepo', $failure->a);
-        $html = $OUTPUT->notification(s(trim($sentence)), notification::NOTIFY_ERROR, false);
         if ($failure instanceof account_required) {
-            return $html . \html_writer::link(
+            $host = parse_url(connection::baseurl(), PHP_URL_HOST);
+            $sentence = get_string('connect_desc', 'local_resourcerepo', $host);
+            return $OUTPUT->notification(s($sentence), notification::NOTIFY_INFO, false) . \html_writer::link(
                 self::connect_url($again),
                 get_string('connect', 'local_resourcerepo'),
                 ['class' => 'btn btn-primary']
             );
         }
+        $sentence = get_string($failure->errorcode, 'local_resourcerepo', $failure->a);
+        $html = $OUTPUT->notification(s(trim($sentence)), notification::NOTIFY_ERROR, false);
         if ($failure->transient) {
             $html .= \html_writer::link($again, get_string('tryagain', 'local_resourcerepo'), ['class' => 'btn btn-secondary']);
         }

@@ -130,7 +130,8 @@ class survey {
      * @return string[]
      */
     public function authors(): array {
-        $authors = array_unique(array_filter(array_map('trim', array_column($this->files(), 'author'))));
+        $named = array_filter(array_column($this->files(), 'author'));
+        $authors = array_unique(array_filter(array_map('trim', $named), 'strlen'));
         sort($authors);
         return array_values($authors);
     }
