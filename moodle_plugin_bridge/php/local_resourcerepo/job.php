@@ -39,7 +39,11 @@ $url = new moodle_url('/local/resourcerepo/job.php', ['id' => $id]);
 $course = $DB->get_record('course', ['id' => $job->get('courseid')]);
 $kind = $job->get('kind');
 $heading = get_string("job_{$kind}", 'local_resourcerepo', $job->get('title'));
-$PAGE->set_context(context_user::instance($USER->id));
+if ($course && can_access_course($course)) {
+    require_login($course, false);
+} else {
+    $PAGE->set_context(context_system::instance());
+}
 $PAGE->set_url($url);
 $PAGE->set_pagelayout('standard');
 $PAGE->add_body_class('limitedwidth');

@@ -52,7 +52,7 @@ function local_resourcerepo_extend_navigation_user_settings($parentnode, $user, 
  * @return void
  */
 function local_resourcerepo_extend_navigation_course($parentnode, $course, $context): void {
-    if ((int) $course->id === SITEID || !\local_resourcerepo\connection::is_configured()) {
+    if ((int) $course->id === (int) SITEID || !\local_resourcerepo\connection::is_configured()) {
         return;
     }
     $entries = [];

@@ -64,6 +64,9 @@ class archive {
         $name = restore_controller::get_tempdir_name($courseid, $userid);
         $archive = new self($name, make_backup_temp_directory($name));
         try {
+            if (!in_array(file_get_contents($path, false, null, 0, 2), ["\x1f\x8b", 'PK'], true)) {
+                throw new failure('brokenarchive', null, 'neither a tar.gz nor a zip'); // Moodle knows them by this, too.
+            }
             $packer = get_file_packer('application/vnd.moodle.backup');
             if (!$packer->extract_to_pathname($path, $archive->folder, null, $progress, true)) {
                 throw new failure('brokenarchive', null, 'not all files could be unpacked');

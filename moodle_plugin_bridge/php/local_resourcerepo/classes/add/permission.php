@@ -44,7 +44,7 @@ class permission {
      * @return bool
      */
     public static function any(\context_course $context): bool {
-        if ((int) $context->instanceid === SITEID) {
+        if ((int) $context->instanceid === (int) SITEID) {
             return false;
         }
         return has_capability('local/resourcerepo:add', $context) && has_capability('moodle/course:manageactivities', $context);

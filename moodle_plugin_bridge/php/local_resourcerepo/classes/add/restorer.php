@@ -141,6 +141,10 @@ class restorer {
             \restore_controller_dbops::drop_restore_temp_tables($this->controller->get_restoreid());
         }
         $this->controller->destroy();
+        $log = make_backup_temp_directory('') . "/{$this->controller->get_restoreid()}.log";
+        if (is_file($log)) {
+            unlink($log);
+        }
     }
 
     /**

@@ -54,7 +54,7 @@ class work extends \local_resourcerepo\job\work {
         $request = $this->job->request();
         $course = $this->course();
         $this->require_allowed($request, $course);
-        $client = client::for_whoever();
+        $client = $this->client(false);
         $resource = $client->resource($request->resource);
         $version = self::version($resource, (int) $request->version);
         try {

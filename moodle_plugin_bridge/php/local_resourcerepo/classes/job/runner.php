@@ -46,7 +46,7 @@ class runner {
         try {
             $job = job::get_record(['id' => $id]); // As it is now that nobody else is at it.
             if ($job && $job->is_open()) {
-                self::attempt($job);
+                self::attempt($job, work::of($job));
             }
         } finally {
             $lock->release();
@@ -80,10 +80,10 @@ class runner {
      * One attempt, whatever comes of it.
      *
      * @param job $job
+     * @param work $work of the job
      * @return void
      */
-    private static function attempt(job $job): void {
-        $work = work::of($job);
+    public static function attempt(job $job, work $work): void {
         try {
             if ($job->get('state') === job::RUNNING) {
                 $work->undo(); // Who was at it died: the server was switched off, or memory ran out.

@@ -16,6 +16,8 @@
 
 namespace local_resourcerepo\job;
 
+use local_resourcerepo\api\client;
+
 /**
  * How jobs of one kind are done.
  *
@@ -68,6 +70,17 @@ abstract class work {
      * @return array[] each with url (string) and label (string)
      */
     abstract public function ways_on(): array;
+
+    /**
+     * The repository, for the current user.
+     *
+     * @param bool $needsaccount whether their account there is needed, or only taken where it is connected
+     * @return client
+     * @throws \local_resourcerepo\api\failure
+     */
+    protected function client(bool $needsaccount): client {
+        return $needsaccount ? client::for_user() : client::for_whoever();
+    }
 
     /**
      * Throw away the files that are kept between attempts.

@@ -97,7 +97,7 @@ class item_page implements \renderable, \templatable {
             'repourl' => preg_match('~\Ahttps://~i', (string) $this->resource->url) ? $this->resource->url : '',
             'filename' => $this->version->file_name,
             'isbackup' => $isbackup,
-            'release' => $this->inspection->moodle_release ?? '',
+            'release' => preg_replace('/\s*\(.*$/', '', $this->inspection->moodle_release ?? ''),
             'sectioncount' => $this->inspection->sections ?? 0,
             'activitycount' => $this->inspection->activities ?? 0,
             'questioncount' => $this->inspection->questions ?? 0,
@@ -138,9 +138,8 @@ class item_page implements \renderable, \templatable {
         $canactivity = $parts && permission::allows('activity', $context);
         $exported = [];
         foreach ($sections as $section) {
-            $title = $section->title;
-            if ($title === '') {
-                $title = $section->number === null ? '' : get_string('sectionnumber', 'local_resourcerepo', $section->number);
+            if (!$section->activities && trim($section->title . ($section->summary_text ?? '')) === '') {
+                continue;
             }
             $activities = [];
             foreach ($section->activities as $activity) {
@@ -157,12 +156,25 @@ class item_page implements \renderable, \templatable {
             }
             $exported[] = [
                 'id' => $section->id,
-                'title' => $title,
+                'title' => $this->section_title($section),
                 'canchoose' => $cansection && $section->id !== null,
                 'activities' => $activities,
             ];
         }
         return $exported;
+    }
+
+    /**
+     * What a section is called.
+     *
+     * @param \stdClass $section
+     * @return string
+     */
+    private function section_title(\stdClass $section): string {
+        if ($section->title !== '' || $section->number === null) {
+            return $section->title;
+        }
+        return $section->number ? get_string('sectionnumber', 'local_resourcerepo', $section->number) : get_string('general');
     }
 
     /**

@@ -68,6 +68,7 @@ class job_page implements \renderable, \templatable {
             'percent' => $this->percent(),
             'step' => $state === job::RUNNING && $step ? get_string("step_{$step}", 'local_resourcerepo') : '',
             'isdone' => $state === job::DONE,
+            'isdraft' => $job->get('kind') === job::SHARE && empty($job->result()->released),
             'isfailed' => $state === job::FAILED,
             'isasking' => $state === job::ASKING,
             'iswaiting' => $state === job::WAITING,

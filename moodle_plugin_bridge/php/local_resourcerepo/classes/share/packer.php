@@ -68,14 +68,19 @@ class packer {
         \stdClass $filerecord,
         \core\progress\base $progress
     ): \stored_file {
-        $controller = new backup_controller(
-            self::TYPES[$subject->kind],
-            $subject->id,
-            backup::FORMAT_MOODLE,
-            backup::INTERACTIVE_NO,
-            backup::MODE_GENERAL,
-            $userid
-        );
+        try {
+            $controller = new backup_controller(
+                self::TYPES[$subject->kind],
+                $subject->id,
+                backup::FORMAT_MOODLE,
+                backup::INTERACTIVE_NO,
+                backup::MODE_GENERAL,
+                $userid
+            );
+        } catch (\moodle_exception $exception) {
+            $reason = $exception->errorcode === 'backup_user_missing_capability' ? 'sharenotallowed' : 'nobackup';
+            throw new failure($reason, null, "{$exception->getMessage()} {$exception->debuginfo}");
+        }
         $backup = null;
         try {
             self::leave_out($controller);
@@ -145,14 +150,10 @@ class packer {
      * @return void
      */
     private static function sweep(string $backupid): void {
-        global $CFG;
-        $folder = make_backup_temp_directory('', false) . '/' . $backupid;
-        if (is_dir($folder)) {
-            fulldelete($folder);
-        }
-        foreach (["{$folder}.log", "{$CFG->backuptempdir}/{$backupid}.log"] as $log) {
-            if (is_file($log)) {
-                @unlink($log);
+        foreach ([$backupid, "{$backupid}.log"] as $name) {
+            $path = make_backup_temp_directory('') . "/{$name}";
+            if (file_exists($path)) {
+                fulldelete($path);
             }
         }
     }

@@ -116,7 +116,7 @@ class subject {
      * @return bool
      */
     public function is_allowed(): bool {
-        if ((int) $this->course->id === SITEID && $this->kind !== self::ACTIVITY) {
+        if ((int) $this->course->id === (int) SITEID && $this->kind !== self::ACTIVITY) {
             return false; // The front page is no course: Moodle restores it nowhere else.
         }
         if ($this->cm !== null && !self::can_be_packed($this->cm)) {

@@ -48,7 +48,7 @@ class work extends \local_resourcerepo\job\work {
      */
     public function run(): void {
         $request = $this->job->request();
-        $client = client::for_user(); // Before Moodle packs for minutes.
+        $client = $this->client(true); // Before Moodle packs for minutes.
         if (empty($this->job->result()->resource)) {
             $subject = subject::find($request->kind, (int) $request->id);
             $subject->require_allowed();
