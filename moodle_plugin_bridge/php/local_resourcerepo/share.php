@@ -72,7 +72,8 @@ $PAGE->navbar->add(get_string('shareto', 'local_resourcerepo'), $subject === nul
 if ($subject === null) {
     echo $OUTPUT->header();
     echo $OUTPUT->heading($heading);
-    echo $OUTPUT->render_from_template('local_resourcerepo/share_chooser', (new share_chooser($course))->export_for_template($OUTPUT));
+    $chooser = new share_chooser($course);
+    echo $OUTPUT->render_from_template('local_resourcerepo/share_chooser', $chooser->export_for_template($OUTPUT));
     echo $OUTPUT->footer();
     die;
 }

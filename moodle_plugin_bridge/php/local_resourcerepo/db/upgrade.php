@@ -32,11 +32,11 @@ function xmldb_local_resourcerepo_upgrade(int $oldversion): bool {
     global $DB;
     $dbman = $DB->get_manager();
 
-    if ($oldversion < 2026112801) {
+    if ($oldversion < 2026112802) {
         if (!$dbman->table_exists('local_resourcerepo_job')) {
             $dbman->install_one_table_from_xmldb_file(__DIR__ . '/install.xml', 'local_resourcerepo_job');
         }
-        upgrade_plugin_savepoint(true, 2026112801, 'local', 'resourcerepo');
+        upgrade_plugin_savepoint(true, 2026112802, 'local', 'resourcerepo');
     }
     return true;
 }

@@ -140,7 +140,8 @@ class ledger {
         }
         [$in, $params] = $DB->get_in_or_equal(array_keys(self::TABLES));
         $select = "backupid = ? AND newitemid > 0 AND itemname $in";
-        $notes = $DB->get_recordset_select('backup_ids_temp', $select, array_merge([$restoreid], $params), '', 'itemname, newitemid');
+        array_unshift($params, $restoreid);
+        $notes = $DB->get_recordset_select('backup_ids_temp', $select, $params, '', 'itemname, newitemid');
         $new = [];
         foreach ($notes as $note) {
             if ($note->newitemid > $this->book->before->{$note->itemname}) {

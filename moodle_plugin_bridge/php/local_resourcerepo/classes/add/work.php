@@ -478,7 +478,8 @@ class work extends \local_resourcerepo\job\work {
             'activities' => count($this->ledger()->activities()),
             'sections' => count($this->ledger()->sections()),
         ];
-        return get_string($counts->activities || $counts->sections ? 'added_parts' : 'added_nothing', 'local_resourcerepo', $counts);
+        $string = $counts->activities || $counts->sections ? 'added_parts' : 'added_nothing';
+        return get_string($string, 'local_resourcerepo', $counts);
     }
 
     /**

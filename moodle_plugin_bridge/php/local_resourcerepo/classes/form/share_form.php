@@ -60,8 +60,10 @@ class share_form extends \moodleform {
         $form->addElement('select', 'language', get_string('language', $component), $languages);
 
         $multiple = ['multiple' => true, 'noselectionstring' => get_string('nonechosen', $component)];
-        $form->addElement('autocomplete', 'subjects', get_string('subjects', $component), description::options('subject'), $multiple);
-        $form->addElement('autocomplete', 'levels', get_string('levels', $component), description::options('level'), $multiple);
+        foreach (['subjects' => 'subject', 'levels' => 'level'] as $name => $facet) {
+            $options = description::options($facet);
+            $form->addElement('autocomplete', $name, get_string($name, $component), $options, $multiple);
+        }
 
         $form->addElement('text', 'keywords', get_string('keywords', $component), ['size' => 60]);
         $form->setType('keywords', PARAM_TEXT);

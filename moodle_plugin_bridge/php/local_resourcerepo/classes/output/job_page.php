@@ -73,7 +73,7 @@ class job_page implements \renderable, \templatable {
             'isasking' => $state === job::ASKING,
             'iswaiting' => $state === job::WAITING,
             'isslow' => $state === job::QUEUED && time() - $job->get('timemodified') > self::LONG,
-            'nextattempt' => $state === job::WAITING ? userdate($job->get('nextattempt'), get_string('strftimetime', 'langconfig')) : '',
+            'nextattempt' => userdate($job->get('nextattempt'), get_string('strftimetime', 'langconfig')),
             'message' => $state === job::ASKING ? '' : $message,
             'warnings' => $state === job::ASKING ? explode("\n", $message) : [],
             'connecturl' => $account ? trouble::connect_url($here)->out(false) : '',

@@ -80,7 +80,8 @@ class work extends \local_resourcerepo\job\work {
         try {
             $request = $this->job->request();
             $subject = subject::find($request->kind, (int) $request->id);
-            $ways[] = ['url' => $subject->url()->out(false), 'label' => get_string('way_back', 'local_resourcerepo', $subject->name())];
+            $label = get_string('way_back', 'local_resourcerepo', $subject->name());
+            $ways[] = ['url' => $subject->url()->out(false), 'label' => $label];
         } catch (failure $failure) {
             unset($failure); // It was deleted since.
         }

@@ -48,7 +48,8 @@ require_once(__DIR__ . '/../fixtures/works.php');
 final class work_test extends \advanced_testcase {
     /** @var string[] Tables in which a restore leaves something. */
     const TABLES = [
-        'course', 'course_modules', 'course_sections', 'context', 'page', 'quiz', 'forum', 'files', 'question', 'question_categories',
+        'course', 'course_modules', 'course_sections', 'context', 'page', 'quiz', 'forum', 'files', 'question',
+        'question_categories',
         'question_bank_entries', 'question_versions', 'grade_items', 'grade_categories', 'scale', 'groups', 'groupings', 'event',
         'block_instances', 'enrol', 'user_enrolments', 'tool_recyclebin_course', 'tool_recyclebin_category',
     ];
@@ -208,7 +209,8 @@ final class work_test extends \advanced_testcase {
         foreach (self::TABLES as $table) {
             $counts[$table] = $DB->count_records_select($table, $table === 'files' ? "component <> 'core'" : '');
         }
-        $counts['sections'] = $DB->get_records('course_sections', ['course' => $this->course->id], 'id', 'id, section, name, summary, sequence');
+        $fields = 'id, section, name, summary, sequence';
+        $counts['sections'] = $DB->get_records('course_sections', ['course' => $this->course->id], 'id', $fields);
         // A restore that Moodle refuses to begin leaves a log without a name to know it by: Moodle's cron removes it.
         $counts['folders'] = preg_grep('/\.log$/', scandir(make_backup_temp_directory('')), PREG_GREP_INVERT);
         return json_decode(json_encode($counts), true);
@@ -495,7 +497,8 @@ final class work_test extends \advanced_testcase {
      */
     public static function capabilities(): array {
         return [
-            ['local/resourcerepo:add'], ['moodle/restore:restorecourse'], ['moodle/restore:uploadfile'], ['moodle/course:manageactivities'],
+            ['local/resourcerepo:add'], ['moodle/restore:restorecourse'], ['moodle/restore:uploadfile'],
+            ['moodle/course:manageactivities'],
         ];
     }
 

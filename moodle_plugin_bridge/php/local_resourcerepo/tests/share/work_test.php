@@ -66,7 +66,8 @@ final class work_test extends \advanced_testcase {
         $this->messages = $this->redirectMessages();
         $this->setUser($this->teacher);
         $id = running_shelf::ID;
-        $this->repository->answer('POST /api/v1/resources', ['id' => $id, 'url' => "https://resources.example.org/resources/{$id}"]);
+        $url = "https://resources.example.org/resources/{$id}";
+        $this->repository->answer('POST /api/v1/resources', ['id' => $id, 'url' => $url]);
     }
 
     /**
@@ -244,7 +245,7 @@ final class work_test extends \advanced_testcase {
      */
     public function test_answer_lost(): void {
         $this->there();
-        $this->repository->refuse('POST /api/v1/resources', 502, 'Bad gateway.');
+        $this->repository->refuse('POST /api/v1/resources', 500, 'Something broke.');
         $job = $this->begin();
         $this->attempt($job);
         $sha256 = hash_file('sha256', $this->repository->state . '/uploaded');
