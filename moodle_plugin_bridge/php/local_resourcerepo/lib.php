@@ -42,3 +42,54 @@ function local_resourcerepo_extend_navigation_user_settings($parentnode, $user, 
         $parentnode->add(get_string('myaccount', 'local_resourcerepo'), $url, navigation_node::TYPE_SETTING);
     }
 }
+
+/**
+ * Sharing and adding in the navigation of a course.
+ *
+ * @param navigation_node $parentnode
+ * @param stdClass $course
+ * @param context_course $context
+ * @return void
+ */
+function local_resourcerepo_extend_navigation_course($parentnode, $course, $context): void {
+    if ((int) $course->id === (int) SITEID || !\local_resourcerepo\connection::is_configured()) {
+        return;
+    }
+    $entries = [];
+    if (\local_resourcerepo\add\permission::any($context)) {
+        $entries['find'] = get_string('addfrom', 'local_resourcerepo');
+    }
+    $connects = has_capability('local/resourcerepo:connect', context_system::instance());
+    if ($connects && has_capability('local/resourcerepo:share', $context)) {
+        $entries['share'] = get_string('shareto', 'local_resourcerepo');
+    }
+    foreach ($entries as $page => $label) {
+        $url = new moodle_url("/local/resourcerepo/{$page}.php", ['course' => $course->id]);
+        $key = "local_resourcerepo_{$page}";
+        $parentnode->add($label, $url, navigation_node::TYPE_SETTING, null, $key, new pix_icon('icon', '', 'local_resourcerepo'));
+    }
+}
+
+/**
+ * Sharing in the navigation of an activity.
+ *
+ * @param settings_navigation $settings
+ * @param context $context of the page
+ * @return void
+ */
+function local_resourcerepo_extend_settings_navigation($settings, $context): void {
+    global $PAGE;
+    if (!$context instanceof context_module || !$PAGE->cm || !\local_resourcerepo\connection::is_configured()) {
+        return;
+    }
+    $node = $settings->find('modulesettings', navigation_node::TYPE_SETTING);
+    if (!$node || !has_capability('local/resourcerepo:share', $context)) {
+        return;
+    }
+    if (!\local_resourcerepo\share\subject::find(\local_resourcerepo\share\subject::ACTIVITY, $PAGE->cm->id)->is_allowed()) {
+        return;
+    }
+    $url = new moodle_url('/local/resourcerepo/share.php', ['cmid' => $PAGE->cm->id]);
+    $label = get_string('shareto', 'local_resourcerepo');
+    $node->add($label, $url, navigation_node::TYPE_SETTING, null, 'local_resourcerepo_share');
+}

@@ -25,7 +25,7 @@
 defined('MOODLE_INTERNAL') || die();
 
 $plugin->component = 'local_resourcerepo';
-$plugin->version = 2026112801;
+$plugin->version = 2026112802;
 $plugin->release = '0.1.0';
 $plugin->requires = 2022112800; // Moodle 4.1.
 $plugin->supported = [402, 405]; // Tested with 4.2.3 and 4.5.6; it uses nothing that is newer than 4.1.

@@ -33,4 +33,24 @@ $capabilities = [
             'user' => CAP_ALLOW,
         ],
     ],
+    // Share what is in a course; Moodle's own capabilities for backups are needed besides.
+    'local/resourcerepo:share' => [
+        'riskbitmask' => RISK_PERSONAL,
+        'captype' => 'read',
+        'contextlevel' => CONTEXT_MODULE,
+        'archetypes' => [
+            'editingteacher' => CAP_ALLOW,
+            'manager' => CAP_ALLOW,
+        ],
+    ],
+    // Add resources to a course; Moodle's own capabilities for restoring or for activities are needed besides.
+    'local/resourcerepo:add' => [
+        'riskbitmask' => RISK_SPAM | RISK_XSS,
+        'captype' => 'write',
+        'contextlevel' => CONTEXT_COURSE,
+        'archetypes' => [
+            'editingteacher' => CAP_ALLOW,
+            'manager' => CAP_ALLOW,
+        ],
+    ],
 ];

@@ -20,10 +20,15 @@ use core_privacy\local\metadata\collection;
 use core_privacy\local\request\approved_contextlist;
 use core_privacy\local\request\approved_userlist;
 use core_privacy\local\request\contextlist;
+use core_privacy\local\request\transform;
 use core_privacy\local\request\userlist;
+use core_privacy\local\request\writer;
+use local_resourcerepo\job\job;
+use local_resourcerepo\job\work;
 
 /**
- * What of a user goes to the repository. Nothing is kept here: tokens are kept by Moodle's OAuth 2 services.
+ * What of a user goes to the repository, and what is kept here for some days of what they shared and added. Tokens are kept
+ * by Moodle's OAuth 2 services.
  *
  * @package    local_resourcerepo
  * @copyright  2026 The Moodle resources repository contributors
@@ -45,61 +50,127 @@ class provider implements
             'search' => 'privacy:metadata:repository:search',
             'files' => 'privacy:metadata:repository:files',
         ], 'privacy:metadata:repository');
+        $collection->add_database_table(job::TABLE, [
+            'kind' => 'privacy:metadata:job:kind',
+            'userid' => 'privacy:metadata:job:userid',
+            'courseid' => 'privacy:metadata:job:courseid',
+            'title' => 'privacy:metadata:job:title',
+            'request' => 'privacy:metadata:job:request',
+            'state' => 'privacy:metadata:job:state',
+            'message' => 'privacy:metadata:job:message',
+            'result' => 'privacy:metadata:job:result',
+            'made' => 'privacy:metadata:job:made',
+            'timecreated' => 'privacy:metadata:job:timecreated',
+        ], 'privacy:metadata:job');
+        $collection->add_subsystem_link('core_files', [], 'privacy:metadata:files');
         return $collection;
     }
 
     /**
-     * Nothing is kept in any context.
+     * What a user shared and added is kept in their own context.
      *
      * @param int $userid
      * @return contextlist
      */
     public static function get_contexts_for_userid(int $userid): contextlist {
-        return new contextlist();
+        $contextlist = new contextlist();
+        if (job::record_exists_select('userid = ?', [$userid])) {
+            $contextlist->add_user_context($userid);
+        }
+        return $contextlist;
     }
 
     /**
-     * Nothing is kept of any user.
+     * The user whose context it is, if there is something of theirs.
      *
      * @param userlist $userlist
      * @return void
      */
     public static function get_users_in_context(userlist $userlist) {
+        $context = $userlist->get_context();
+        if ($context instanceof \context_user && job::record_exists_select('userid = ?', [$context->instanceid])) {
+            $userlist->add_user($context->instanceid);
+        }
     }
 
     /**
-     * There is nothing to export.
+     * What a user shared and added. The files are copies of what is in their courses.
      *
      * @param approved_contextlist $contextlist
      * @return void
      */
     public static function export_user_data(approved_contextlist $contextlist) {
+        $userid = (int) $contextlist->get_user()->id;
+        foreach ($contextlist->get_contexts() as $context) {
+            if (!$context instanceof \context_user || (int) $context->instanceid !== $userid) {
+                continue;
+            }
+            foreach (job::get_records(['userid' => $userid], 'id') as $job) {
+                $at = [get_string('pluginname', 'local_resourcerepo'), $job->get('id')];
+                writer::with_context($context)->export_data($at, (object) [
+                    'kind' => $job->get('kind'),
+                    'courseid' => $job->get('courseid'),
+                    'title' => $job->get('title'),
+                    'request' => $job->request(),
+                    'state' => $job->get('state'),
+                    'message' => $job->get('message'),
+                    'result' => $job->result(),
+                    'timecreated' => transform::datetime($job->get('timecreated')),
+                ]);
+            }
+        }
     }
 
     /**
-     * There is nothing to delete.
+     * Forget what the user shared and added whose context it is.
      *
      * @param \context $context
      * @return void
      */
     public static function delete_data_for_all_users_in_context(\context $context) {
+        if ($context instanceof \context_user) {
+            self::forget((int) $context->instanceid);
+        }
     }
 
     /**
-     * There is nothing to delete.
+     * Forget what a user shared and added.
      *
      * @param approved_contextlist $contextlist
      * @return void
      */
     public static function delete_data_for_user(approved_contextlist $contextlist) {
+        $userid = (int) $contextlist->get_user()->id;
+        foreach ($contextlist->get_contexts() as $context) {
+            if ($context instanceof \context_user && (int) $context->instanceid === $userid) {
+                self::forget($userid);
+            }
+        }
     }
 
     /**
-     * There is nothing to delete.
+     * Forget what users shared and added.
      *
      * @param approved_userlist $userlist
      * @return void
      */
     public static function delete_data_for_users(approved_userlist $userlist) {
+        $context = $userlist->get_context();
+        if ($context instanceof \context_user && in_array((int) $context->instanceid, $userlist->get_userids())) {
+            self::forget((int) $context->instanceid);
+        }
+    }
+
+    /**
+     * Forget what a user shared and added, here. Their resources at the repository are theirs to withdraw there.
+     *
+     * @param int $userid
+     * @return void
+     */
+    private static function forget(int $userid): void {
+        foreach (job::get_records(['userid' => $userid]) as $job) {
+            work::of($job)->tidy();
+            $job->delete();
+        }
     }
 }
