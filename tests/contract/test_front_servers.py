@@ -114,6 +114,25 @@ def test_pages_know_their_address(site: Fronted) -> None:
         assert browser.get(f"{site.front.url}/metrics").status_code == 404
 
 
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_while_the_service_is_away_people_read_so(kind: str, tmp_path: Path) -> None:
+    """Moodle shows the beginning of the answer to a teacher who shares."""
+    with fronted(kind, tmp_path / "front", port=free_port(), upstream=free_port()) as front:
+        context = ssl.create_default_context(cafile=str(front.authority))
+        share = Share.of(bytes(900_000), "Ponds", "")
+        with httpx.Client(verify=context, base_url=front.url) as client:
+            for answer in (
+                client.get("/"),
+                client.post(CREATE, content=share.body, headers=dict(share.headers)),
+            ):
+                assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+                assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+                assert (
+                    answer.text.strip()
+                    == "The repository is not there at the moment. Try again in a few minutes."
+                )
+
+
 def test_nobody_trusts_it_without_its_authority(site: Fronted) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{site.front.url}/healthz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ class MoodlePages:
         self.page.locator("#username").fill(who.username)
         self.page.locator("#password").fill(who.password)
         self.page.locator("#loginbtn").click()
-        self.page.wait_for_url(lambda url: "/login/" not in url)
+        expect(self.page).not_to_have_url(re.compile("/login/"), timeout=30_000)
 
     def log_out(self) -> None:
         """From the menu of the person."""
@@ -64,18 +65,28 @@ class MoodlePages:
         """From the activity chooser of a course's first section to the repository."""
         self.open_course(courseid)
         self.page.get_by_label("Edit mode").check()
-        self.page.locator("#section-1").get_by_role(
-            "button", name="Add an activity or resource"
-        ).first.click()
-        with self.page.expect_popup() as opened:
-            self.page.get_by_role("dialog").get_by_role("link", name=network).click()
-        return opened.value
+        section = self.page.locator("#section-1")
+        section.get_by_role("button", name=re.compile("^(Insert content|Add an activity)")).first.click()
+        chooser = self.page.get_by_role("dialog")
+        within = section.locator("[data-action=open-chooser]", has_text="Activity or resource")
+        expect(chooser.or_(within).first).to_be_visible()
+        if within.is_visible():  # since 4.5 there is a choice before it
+            within.click()
+        chooser.get_by_role("link", name="Browse for content on MoodleNet").click()
+        chooser.get_by_role("link", name=network).click()
+        self.page.wait_for_url(lambda url: not url.startswith(self.moodle.url))
+        return self.page
 
     def confirm_import(self, who: Login) -> None:
         """That something was sent here is what they want. Over plain http Moodle's cookie stays behind."""
         if "/login/" in self.page.url:
             self.log_in(who)
         self.page.get_by_role("button", name="Confirm").click()
+
+    def choose_course(self, name: str) -> None:
+        """Where to what was sent goes, by searching for it."""
+        self.page.get_by_role("textbox").last.fill(name)
+        self.page.get_by_role("main").get_by_role("link", name=name).first.click()
 
     def restore(self) -> None:
         """Through Moodle's own restore with what it proposes: adding all to the course that was come from."""
@@ -125,9 +136,9 @@ class MoodlePages:
             consent(opened.value)
         return dialog
 
-    def saved_at(self, dialog: Locator) -> str:
+    def saved_at(self, dialog: Locator, *, seconds: float = 120) -> str:
         """The address behind the button of a share that arrived."""
-        expect(dialog.get_by_text("Saved to MoodleNet drafts")).to_be_visible(timeout=_PACKING)
+        expect(dialog.get_by_text("Saved to MoodleNet drafts")).to_be_visible(timeout=seconds * 1000)
         address = dialog.get_by_role("link", name="Go to MoodleNet drafts").get_attribute("href")
         assert address is not None
         return address

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
 from tests.e2e.site import Login
 from tests.support.front import Authority, Front, fronted
-from tests.support.running import Running, running
+from tests.support.running import Running, running, wait_for
 from tests.support.services import free_port
 
 PASSWORD = "blue heron over marsh"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Repository:
-    """One service. ``url`` is the address that people and Moodles know."""
+    """One service. ``url`` is the address that people and Moodles know; ``start`` starts it again."""
 
     running: Running
     front: Front
+    start: Callable[[Running], Running]
 
     @property
     def url(self) -> str:
@@ -49,6 +52,26 @@ class Repository:
         expect(page.get_by_role("status")).to_contain_text("Your password is saved")
         return Login(username, PASSWORD)
 
+    def share(self, content: bytes, *, file_name: str, **metadata: str) -> str:
+        """The id of a resource of the administrator's that everybody sees by now."""
+        client = self.running.client
+        answer = client.post(
+            "/api/v1/resources", files={"file": (file_name, content)}, data={**metadata, "release": "true"}
+        )
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        address = f"/api/v1/resources/{made['id']}"
+        wait_for(lambda: client.get(address).json()["visibility"] == "public", "its release", 60)
+        return str(made["id"])
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The service is away meanwhile; the server before it is there."""
+        self.running.process.send_signal(signal.SIGINT)
+        self.running.process.wait(60)
+        yield
+        self.running = self.start(self.running)
+
     def repo(self, *arguments: str) -> str:
         """What the operators' command prints."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("REPO_")}
@@ -69,12 +92,17 @@ class Repository:
 def repository_at(folder: Path, authority: Authority, **settings: str) -> Iterator[Repository]:
     """A new one with its data in ``folder``; ``settings`` are environment variables without their REPO_."""
     port = free_port()
-    base_url = f"https://127.0.0.1:{port}"
-    with (
-        running(folder, before=None, base_url=base_url, trusted_proxies="1", **settings) as service,
-        fronted("nginx", folder / "front", port=port, upstream=service.port, authority=authority) as front,
-    ):
-        yield Repository(service, front)
+    given = {"base_url": f"https://127.0.0.1:{port}", "trusted_proxies": "1", **settings}
+    with ExitStack() as stack:
+        service = stack.enter_context(running(folder, before=None, **given))
+        front = stack.enter_context(
+            fronted("nginx", folder / "front", port=port, upstream=service.port, authority=authority)
+        )
+
+        def start(before: Running) -> Running:
+            return stack.enter_context(running(folder, before=before, **given))
+
+        yield Repository(service, front, start)
 
 
 def sign_in(page: Page, who: Login) -> None:

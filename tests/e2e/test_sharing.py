@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,11 @@ from tests.e2e.site import Login, MoodleSite
 from tests.web.accessibility import assert_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj "
+    b"2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n%%EOF\n"
+)
 
 Look = Callable[[Page, str], None]
 Window = Callable[[], Page]
@@ -112,6 +118,85 @@ def test_a_course_goes_out_without_its_keys_and_into_another(
     assert restored["broken_images"] == []
     assert set(source["keys"].values()) == {"SELF-KEY-oak-7731", "QUIZ-KEY-elm-4410"}
     assert restored["keys"] == {}
+
+
+def test_an_activity_goes_out_once_it_is_allowed(
+    *,
+    window: Window,
+    moodle: MoodleSite,
+    connected: Repository,
+    school: School,
+    look: Look,
+    account: Callable[..., Login],
+) -> None:
+    tess = account()
+    teacher = MoodlePages(moodle, window())
+    teacher.log_in(school.teacher)
+    teacher.open_activity(school.page, "page")
+
+    def refuse(popup: Page) -> None:
+        sign_in(popup, tess)
+        popup.get_by_role("button", name="Do not allow").click()
+        popup.wait_for_event("close")
+
+    dialog = teacher.share(refuse)
+    # Moodle says nothing then, and leaves the question as it was.
+    button = dialog.get_by_role("button", name="Share", exact=True)
+    expect(button).to_be_visible()
+
+    def allow(popup: Page) -> None:
+        popup.get_by_role("button", name="Allow", exact=True).click()
+
+    with teacher.page.expect_popup() as opened:
+        button.click()
+    allow(opened.value)
+    address = teacher.saved_at(dialog)
+    draft = window()
+    draft.goto(address)
+    sign_in(draft, tess)  # in another browser, and then straight to the draft
+    expect(draft).to_have_url(address)
+    _release(draft, "Release", look, "activity")
+
+    teacher.open("/moodlenet/shareprogress.php")
+    link = teacher.page.get_by_role("link", name="What lives in a pond")
+    assert link.get_attribute("href") == address
+    look(teacher.page, "activity-4-progress")
+
+
+def test_a_file_that_is_no_backup_becomes_a_file_of_the_course(
+    window: Window,
+    moodle: MoodleSite,
+    connected: Repository,
+    school: School,
+    look: Look,
+) -> None:
+    """From the repository's own pages, by the address of the Moodle."""
+    made = connected.share(PDF, file_name="newts.pdf", title="Newts", licence="CC-BY-SA-4.0")
+    teacher = MoodlePages(moodle, window())
+    teacher.log_in(school.teacher)
+    page = teacher.page.context.new_page()
+    page.goto(f"{connected.url}/resources/{made}")
+    page.get_by_role("link", name="Send to my Moodle").click()
+    page.get_by_label("Address of your Moodle").fill(moodle.url)
+    page.get_by_role("button", name="Go on").click()
+    look(page, "file-1-send")
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name=re.compile("^Send to ")).click()
+    importing = MoodlePages(moodle, opened.value)
+    importing.confirm_import(school.teacher)
+    look(importing.page, "file-2-course")
+    importing.choose_course("My new course")
+    look(importing.page, "file-3-kind")
+    importing.page.get_by_role("button", name="Continue").click()
+    expect(importing.page.get_by_role("button", name="Save and display")).to_be_visible()
+    look(importing.page, "file-4-added")
+
+    found = _course(moodle, school.target)
+    assert found["outline"][0][1] == ["resource: Newts"]
+    ((_, digest, *_),) = _without_ids(found["files"])
+    assert digest == hashlib.sha1(PDF).hexdigest()
+    (introduction,) = found["introductions"].values()
+    assert "CC BY-SA 4.0" in introduction
 
 
 def _course(moodle: MoodleSite, courseid: int) -> dict[str, Any]:

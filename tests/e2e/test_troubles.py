@@ -1,0 +1,118 @@
+"""What a teacher reads in a stock Moodle when a share cannot be taken: a sentence that says what to do.
+
+Moodle shows the first 120 characters of the answer within an error of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.e2e.conftest import School
+from tests.e2e.moodle_pages import MoodlePages
+from tests.e2e.repository import Repository, sign_in
+from tests.e2e.site import Login, MoodleSite
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+Look = Callable[[Page, str], None]
+
+
+class Sharing:
+    """A teacher at the page of an activity, who shared it once already."""
+
+    def __init__(self, pages: MoodlePages, school: School) -> None:
+        self.pages = pages
+        self.school = school
+
+    def first(self, tess: Login) -> None:
+        """Connect, and share."""
+        self.pages.log_in(self.school.teacher)
+        self.again(lambda popup: self.connect(popup, tess))
+
+    @staticmethod
+    def connect(popup: Page, tess: Login) -> None:
+        """Sign in and allow."""
+        sign_in(popup, tess)
+        popup.get_by_role("button", name="Allow", exact=True).click()
+
+    def again(self, consent: Callable[[Page], None] | None = None) -> str:
+        """Share once more, and arrive."""
+        self.pages.open_activity(self.school.page, "page")
+        return self.pages.saved_at(self.pages.share(consent))
+
+    def refused(self) -> str:
+        """Share once more, and do not arrive: what Moodle says."""
+        self.pages.open_activity(self.school.page, "page")
+        self.pages.share()
+        return self.pages.refusal()
+
+
+@pytest.fixture
+def sharing(connected: Repository, window: Callable[[], Page], moodle: MoodleSite, school: School) -> Sharing:
+    """The teacher."""
+    return Sharing(MoodlePages(moodle, window()), school)
+
+
+def test_a_site_that_was_disconnected_is_connected_anew(
+    sharing: Sharing,
+    connected: Repository,
+    account: Callable[..., Login],
+    window: Callable[[], Page],
+    look: Look,
+) -> None:
+    tess = account()
+    sharing.first(tess)
+    ours = window()
+    ours.goto(f"{connected.url}/sign-in")
+    sign_in(ours, tess)
+    ours.get_by_role("link", name="My account").click()
+    ours.get_by_role("link", name="Connected sites").click()
+    look(ours, "trouble-1-connected")
+    ours.get_by_role("button", name="Disconnect").click()
+    assert (
+        "You are logged out of the repository. Log out of Moodle, log in and share again."
+        in sharing.refused()
+    )
+    look(sharing.pages.page, "trouble-2-disconnected")
+    # And that is what helps.
+    sharing.pages.open("/my/")
+    sharing.pages.log_out()
+    sharing.pages.log_in(sharing.school.teacher)
+    sharing.again(lambda popup: sharing.connect(popup, tess))
+
+
+def test_an_account_that_is_blocked(
+    sharing: Sharing, connected: Repository, account: Callable[..., Login], look: Look
+) -> None:
+    tess = account()
+    sharing.first(tess)
+    connected.repo("account", "block", tess.username)
+    said = sharing.refused()
+    look(sharing.pages.page, "trouble-3-blocked")
+    assert "Your account or Moodle is blocked here. Ask the people who run the repository." in said
+
+
+def test_no_space_left_for_the_account(
+    sharing: Sharing, connected: Repository, account: Callable[..., Login], look: Look
+) -> None:
+    tess = account("--quota", "5000")  # for one page, and not for two
+    sharing.first(tess)
+    said = sharing.refused()
+    look(sharing.pages.page, "trouble-4-quota")
+    assert "Your space in the repository is full. Withdraw something there, then share again." in said
+
+
+def test_the_service_is_down(
+    sharing: Sharing, connected: Repository, account: Callable[..., Login], look: Look
+) -> None:
+    """What stands before it is there: that tells it, and once it is up again a share arrives."""
+    tess = account()
+    sharing.first(tess)
+    with connected.stopped():
+        said = sharing.refused()
+        look(sharing.pages.page, "trouble-5-down")
+    assert "The repository is not there at the moment. Try again in a few minutes." in said
+    sharing.again()
