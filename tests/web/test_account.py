@@ -52,6 +52,7 @@ def test_what_is_on_the_page(ada: Visitor) -> None:
     assert "this browser" in page.text
     assert "You have none" in page.text
     assert page.links()["My account"] == "/account"
+    assert "let act for you" in ada.get(page.links()["page of their own"]).text
     assert "no-store" in page.response.headers["Cache-Control"]
 
 
