@@ -17,8 +17,9 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.findings import SHOWN_TO_ALL
 from repo_service.domain.identity import Identity, Scope
+from repo_service.domain.redirects import host_of
 from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
-from repo_service.models import AuditEntry, BlobLocation, Client, InspectionRecord, Resource, Token, Version
+from repo_service.models import AuditEntry, BlobLocation, Client, InspectionRecord, Resource, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
@@ -98,7 +99,8 @@ class Resources:
             version = self._versions.add(
                 session, identity, resource, upload, change_note=change_note, release=release
             )
-            audit(session, identity, _CREATE, Noun.RESOURCE, resource.id, digest=version.digest)
+            sender = {} if identity.client_id is None else {"client": str(identity.client_id)}
+            audit(session, identity, _CREATE, Noun.RESOURCE, resource.id, digest=version.digest, **sender)
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.CREATED)
             return record_of(session, resource, identity)
 
@@ -194,22 +196,23 @@ class Resources:
             return tuple(records[id_] for id_ in dict.fromkeys(ids))
 
     def sent_by(self, identity: Identity, resource_id: UUID) -> str | None:
-        """The name of the software, such as a Moodle, by whose token the asker's resource was made; None when
-        its owner made it without any. Raises NotFound, Gone, Forbidden."""
-        query = (
-            select(Client.name)
-            .join(Token, Token.client_id == Client.id)
-            .join(AuditEntry, AuditEntry.token_id == Token.id)
-            .where(
-                AuditEntry.noun == Noun.RESOURCE.value,
-                AuditEntry.noun_id == str(resource_id),
-                AuditEntry.action == _CREATE,
-            )
-            .limit(1)
+        """The software, such as a Moodle, by which the asker's resource was made: the host of a site that
+        registered itself, as its name is of its own choice. None when its owner made it without any.
+
+        Raises NotFound, Gone, Forbidden.
+        """
+        made = select(AuditEntry.details).where(
+            AuditEntry.noun == Noun.RESOURCE.value,
+            AuditEntry.noun_id == str(resource_id),
+            AuditEntry.action == _CREATE,
         )
         with self._database.read() as session:
             own_resource(session, identity, resource_id)
-            return session.scalar(query)
+            details = session.scalar(made.limit(1)) or {}
+            client = session.get(Client, UUID(details["client"])) if "client" in details else None
+            if client is None:
+                return None
+            return host_of(client.redirect_uris[0]) if client.redirect_uris else client.name
 
     def visible_of(self, identity: Identity, ids: Sequence[UUID]) -> dict[UUID, ResourceRecord]:
         """Those of ``ids`` that everybody may see now: the last word on a search's hits."""
