@@ -24,7 +24,7 @@
 
 use core\output\notification;
 use local_resourcerepo\job\job;
-use local_resourcerepo\job\work;
+use local_resourcerepo\job\runner;
 use local_resourcerepo\output\job_page;
 
 require(__DIR__ . '/../../config.php');
@@ -56,9 +56,7 @@ if ($action !== '') {
         $job->go_on();
         redirect($url);
     }
-    if ($action === 'discard' && $job->can_be_discarded()) {
-        work::of($job)->tidy();
-        $job->delete();
+    if ($action === 'discard' && runner::discard($job)) {
         $back = $course ? course_get_url($course) : new moodle_url('/my/');
         redirect($back, get_string('discarded', 'local_resourcerepo'), null, notification::NOTIFY_INFO);
     }

@@ -30,6 +30,9 @@ class forecast {
     /** @var string[] Verdicts of the repository, and how a notification looks that tells them. */
     const STATES = ['complete' => 'success', 'warned' => 'warning', 'partial' => 'warning', 'refused' => 'error'];
 
+    /** @var string Code of a note that this site knows better: whether a module is switched off here. */
+    const GUESS = 'may-be-disabled';
+
     /** @var string One of the keys of STATES, or unknown. */
     public $verdict;
 
@@ -53,7 +56,10 @@ class forecast {
         try {
             $answer = $client->compatibility($resource->id, (int) $version->number, site::described($inspection));
             $forecast->verdict = isset(self::STATES[$answer->verdict ?? '']) ? $answer->verdict : 'unknown';
-            $remarks = array_merge($answer->errors ?? [], $answer->warnings ?? [], $answer->losses ?? [], $answer->notes ?? []);
+            $notes = array_filter($answer->notes ?? [], function(\stdClass $note): bool {
+                return $note->code !== self::GUESS;
+            });
+            $remarks = array_merge($answer->errors ?? [], $answer->warnings ?? [], $answer->losses ?? [], $notes);
             $forecast->details = array_map(function(\stdClass $remark): string {
                 return clean_param($remark->message, PARAM_NOTAGS);
             }, $remarks);

@@ -422,14 +422,16 @@ class work extends \local_resourcerepo\job\work {
     }
 
     /**
-     * Let the user into the course they made, as Moodle does where somebody makes one.
+     * Let the user into the course they made, as Moodle does where somebody makes one, and learners not yet.
      *
      * @param int $courseid
      * @return void
      */
     private function let_in(int $courseid): void {
         global $CFG, $DB, $USER;
+        require_once($CFG->dirroot . '/course/lib.php');
         $context = \context_course::instance($courseid);
+        course_change_visibility($courseid, false);
         if (!$DB->record_exists('enrol', ['courseid' => $courseid, 'enrol' => 'manual']) && enrol_is_enabled('manual')) {
             enrol_get_plugin('manual')->add_default_instance(get_course($courseid));
         }

@@ -54,6 +54,30 @@ class runner {
     }
 
     /**
+     * Forget a job, as its user wishes, with the files that are kept for it; unless somebody is at it.
+     *
+     * @param job $job
+     * @return bool whether it is forgotten
+     */
+    public static function discard(job $job): bool {
+        $lock = \core\lock\lock_config::get_lock_factory('local_resourcerepo_job')->get_lock((string) $job->get('id'), 0);
+        if (!$lock) {
+            return false;
+        }
+        try {
+            $job->read(); // As it is now that nobody is at it.
+            if (!$job->can_be_discarded()) {
+                return false;
+            }
+            work::of($job)->tidy();
+            $job->delete();
+            return true;
+        } finally {
+            $lock->release();
+        }
+    }
+
+    /**
      * End a job that nobody works at, unless somebody does after all.
      *
      * @param job $job

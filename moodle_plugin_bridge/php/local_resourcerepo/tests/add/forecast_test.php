@@ -93,7 +93,8 @@ final class forecast_test extends \advanced_testcase {
     public function test_switched_off(): void {
         global $DB;
         $DB->set_field('modules', 'visible', 0, ['name' => 'lesson']);
-        fake_catalogue::answers(['verdict' => 'complete']);
+        $guess = ['code' => forecast::GUESS, 'message' => 'A new site has mod_bigbluebuttonbn switched off.'];
+        fake_catalogue::answers(['verdict' => 'complete', 'notes' => [$guess]]);
         $forecast = $this->ask(['activities_by_module' => ['lesson' => 1, 'page' => 2]]);
         $this->assertSame([get_string('forecast_switchedoff', 'local_resourcerepo', 'Lesson')], $forecast->details);
     }

@@ -289,6 +289,7 @@ final class work_test extends \advanced_testcase {
         $this->assertSame([1 => ['Osmosis', 'Check'], 2 => ['Questions']], $this->outline((int) $course->id));
         $this->assertStringContainsString("id={$course->id}", $job->result()->url);
         $this->assertTrue(is_enrolled(\context_course::instance($course->id), $this->teacher));
+        $this->assertSame('0', (string) $course->visible);
         $this->assertSame([1 => ['Mine']], $this->outline((int) $this->course->id));
     }
 

@@ -175,6 +175,22 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
+     * Who changes their mind has it forgotten, with its files, but not while somebody is at it.
+     */
+    public function test_discard(): void {
+        $job = $this->begin();
+        $this->keep_file($job);
+        $job->start();
+        $this->assertFalse(runner::discard($job));
+        $this->assertSame(1, $this->kept());
+        $job->fail(new \local_resourcerepo\api\failure('unexpected'));
+        $id = $job->get('id');
+        $this->assertTrue(runner::discard($job));
+        $this->assertFalse(job::record_exists($id));
+        $this->assertSame(0, $this->kept());
+    }
+
+    /**
      * A job is its user's.
      */
     public function test_of_user(): void {
