@@ -238,7 +238,7 @@ def _answers_in(form: Fields) -> Answers:
 def _licence_inside(record: ResourceRecord, version: VersionRecord) -> str | NotIndexed | None:
     """The licence of all files in the backup, where they have one and the same; a proposal, no more.
 
-    NotIndexed where that is known in a moment: it is worth waiting for, since who answers a form that asks
+    NotIndexed where that is known in a moment: it is worth waiting for, since who answered a form that asks
     for it does not look there again.
     """
     try:

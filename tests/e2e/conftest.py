@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.e2e.moodle_pages import MoodlePages
 from tests.e2e.repository import Repository, repository_at
@@ -19,7 +19,7 @@ from tests.support.front import Authority
 NETWORK = "Resources of our network"
 """What the administrator calls the service."""
 
-SIZE: ViewportSize = {"width": 1280, "height": 900}
+SIZE = {"width": 1280, "height": 900}
 PICTURES = Path("build/e2e")
 
 
@@ -106,59 +106,74 @@ def window(chromium: Browser) -> Iterator[Callable[[], Page]]:
         context.close()
 
 
-@pytest.fixture
-def account(repository: Repository, window: Callable[[], Page]) -> Callable[..., Login]:
-    """Makes a person's account at the service; arguments are options of ``repo account create``."""
-
-    def make(*options: str) -> Login:
-        username = f"tess-{secrets.token_hex(4)}"
-        return repository.make_account(window(), username, "--name", "Tess Teacher", *options)
-
-    return make
-
-
 @pytest.fixture(scope="session")
 def look() -> Callable[[Page, str], None]:
     """Takes a picture of what a person sees, into ``build/e2e``."""
     PICTURES.mkdir(parents=True, exist_ok=True)
 
     def take(page: Page, name: str) -> None:
+        page.wait_for_load_state()
+        page.bring_to_front()  # what stands behind another is not drawn
         page.screenshot(path=PICTURES / f"{name}.png")
 
     return take
 
 
 @pytest.fixture(scope="session")
-def clean_settings(moodle: MoodleSite) -> Iterator[None]:
-    """What is set up on the site meanwhile is put back."""
-    before = moodle.run("settings.php", "read")
-    yield
-    moodle.run("settings.php", "write", json.dumps(before))
-
-
-@pytest.fixture(scope="session")
 def connected(
-    *,
-    clean_settings: None,
-    chromium: Browser,
-    moodle: MoodleSite,
     administrator: Login,
     repository: Repository,
+    chromium: Browser,
+    moodle: MoodleSite,
     look: Callable[[Page, str], None],
-) -> Repository:
-    """The service, set up on the site by an administrator through Moodle's own pages."""
+) -> Iterator[Repository]:
+    """The service, set up on the site by an administrator through Moodle's own pages; put back at the end."""
+    before = moodle.run("settings.php", "read")
     context = chromium.new_context(viewport=SIZE, locale="en-GB", ignore_https_errors=True)
     context.set_default_timeout(30_000)
     try:
         set_up(MoodlePages(moodle, context.new_page()), administrator, repository, look)
+        yield repository
     finally:
         context.close()
-    return repository
+        moodle.run("settings.php", "write", json.dumps(before))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stock Moodle that the service is set up on, and people's browsers."""
+
+    moodle: MoodleSite
+    repository: Repository
+    open_window: Callable[[], Page]
+    look: Callable[[Page, str], None]
+
+    def at_moodle(self, who: Login) -> MoodlePages:
+        """A person who logged in there, in a browser of their own."""
+        pages = MoodlePages(self.moodle, self.open_window())
+        pages.log_in(who)
+        return pages
+
+    def make_account(self, *options: str) -> Login:
+        """A person's account at the service; ``options`` are those of ``repo account create``."""
+        username = f"tess-{secrets.token_hex(4)}"
+        return self.repository.make_account(self.open_window(), username, "--name", "Tess Teacher", *options)
+
+
+@pytest.fixture
+def stage(
+    moodle: MoodleSite,
+    connected: Repository,
+    window: Callable[[], Page],
+    look: Callable[[Page, str], None],
+) -> Stage:
+    """Where all of it is walked."""
+    return Stage(moodle, connected, window, look)
 
 
 _BLOCKED = "192.168.0.0/16\n10.0.0.0/8\n172.16.0.0/12\n0.0.0.0\n169.254.169.254\n0000::1"
-"""What Moodle sets by itself (admin/settings/security.php), without loopback by number and by the name that
-it looks up for the number."""
+"""What Moodle sets by itself (admin/settings/security.php), without loopback, by number and by
+the name that it looks up for the number."""
 
 
 def set_up(

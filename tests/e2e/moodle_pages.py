@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 POPUP: ViewportSize = {"width": 550, "height": 550}
 """The size of the window in which Moodle asks to connect (lib/amd/src/moodlenet/authorize.js)."""
 
-_PACKING = 120_000
-"""Milliseconds for Moodle to pack, send and be answered."""
+_WORKING = 120_000
+"""Milliseconds for Moodle to pack, send and be answered, or to restore."""
 
 
 @dataclass
@@ -35,6 +35,9 @@ class MoodlePages:
         """At the page for it, wherever that leads afterwards."""
         if "/login/" not in self.page.url:
             self.open("/login/index.php")
+        self.page.wait_for_load_state(
+            "networkidle"
+        )  # a script of the page puts another field for the password
         self.page.locator("#username").fill(who.username)
         self.page.locator("#password").fill(who.password)
         self.page.locator("#loginbtn").click()
@@ -72,13 +75,15 @@ class MoodlePages:
         expect(chooser.or_(within).first).to_be_visible()
         if within.is_visible():  # since 4.5 there is a choice before it
             within.click()
+        expect(chooser.get_by_role("link", name="Quiz", exact=True).first).to_be_visible()
+        self.page.wait_for_load_state("networkidle")  # the link is there before what it does
         chooser.get_by_role("link", name="Browse for content on MoodleNet").click()
         chooser.get_by_role("link", name=network).click()
         self.page.wait_for_url(lambda url: not url.startswith(self.moodle.url))
         return self.page
 
     def confirm_import(self, who: Login) -> None:
-        """That something was sent here is what they want. Over plain http Moodle's cookie stays behind."""
+        """They want what was sent here. Over plain http browsers may keep Moodle's cookie back."""
         if "/login/" in self.page.url:
             self.log_in(who)
         self.page.get_by_role("button", name="Confirm").click()
@@ -92,14 +97,14 @@ class MoodlePages:
         """Through Moodle's own restore with what it proposes: adding all to the course that was come from."""
         main = self.page.get_by_role("main")
         main.get_by_role("button", name="Continue").click()
-        expect(main.get_by_text("Restore into this course")).to_be_visible()
+        expect(main.get_by_role("heading", name="Restore into this course")).to_be_visible()
         main.get_by_role("button", name="Continue").first.click()
-        expect(main.get_by_text("Restore settings")).to_be_visible()
+        expect(main.get_by_role("group", name="Restore settings")).to_be_visible()
         main.get_by_role("button", name="Next").click()
-        expect(main.get_by_text("Course settings")).to_be_visible()
+        expect(main.get_by_role("group", name="Course settings")).to_be_visible()
         main.get_by_role("button", name="Next").click()
         main.get_by_role("button", name="Perform restore").click()
-        expect(main.get_by_text("The course was restored successfully")).to_be_visible(timeout=_PACKING)
+        expect(main.get_by_text("The course was restored successfully")).to_be_visible(timeout=_WORKING)
         main.get_by_role("button", name="Continue").click()
 
     def open_activity(self, cmid: int, module: str) -> None:
@@ -146,5 +151,5 @@ class MoodlePages:
     def refusal(self) -> str:
         """What stands in the box of an error."""
         box = self.page.get_by_role("dialog").filter(has_text="error")
-        expect(box.first).to_be_visible(timeout=_PACKING)
+        expect(box.first).to_be_visible(timeout=_WORKING)
         return box.first.inner_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -56,7 +57,9 @@ class Repository:
         """The id of a resource of the administrator's that everybody sees by now."""
         client = self.running.client
         answer = client.post(
-            "/api/v1/resources", files={"file": (file_name, content)}, data={**metadata, "release": "true"}
+            "/api/v1/resources",
+            files={"file": (file_name, content)},
+            data={"metadata": json.dumps({**metadata, "release": True})},
         )
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import School
-from tests.e2e.moodle_pages import MoodlePages
-from tests.e2e.repository import Repository, sign_in
-from tests.e2e.site import Login, MoodleSite
+from tests.e2e.conftest import School, Stage
+from tests.e2e.repository import sign_in
+from tests.e2e.site import Login
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -21,38 +20,29 @@ _MEMORY = 64
 
 
 def test_a_large_course_streams_through(
-    *,
-    window: Callable[[], Page],
-    moodle: MoodleSite,
-    administrator: Login,
-    connected: Repository,
-    make_school: Callable[[int], School],
-    account: Callable[..., Login],
-    look: Callable[[Page, str], None],
+    stage: Stage, administrator: Login, make_school: Callable[[int], School]
 ) -> None:
     """Moodle is not measured: PHP ends what needs more than its limit, which is less than the course."""
-    set_up = MoodlePages(moodle, window())
-    set_up.log_in(administrator)
+    set_up = stage.at_moodle(administrator)
     set_up.open("/admin/phpinfo.php")
     limit = set_up.page.get_by_role("row", name="memory_limit").get_by_role("cell").nth(1).inner_text()
     assert limit.endswith("M"), limit
     assert int(limit[:-1]) < _MEBIBYTES
     school = make_school(_MEBIBYTES)
-    tess = account()
-    teacher = MoodlePages(moodle, window())
-    teacher.log_in(school.teacher)
+    tess = stage.make_account()
+    teacher = stage.at_moodle(school.teacher)
     teacher.open_course(school.course)
 
     def consent(popup: Page) -> None:
         sign_in(popup, tess)
         popup.get_by_role("button", name="Allow", exact=True).click()
 
-    with connected.running.within(mebibytes=_MEMORY, seconds=900):
+    with stage.repository.running.within(mebibytes=_MEMORY, seconds=900):
         address = teacher.saved_at(teacher.share(consent), seconds=600)
-        draft = window()
+        draft = stage.open_window()
         draft.goto(address)
         sign_in(draft, tess)
         expect(draft.get_by_role("button", name="Release a clean copy")).to_be_visible(timeout=240_000)
-    look(draft, "large-draft")
+    stage.look(draft, "large-draft")
     (size,) = draft.get_by_text(re.compile(r"^\d+ MB$")).all_inner_texts()
     assert int(size.split()[0]) > _MEBIBYTES

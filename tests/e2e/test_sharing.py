@@ -13,21 +13,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import NETWORK, School
+from tests.e2e.conftest import NETWORK, School, Stage
 from tests.e2e.moodle_pages import MoodlePages
-from tests.e2e.repository import Repository, sign_in
+from tests.e2e.repository import sign_in
 from tests.e2e.site import Login, MoodleSite
 from tests.web.accessibility import assert_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-PDF = (
-    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj "
-    b"2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n%%EOF\n"
-)
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Count 0>>endobj\n%%EOF\n"
 
 Look = Callable[[Page, str], None]
-Window = Callable[[], Page]
 
 
 def _consent(tess: Login, look: Look) -> Callable[[Page], None]:
@@ -74,43 +70,34 @@ def _without_ids(files: list[list[str]]) -> list[list[str]]:
     return [file for file in files if file[0].startswith("mod_")]
 
 
-def test_a_course_goes_out_without_its_keys_and_into_another(
-    *,
-    window: Window,
-    moodle: MoodleSite,
-    connected: Repository,
-    school: School,
-    look: Look,
-    account: Callable[..., Login],
-) -> None:
-    teacher = MoodlePages(moodle, window())
-    teacher.log_in(school.teacher)
+def test_a_course_goes_out_without_its_keys_and_into_another(stage: Stage, school: School) -> None:
+    teacher = stage.at_moodle(school.teacher)
     teacher.open_course(school.course)
-    draft = _open_draft(teacher, _consent(account(), look), look, "course")
+    draft = _open_draft(teacher, _consent(stage.make_account(), stage.look), stage.look, "course")
     expect(draft.get_by_role("heading", name="This file holds keys and contacts")).to_be_visible(
         timeout=60_000
     )
-    _release(draft, "Release a clean copy", look, "course")
+    _release(draft, "Release a clean copy", stage.look, "course")
     draft.close()
 
     found = teacher.browse(school.target, NETWORK)
     expect(found.get_by_role("note")).to_contain_text("You are choosing for")
-    look(found, "back-1-found")
+    stage.look(found, "back-1-found")
     found.get_by_role("link", name="Ponds and streams").first.click()
-    look(found, "back-2-resource")
+    stage.look(found, "back-2-resource")
     found.get_by_role("link", name="Send to my Moodle").click()
     assert_accessible(found)
-    look(found, "back-3-send")
+    stage.look(found, "back-3-send")
     with found.expect_popup() as opened:
         found.get_by_role("button", name=re.compile("^Send to ")).click()
-    restoring = MoodlePages(moodle, opened.value)
+    restoring = MoodlePages(stage.moodle, opened.value)
     expect(restoring.page.get_by_text('import the content "Ponds and streams')).to_be_visible()
-    look(restoring.page, "back-4-confirm")
+    stage.look(restoring.page, "back-4-confirm")
     restoring.confirm_import(school.teacher)
     restoring.restore()
-    look(restoring.page, "back-5-restored")
+    stage.look(restoring.page, "back-5-restored")
 
-    source, restored = (_course(moodle, id_) for id_ in (school.course, school.target))
+    source, restored = (_course(stage.moodle, id_) for id_ in (school.course, school.target))
     assert restored["outline"] == source["outline"]
     assert restored["quizzes"] == source["quizzes"] != {}
     assert sum(map(len, restored["quizzes"].values())) == 3
@@ -120,18 +107,9 @@ def test_a_course_goes_out_without_its_keys_and_into_another(
     assert restored["keys"] == {}
 
 
-def test_an_activity_goes_out_once_it_is_allowed(
-    *,
-    window: Window,
-    moodle: MoodleSite,
-    connected: Repository,
-    school: School,
-    look: Look,
-    account: Callable[..., Login],
-) -> None:
-    tess = account()
-    teacher = MoodlePages(moodle, window())
-    teacher.log_in(school.teacher)
+def test_an_activity_goes_out_once_it_is_allowed(stage: Stage, school: School) -> None:
+    tess = stage.make_account()
+    teacher = stage.at_moodle(school.teacher)
     teacher.open_activity(school.page, "page")
 
     def refuse(popup: Page) -> None:
@@ -151,47 +129,40 @@ def test_an_activity_goes_out_once_it_is_allowed(
         button.click()
     allow(opened.value)
     address = teacher.saved_at(dialog)
-    draft = window()
+    draft = stage.open_window()
     draft.goto(address)
     sign_in(draft, tess)  # in another browser, and then straight to the draft
     expect(draft).to_have_url(address)
-    _release(draft, "Release", look, "activity")
+    _release(draft, "Release", stage.look, "activity")
 
     teacher.open("/moodlenet/shareprogress.php")
     link = teacher.page.get_by_role("link", name="What lives in a pond")
     assert link.get_attribute("href") == address
-    look(teacher.page, "activity-4-progress")
+    stage.look(teacher.page, "activity-4-progress")
 
 
-def test_a_file_that_is_no_backup_becomes_a_file_of_the_course(
-    window: Window,
-    moodle: MoodleSite,
-    connected: Repository,
-    school: School,
-    look: Look,
-) -> None:
+def test_a_file_that_is_no_backup_becomes_a_file_of_the_course(stage: Stage, school: School) -> None:
     """From the repository's own pages, by the address of the Moodle."""
-    made = connected.share(PDF, file_name="newts.pdf", title="Newts", licence="CC-BY-SA-4.0")
-    teacher = MoodlePages(moodle, window())
-    teacher.log_in(school.teacher)
+    made = stage.repository.share(PDF, file_name="newts.pdf", title="Newts", licence="CC-BY-SA-4.0")
+    teacher = stage.at_moodle(school.teacher)
     page = teacher.page.context.new_page()
-    page.goto(f"{connected.url}/resources/{made}")
+    page.goto(f"{stage.repository.url}/resources/{made}")
     page.get_by_role("link", name="Send to my Moodle").click()
-    page.get_by_label("Address of your Moodle").fill(moodle.url)
+    page.get_by_label("Address of your Moodle").fill(stage.moodle.url)
     page.get_by_role("button", name="Go on").click()
-    look(page, "file-1-send")
+    stage.look(page, "file-1-send")
     with page.expect_popup() as opened:
         page.get_by_role("button", name=re.compile("^Send to ")).click()
-    importing = MoodlePages(moodle, opened.value)
+    importing = MoodlePages(stage.moodle, opened.value)
     importing.confirm_import(school.teacher)
-    look(importing.page, "file-2-course")
+    stage.look(importing.page, "file-2-course")
     importing.choose_course("My new course")
-    look(importing.page, "file-3-kind")
+    stage.look(importing.page, "file-3-kind")
     importing.page.get_by_role("button", name="Continue").click()
-    expect(importing.page.get_by_role("button", name="Save and display")).to_be_visible()
-    look(importing.page, "file-4-added")
+    expect(importing.page.get_by_role("main").get_by_role("link", name="Newts")).to_be_visible()
+    stage.look(importing.page, "file-4-added")
 
-    found = _course(moodle, school.target)
+    found = _course(stage.moodle, school.target)
     assert found["outline"][0][1] == ["resource: Newts"]
     ((_, digest, *_),) = _without_ids(found["files"])
     assert digest == hashlib.sha1(PDF).hexdigest()

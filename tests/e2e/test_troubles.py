@@ -10,14 +10,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.conftest import School
+from tests.e2e.conftest import School, Stage
 from tests.e2e.moodle_pages import MoodlePages
-from tests.e2e.repository import Repository, sign_in
-from tests.e2e.site import Login, MoodleSite
+from tests.e2e.repository import sign_in
+from tests.e2e.site import Login
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-Look = Callable[[Page, str], None]
 
 
 class Sharing:
@@ -29,7 +27,6 @@ class Sharing:
 
     def first(self, tess: Login) -> None:
         """Connect, and share."""
-        self.pages.log_in(self.school.teacher)
         self.again(lambda popup: self.connect(popup, tess))
 
     @staticmethod
@@ -51,32 +48,26 @@ class Sharing:
 
 
 @pytest.fixture
-def sharing(connected: Repository, window: Callable[[], Page], moodle: MoodleSite, school: School) -> Sharing:
+def sharing(stage: Stage, school: School) -> Sharing:
     """The teacher."""
-    return Sharing(MoodlePages(moodle, window()), school)
+    return Sharing(stage.at_moodle(school.teacher), school)
 
 
-def test_a_site_that_was_disconnected_is_connected_anew(
-    sharing: Sharing,
-    connected: Repository,
-    account: Callable[..., Login],
-    window: Callable[[], Page],
-    look: Look,
-) -> None:
-    tess = account()
+def test_a_site_that_was_disconnected_is_connected_anew(stage: Stage, sharing: Sharing) -> None:
+    tess = stage.make_account()
     sharing.first(tess)
-    ours = window()
-    ours.goto(f"{connected.url}/sign-in")
+    ours = stage.open_window()
+    ours.goto(f"{stage.repository.url}/sign-in")
     sign_in(ours, tess)
     ours.get_by_role("link", name="My account").click()
     ours.get_by_role("link", name="Connected sites").click()
-    look(ours, "trouble-1-connected")
+    stage.look(ours, "trouble-1-connected")
     ours.get_by_role("button", name="Disconnect").click()
     assert (
         "You are logged out of the repository. Log out of Moodle, log in and share again."
         in sharing.refused()
     )
-    look(sharing.pages.page, "trouble-2-disconnected")
+    stage.look(sharing.pages.page, "trouble-2-disconnected")
     # And that is what helps.
     sharing.pages.open("/my/")
     sharing.pages.log_out()
@@ -84,35 +75,29 @@ def test_a_site_that_was_disconnected_is_connected_anew(
     sharing.again(lambda popup: sharing.connect(popup, tess))
 
 
-def test_an_account_that_is_blocked(
-    sharing: Sharing, connected: Repository, account: Callable[..., Login], look: Look
-) -> None:
-    tess = account()
+def test_an_account_that_is_blocked(stage: Stage, sharing: Sharing) -> None:
+    tess = stage.make_account()
     sharing.first(tess)
-    connected.repo("account", "block", tess.username)
+    stage.repository.repo("account", "block", tess.username)
     said = sharing.refused()
-    look(sharing.pages.page, "trouble-3-blocked")
+    stage.look(sharing.pages.page, "trouble-3-blocked")
     assert "Your account or Moodle is blocked here. Ask the people who run the repository." in said
 
 
-def test_no_space_left_for_the_account(
-    sharing: Sharing, connected: Repository, account: Callable[..., Login], look: Look
-) -> None:
-    tess = account("--quota", "5000")  # for one page, and not for two
+def test_no_space_left_for_the_account(stage: Stage, sharing: Sharing) -> None:
+    tess = stage.make_account("--quota", "5000")  # for one page, and not for two
     sharing.first(tess)
     said = sharing.refused()
-    look(sharing.pages.page, "trouble-4-quota")
+    stage.look(sharing.pages.page, "trouble-4-quota")
     assert "Your space in the repository is full. Withdraw something there, then share again." in said
 
 
-def test_the_service_is_down(
-    sharing: Sharing, connected: Repository, account: Callable[..., Login], look: Look
-) -> None:
+def test_the_service_is_down(stage: Stage, sharing: Sharing) -> None:
     """What stands before it is there: that tells it, and once it is up again a share arrives."""
-    tess = account()
+    tess = stage.make_account()
     sharing.first(tess)
-    with connected.stopped():
+    with stage.repository.stopped():
         said = sharing.refused()
-        look(sharing.pages.page, "trouble-5-down")
+        stage.look(sharing.pages.page, "trouble-5-down")
     assert "The repository is not there at the moment. Try again in a few minutes." in said
     sharing.again()
