@@ -104,7 +104,7 @@ class MoodlePages:
         expect(main.get_by_role("group", name="Course settings")).to_be_visible()
         main.get_by_role("button", name="Next").click()
         main.get_by_role("button", name="Perform restore").click()
-        expect(main.get_by_text("The course was restored successfully")).to_be_visible(timeout=_WORKING)
+        expect(main.get_by_text("The course was successfully restored")).to_be_visible(timeout=_WORKING)
         main.get_by_role("button", name="Continue").click()
 
     def open_activity(self, cmid: int, module: str) -> None:
