@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.e2e.moodle_pages import MoodlePages
 from tests.e2e.repository import Repository, repository_at
@@ -19,7 +19,7 @@ from tests.support.front import Authority
 NETWORK = "Resources of our network"
 """What the administrator calls the service."""
 
-SIZE = {"width": 1280, "height": 900}
+SIZE: ViewportSize = {"width": 1280, "height": 900}
 PICTURES = Path("build/e2e")
 
 

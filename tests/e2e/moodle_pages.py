@@ -44,9 +44,9 @@ class MoodlePages:
         expect(self.page).not_to_have_url(re.compile("/login/"), timeout=30_000)
 
     def log_out(self) -> None:
-        """From the menu of the person."""
-        self.page.locator("#user-menu-toggle").click()
-        self.page.get_by_role("menuitem", name="Log out").click()
+        """At the page that asks whether to."""
+        self.open("/login/logout.php")
+        self.page.get_by_role("main").get_by_role("button", name=re.compile("^(Log out|Continue)$")).click()
         expect(self.page.get_by_role("link", name="Log in").first).to_be_visible()
 
     # Of administrators

@@ -97,7 +97,7 @@ def repository_at(folder: Path, authority: Authority, **settings: str) -> Iterat
     port = free_port()
     given = {"base_url": f"https://127.0.0.1:{port}", "trusted_proxies": "1", **settings}
     with ExitStack() as stack:
-        service = stack.enter_context(running(folder, **given))
+        service = stack.enter_context(running(folder, before=None, **given))
         front = stack.enter_context(
             fronted("nginx", folder / "front", port=port, upstream=service.port, authority=authority)
         )

@@ -69,7 +69,6 @@ def test_a_site_that_was_disconnected_is_connected_anew(stage: Stage, sharing: S
     )
     stage.look(sharing.pages.page, "trouble-2-disconnected")
     # And that is what helps.
-    sharing.pages.open("/my/")
     sharing.pages.log_out()
     sharing.pages.log_in(sharing.school.teacher)
     sharing.again(lambda popup: sharing.connect(popup, tess))
