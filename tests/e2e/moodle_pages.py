@@ -139,6 +139,7 @@ class MoodlePages:
                 button.click()
             opened.value.set_viewport_size(POPUP)
             consent(opened.value)
+            self.page.bring_to_front()  # Moodle draws what comes next only where it can be seen
         return dialog
 
     def saved_at(self, dialog: Locator, *, seconds: float = 120) -> str:
