@@ -44,9 +44,9 @@ class MoodlePages:
         expect(self.page).not_to_have_url(re.compile("/login/"), timeout=30_000)
 
     def log_out(self) -> None:
-        """From the menu of the person."""
-        self.page.locator("#user-menu-toggle").click()
-        self.page.get_by_role("menuitem", name="Log out").click()
+        """At the page that asks whether to."""
+        self.open("/login/logout.php")
+        self.page.get_by_role("main").get_by_role("button", name=re.compile("^(Log out|Continue)$")).click()
         expect(self.page.get_by_role("link", name="Log in").first).to_be_visible()
 
     # Of administrators
@@ -104,7 +104,7 @@ class MoodlePages:
         expect(main.get_by_role("group", name="Course settings")).to_be_visible()
         main.get_by_role("button", name="Next").click()
         main.get_by_role("button", name="Perform restore").click()
-        expect(main.get_by_text("The course was restored successfully")).to_be_visible(timeout=_WORKING)
+        expect(main.get_by_text("The course was successfully restored")).to_be_visible(timeout=_WORKING)
         main.get_by_role("button", name="Continue").click()
 
     def open_activity(self, cmid: int, module: str) -> None:
@@ -139,6 +139,7 @@ class MoodlePages:
                 button.click()
             opened.value.set_viewport_size(POPUP)
             consent(opened.value)
+            self.page.bring_to_front()  # Moodle draws what comes next only where it can be seen
         return dialog
 
     def saved_at(self, dialog: Locator, *, seconds: float = 120) -> str:

@@ -15,8 +15,9 @@ from tests.e2e.site import Login
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 _MEBIBYTES = 600
-_MEMORY = 64
-"""Mebibytes that no process of the service may need more while it takes the course and looks inside."""
+_MEMORY = 150
+"""Mebibytes that no process of the service may need more while it takes the course and looks inside. What is
+loaded when pages are shown for the first time is some 65 of it."""
 
 
 def test_a_large_course_streams_through(
@@ -44,5 +45,5 @@ def test_a_large_course_streams_through(
         sign_in(draft, tess)
         expect(draft.get_by_role("button", name="Release a clean copy")).to_be_visible(timeout=240_000)
     stage.look(draft, "large-draft")
-    (size,) = draft.get_by_text(re.compile(r"^\d+ MB$")).all_inner_texts()
-    assert int(size.split()[0]) > _MEBIBYTES
+    (size,) = draft.get_by_text(re.compile(r"^\s*\d+(\.\d+)? MB\s*$")).all_inner_texts()
+    assert float(size.split()[0]) > _MEBIBYTES

@@ -128,6 +128,7 @@ def test_an_activity_goes_out_once_it_is_allowed(stage: Stage, school: School) -
     with teacher.page.expect_popup() as opened:
         button.click()
     allow(opened.value)
+    teacher.page.bring_to_front()
     address = teacher.saved_at(dialog)
     draft = stage.open_window()
     draft.goto(address)

@@ -60,7 +60,7 @@ def test_a_site_that_was_disconnected_is_connected_anew(stage: Stage, sharing: S
     ours.goto(f"{stage.repository.url}/sign-in")
     sign_in(ours, tess)
     ours.get_by_role("link", name="My account").click()
-    ours.get_by_role("link", name="Connected sites").click()
+    ours.get_by_role("link", name="see and end that").click()
     stage.look(ours, "trouble-1-connected")
     ours.get_by_role("button", name="Disconnect").click()
     assert (
@@ -69,10 +69,9 @@ def test_a_site_that_was_disconnected_is_connected_anew(stage: Stage, sharing: S
     )
     stage.look(sharing.pages.page, "trouble-2-disconnected")
     # And that is what helps.
-    sharing.pages.open("/my/")
     sharing.pages.log_out()
     sharing.pages.log_in(sharing.school.teacher)
-    sharing.again(lambda popup: sharing.connect(popup, tess))
+    sharing.again(lambda popup: popup.get_by_role("button", name="Allow", exact=True).click())
 
 
 def test_an_account_that_is_blocked(stage: Stage, sharing: Sharing) -> None:
