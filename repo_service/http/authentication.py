@@ -56,8 +56,8 @@ def takes_sharing_tokens(view: View) -> View:
 
 
 def _keep_to_sharing(who: Identity) -> None:
-    if who.scopes == {Scope.SHARE}:
-        view = current_app.view_functions.get(request.endpoint or "")
+    if who.scopes == {Scope.SHARE} and request.endpoint is not None:  # without, there is nothing to be had
+        view = current_app.view_functions.get(request.endpoint)
         if not getattr(view, _SHARES, False):
             raise InsufficientScope(
                 "The token of this site is for sharing files and cannot do this.", scope=Scope.READ.value

@@ -110,7 +110,7 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
                 assert response.status_code in (200, 302, 404), address
                 shown.add(rule.endpoint)
     assert {"web.home", "web.resource", "web.explain_errors"} <= shown
-    about_resources = {"upload", "mine", "new_version", "edit", "cleaning", "finish"}
+    about_resources = {"upload", "mine", "new_version", "edit", "cleaning", "finish", "looking"}
     about_people = {
         "sign_in",
         "sign_up",

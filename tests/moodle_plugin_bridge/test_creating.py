@@ -134,12 +134,14 @@ def test_a_token_for_sharing_may_do_nothing_else(moodle: FlaskClient, package: b
     made = json_of(Share.of(package, "Ponds", "").send(moodle), 201)
     own = f"/api/v1/resources/{made['id']}"
     assert problem_of(moodle.get("/api/v1/me"), "insufficient-scope")
-    assert problem_of(moodle.get(own), "not-found")
+    assert problem_of(moodle.get(own), "insufficient-scope")
     assert problem_of(moodle.post(f"{own}/versions/1/release"), "insufficient-scope")
     assert problem_of(
         moodle.post("/api/v1/uploads", json={"file_name": "a", "size": 1}), "insufficient-scope"
     )
-    assert moodle.get(made["url"].partition("://")[2].partition("/")[2]).status_code == 404
+    assert problem_of(
+        moodle.get(f"/{made['url'].partition('://')[2].partition('/')[2]}"), "insufficient-scope"
+    )
 
 
 @pytest.mark.parametrize(
