@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 
-from repo_service.domain.identity import LinkPurpose, Role
+from repo_service.domain.identity import SCOPES_OF_ROLE, LinkPurpose, Role
 from repo_service.models import Account, Base, OneTimeLink, Token
 from repo_service.models.base import now
 from repo_service.services import letters, people
@@ -260,9 +260,8 @@ def test_signing_in_by_name_or_address(open_service: Service, mailbox: Mailbox, 
 def test_a_session_by_password_has_the_whole_power_of_the_role_and_ends(open_service: Service) -> None:
     visitor = somebody(open_service)
     listed = json_of(open_service.client(_session_secret(visitor)).get("/api/v1/me/tokens"))["items"]
-    assert [(item["is_session"], item["scopes"]) for item in listed] == [
-        (True, ["resources:read", "resources:write"])
-    ]
+    whole = sorted(SCOPES_OF_ROLE[Role.MEMBER])
+    assert [(item["is_session"], item["scopes"]) for item in listed] == [(True, whole)]
     assert listed[0]["expires_at"] is not None
 
 
