@@ -44,7 +44,6 @@ class Limits:
     """Starts, ends and pieces of text in all XML members together (``xml-too-large``): bounds the time."""
 
     max_xml_depth: int = 256
-
     """Nesting of elements (``xml-too-deep``)."""
 
     max_xml_name: int = 255
