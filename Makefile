@@ -53,6 +53,10 @@ fuzz: $(VENV)/.installed-dev ## Mutilated backups against inspection and cleanin
 e2e: $(VENV)/.installed-dev ## The tests that need a running Moodle
 	$(BIN)/python -m pytest -m e2e $(ARGS)
 
+.PHONY: translations
+translations: $(VENV)/.installed-dev ## Bring the languages' catalogues up to date with the sources; says what is missing
+	@$(BIN)/python -m tests.translations
+
 .PHONY: plugins
 plugins: ## The Moodle plugins, one zip each to install, in build/plugins
 	@$(PYTHON) -m moodle_plugin_bridge.plugins build/plugins

@@ -9,6 +9,8 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from repo_service.domain.texts import Text, counted, text
+
 
 class FindingClass(enum.StrEnum):
     """Why a finding matters; only BLOCKING stops a release."""
@@ -52,21 +54,23 @@ class Kind:
     subject: Subject
     one: str
     many: str
-    none: str = ""
+    none: Text | None = None
 
-    def words(self, count: int) -> str:
+    def words(self, count: int) -> Text:
         """``12 submissions of learners``."""
-        if not count and self.none:
-            return self.none
-        return f"1 {self.one}" if count == 1 else f"{count:,} {self.many}"
+        return self.none if not count and self.none else counted(self.one, self.many, count)
 
 
-def _learners(one: str, many: str, none: str = "") -> Kind:
+def _learners(one: str, many: str, none: Text | None = None) -> Kind:
     return Kind(FindingClass.BLOCKING, Subject.LEARNERS, one, many, none)
 
 
 def _secret(one: str, many: str) -> Kind:
     return Kind(FindingClass.BLOCKING, Subject.SECRETS, one, many)
+
+
+def _unjudged(one: str, many: str) -> Kind:
+    return Kind(FindingClass.BLOCKING, Subject.UNJUDGED, one, many)
 
 
 def _author(one: str, many: str) -> Kind:
@@ -78,61 +82,75 @@ def _number(one: str, many: str) -> Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "users": _learners("user account", "user accounts", "a mark that it was made with user data"),
-    "enrolments": _learners("enrolment of a user", "enrolments of users"),
-    "role-assignments": _learners("role given to a user", "roles given to users"),
-    "group-members": _learners("member of a group", "members of groups"),
-    "submissions": _learners("submission of a learner", "submissions of learners"),
-    "submission-flags": _learners("note on a learner's work", "notes on learners' work"),
-    "attempts": _learners("attempt of a learner", "attempts of learners"),
-    "answers": _learners("answer of a learner", "answers of learners"),
-    "posts": _learners("forum discussion", "forum discussions"),
-    "entries": _learners("entry written by a user", "entries written by users"),
-    "messages": _learners("chat message", "chat messages"),
-    "comments": _learners("comment", "comments"),
-    "assessments": _learners("assessment by a learner", "assessments by learners"),
-    "recordings": _learners("recording of a meeting", "recordings of meetings"),
-    "grades": _learners("grade of a learner", "grades of learners"),
-    "grade-history": _learners("earlier grade of a learner", "earlier grades of learners"),
-    "completion": _learners("mark of a learner's progress", "marks of learners' progress"),
-    "competencies": _learners("competency of a learner", "competencies of learners"),
-    "awards": _learners("award to a learner", "awards to learners"),
-    "overrides": _learners("exception for a learner", "exceptions for learners"),
-    "subscriptions": _learners("subscription of a user", "subscriptions of users"),
-    "user-events": _learners("calendar event of a user", "calendar events of users"),
-    "logs": _learners("log entry", "log entries"),
-    "meeting-participants": _learners("list of users of a meeting", "lists of users of meetings"),
-    "learner-files": _learners("file of a learner", "files of learners"),
-    "enrolment-key": _secret("enrolment key", "enrolment keys"),
-    "guest-password": _secret("guest password", "guest passwords"),
-    "group-key": _secret("enrolment key of a group", "enrolment keys of groups"),
-    "quiz-password": _secret("quiz password", "quiz passwords"),
-    "lesson-password": _secret("lesson password", "lesson passwords"),
-    "tool-credentials": _secret("key of an external tool", "keys of external tools"),
-    "message-address": _secret("address in an enrolment message", "addresses in enrolment messages"),
-    "badge-contact": _secret("contact address of a badge", "contact addresses of badges"),
-    "unknown-person": Kind(
-        FindingClass.BLOCKING,
-        Subject.UNJUDGED,
-        "mention of a user that we cannot judge",
-        "mentions of users that we cannot judge",
+    "users": _learners(
+        "%(count)s user account", "%(count)s user accounts", text("a mark that it was made with user data")
     ),
-    "unknown-plugin": Kind(
-        FindingClass.BLOCKING,
-        Subject.UNJUDGED,
-        "part of a plugin that may hold data of users",
-        "parts of plugins that may hold data of users",
+    "enrolments": _learners("%(count)s enrolment of a user", "%(count)s enrolments of users"),
+    "role-assignments": _learners("%(count)s role given to a user", "%(count)s roles given to users"),
+    "group-members": _learners("%(count)s member of a group", "%(count)s members of groups"),
+    "submissions": _learners("%(count)s submission of a learner", "%(count)s submissions of learners"),
+    "submission-flags": _learners("%(count)s note on a learner's work", "%(count)s notes on learners' work"),
+    "attempts": _learners("%(count)s attempt of a learner", "%(count)s attempts of learners"),
+    "answers": _learners("%(count)s answer of a learner", "%(count)s answers of learners"),
+    "posts": _learners("%(count)s forum discussion", "%(count)s forum discussions"),
+    "entries": _learners("%(count)s entry written by a user", "%(count)s entries written by users"),
+    "messages": _learners("%(count)s chat message", "%(count)s chat messages"),
+    "comments": _learners("%(count)s comment", "%(count)s comments"),
+    "assessments": _learners("%(count)s assessment by a learner", "%(count)s assessments by learners"),
+    "recordings": _learners("%(count)s recording of a meeting", "%(count)s recordings of meetings"),
+    "grades": _learners("%(count)s grade of a learner", "%(count)s grades of learners"),
+    "grade-history": _learners(
+        "%(count)s earlier grade of a learner", "%(count)s earlier grades of learners"
     ),
-    "file-authors": _author("file with a named author", "files with named authors"),
-    "name-in-text": _author("mention of a person's name in a text", "mentions of persons' names in texts"),
-    "address-in-text": _author("e-mail address in a text", "e-mail addresses in texts"),
-    "user-ids": _number("number of a user of the original site", "numbers of users of the original site"),
-    "network-address": _number("restriction to a network address", "restrictions to network addresses"),
+    "completion": _learners(
+        "%(count)s mark of a learner's progress", "%(count)s marks of learners' progress"
+    ),
+    "competencies": _learners("%(count)s competency of a learner", "%(count)s competencies of learners"),
+    "awards": _learners("%(count)s award to a learner", "%(count)s awards to learners"),
+    "overrides": _learners("%(count)s exception for a learner", "%(count)s exceptions for learners"),
+    "subscriptions": _learners("%(count)s subscription of a user", "%(count)s subscriptions of users"),
+    "user-events": _learners("%(count)s calendar event of a user", "%(count)s calendar events of users"),
+    "logs": _learners("%(count)s log entry", "%(count)s log entries"),
+    "meeting-participants": _learners(
+        "%(count)s list of users of a meeting", "%(count)s lists of users of meetings"
+    ),
+    "learner-files": _learners("%(count)s file of a learner", "%(count)s files of learners"),
+    "enrolment-key": _secret("%(count)s enrolment key", "%(count)s enrolment keys"),
+    "guest-password": _secret("%(count)s guest password", "%(count)s guest passwords"),
+    "group-key": _secret("%(count)s enrolment key of a group", "%(count)s enrolment keys of groups"),
+    "quiz-password": _secret("%(count)s quiz password", "%(count)s quiz passwords"),
+    "lesson-password": _secret("%(count)s lesson password", "%(count)s lesson passwords"),
+    "tool-credentials": _secret("%(count)s key of an external tool", "%(count)s keys of external tools"),
+    "message-address": _secret(
+        "%(count)s address in an enrolment message", "%(count)s addresses in enrolment messages"
+    ),
+    "badge-contact": _secret("%(count)s contact address of a badge", "%(count)s contact addresses of badges"),
+    "unknown-person": _unjudged(
+        "%(count)s mention of a user that we cannot judge",
+        "%(count)s mentions of users that we cannot judge",
+    ),
+    "unknown-plugin": _unjudged(
+        "%(count)s part of a plugin that may hold data of users",
+        "%(count)s parts of plugins that may hold data of users",
+    ),
+    "file-authors": _author("%(count)s file with a named author", "%(count)s files with named authors"),
+    "name-in-text": _author(
+        "%(count)s mention of a person's name in a text", "%(count)s mentions of persons' names in texts"
+    ),
+    "address-in-text": _author("%(count)s e-mail address in a text", "%(count)s e-mail addresses in texts"),
+    "user-ids": _number(
+        "%(count)s number of a user of the original site", "%(count)s numbers of users of the original site"
+    ),
+    "network-address": _number(
+        "%(count)s restriction to a network address", "%(count)s restrictions to network addresses"
+    ),
     "unrestorable-name": _number(
-        "name of the course that Moodle refuses to restore",
-        "names of the course that Moodle refuses to restore",
+        "%(count)s name of the course that Moodle refuses to restore",
+        "%(count)s names of the course that Moodle refuses to restore",
     ),
-    "plugin-data": _number("part written by an additional plugin", "parts written by additional plugins"),
+    "plugin-data": _number(
+        "%(count)s part written by an additional plugin", "%(count)s parts written by additional plugins"
+    ),
 }
 
 
@@ -150,7 +168,7 @@ class Summary:
     places: int
 
     @property
-    def words(self) -> str:
+    def words(self) -> Text:
         return self.kind.words(self.count)
 
 
@@ -163,7 +181,7 @@ def summarise(findings: Iterable[tuple[str, int]]) -> list[Summary]:
     return [
         Summary(
             code=code,
-            kind=KINDS.get(code, _number(code, code)),
+            kind=KINDS.get(code, _number(f"%(count)s {code}", f"%(count)s {code}")),
             count=sum(counts[code]),
             places=len(counts[code]),
         )

@@ -24,6 +24,7 @@ from repo_service.web import (
     signing,
     sites,
     slots,
+    speaking,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
@@ -51,6 +52,7 @@ VIEWS = (
 
 def register(app: APIFlask) -> None:
     """Add the pages."""
+    speaking.register(app)
     rendering.register(app)
     slots.register(app)
     csrf.register(app)

@@ -38,10 +38,10 @@ from repo_service.web.describing import licence_options, options_of, own_record
 from repo_service.web.fields import Fields, line_field
 from repo_service.web.found import Found, found_in
 from repo_service.web.inside import inside_of
-from repo_service.web.labels import PAGE_LANGUAGE, visitor_languages
 from repo_service.web.rendering import page
 from repo_service.web.showing import UNFINISHED, document_of
 from repo_service.web.signing import for_the_signed_in
+from repo_service.web.speaking import asked_for, spoken
 
 _TYPE_OF_KIND = {"course": "course"}
 """What a file is by itself, in the vocabulary of types."""
@@ -255,9 +255,9 @@ def _licence_inside(record: ResourceRecord, version: VersionRecord) -> str | Not
 
 def _languages() -> Sequence[tuple[str, str]]:
     """Code and name of the languages that have a code of two letters, the visitor's own first."""
-    names = Locale(PAGE_LANGUAGE).languages
+    names = Locale(spoken().tag).languages
     listed = sorted((str(name), code) for code, name in names.items() if len(code) == 2)
-    own = [tag.partition("-")[0].lower() for tag in visitor_languages()]
+    own = [tag.partition("-")[0].lower() for tag in asked_for()]
     first = [code for code in dict.fromkeys(own) if code in names]
     return [(code, str(names[code])) for code in first] + [
         (code, name) for name, code in listed if code not in first

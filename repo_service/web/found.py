@@ -8,6 +8,7 @@ from typing import Any
 
 from repo_service.domain.errors import Uncleanable
 from repo_service.domain.findings import KINDS, FindingClass, Subject, summarise
+from repo_service.domain.texts import text
 from repo_service.services.cleaning import why_uncleanable
 from repo_service.web.places import Place, Places
 
@@ -24,21 +25,21 @@ _USERS_WORK = frozenset({"posts", "entries"})
 _ENROLMENT_KEYS = frozenset({"enrolment-key", "guest-password"})
 
 _TITLES = {
-    Subject.LEARNERS: "Learners and other users",
-    Subject.SECRETS: "Keys and contacts",
-    Subject.UNJUDGED: "What we cannot judge",
-    Subject.AUTHORS: "To confirm",
-    Subject.NUMBERS: "Numbers and other leftovers",
+    Subject.LEARNERS: text("Learners and other users"),
+    Subject.SECRETS: text("Keys and contacts"),
+    Subject.UNJUDGED: text("What we cannot judge"),
+    Subject.AUTHORS: text("To confirm"),
+    Subject.NUMBERS: text("Numbers and other leftovers"),
 }
 _ABOUT = {
-    Subject.LEARNERS: "Accounts, and what people did and left in the course.",
-    Subject.SECRETS: "They would open doors of your site, or tell strangers whom to write to.",
-    Subject.UNJUDGED: "Here data of users may stand in a form that we do not know.",
-    Subject.AUTHORS: (
+    Subject.LEARNERS: text("Accounts, and what people did and left in the course."),
+    Subject.SECRETS: text("They would open doors of your site, or tell strangers whom to write to."),
+    Subject.UNJUDGED: text("Here data of users may stand in a form that we do not know."),
+    Subject.AUTHORS: text(
         "This stays, in a clean copy too. Files keep their authors and licences. Please look whether "
         "everybody who is named may be named in public."
     ),
-    Subject.NUMBERS: "They stop nothing and are of no use elsewhere. A clean copy has none of them.",
+    Subject.NUMBERS: text("They stop nothing and are of no use elsewhere. A clean copy has none of them."),
 }
 
 
@@ -181,45 +182,49 @@ def _group(subject: Subject, findings: Sequence[Mapping[str, Any]], places: Plac
 
 def _counts(findings: Sequence[Mapping[str, Any]]) -> list[str]:
     """``12 submissions of learners``, summed. Of authors and mere claims the message says more."""
-    messages = {f["code"]: f["message"] for f in findings}
+    names = {f["code"]: f["message"].partition(": ")[2] for f in findings}
     return [
-        messages[summary.code] if summary.code == _AUTHORS or not summary.count else summary.words
+        text("%(what)s: %(names)s", what=summary.words, names=names[_AUTHORS])
+        if summary.code == _AUTHORS and names[_AUTHORS]
+        else summary.words
         for summary in summarise((f["code"], f["count"]) for f in findings)
     ]
 
 
 def _heading(subjects: Sequence[Subject]) -> str:
     if Subject.LEARNERS in subjects:
-        return "This file holds personal data"
+        return text("This file holds personal data")
     if Subject.UNJUDGED in subjects:
-        return "This file may hold personal data"
+        return text("This file may hold personal data")
     if Subject.SECRETS in subjects:
-        return "This file holds keys and contacts"
-    return "What was found in the file"
+        return text("This file holds keys and contacts")
+    return text("What was found in the file")
 
 
 def _losses(subjects: Sequence[Subject]) -> Iterator[str]:
     if Subject.LEARNERS in subjects:
-        yield "users, and all that they did and left: grades, submissions, posts, logs and the like"
+        yield text("users, and all that they did and left: grades, submissions, posts, logs and the like")
     if Subject.SECRETS in subjects:
-        yield "keys, passwords and contact addresses"
+        yield text("keys, passwords and contact addresses")
     if Subject.NUMBERS in subjects:
-        yield "numbers of users of your site"
+        yield text("numbers of users of your site")
 
 
 def _warnings(codes: set[str]) -> Iterator[str]:
     if codes & _USERS_WORK:
-        yield (
+        yield text(
             "Forum discussions and the entries of glossaries, databases and wikis are left out, "
             "whoever wrote them: yours, too."
         )
     if codes & _ENROLMENT_KEYS:
-        yield "Enrolment methods that lose their key are switched off."
+        yield text("Enrolment methods that lose their key are switched off.")
 
 
 def _why(obstacle: Exception, plugins: Sequence[str]) -> str:
     if not isinstance(obstacle, Uncleanable):
-        return "Clean copies can be made of backups of Moodle 2.0 and later only, and this is an older one."
+        return text(
+            "Clean copies can be made of backups of Moodle 2.0 and later only, and this is an older one."
+        )
     if plugins:
-        return "We do not know where these plugins keep data of users:"
-    return "We do not know what some parts of it say about users: see “What we cannot judge”."
+        return text("We do not know where these plugins keep data of users:")
+    return text("We do not know what some parts of it say about users: see “What we cannot judge”.")

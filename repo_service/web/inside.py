@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from repo_service.domain.texts import counted, text
 from repo_service.web.labels import module_name, purpose, question_type_name
-from repo_service.web.rendering import many
+from repo_service.web.speaking import say
 
 MAX_ITEMS = 2000
 """Sections and activities on one page; a backup may hold ten thousand. The API gives all."""
@@ -121,8 +122,12 @@ def section_title(section: Mapping[str, Any], course_format: str | None) -> str:
     if section["id"] is None or number is None:
         return ""
     if number == 0:
-        return "General"
-    return f"{'Week' if course_format == 'weeks' else 'Section'} {number}"
+        return say(text("General"))
+    return say(
+        text("Week %(number)s", number=number)
+        if course_format == "weeks"
+        else text("Section %(number)s", number=number)
+    )
 
 
 def _activity(activity: Mapping[str, Any], course_format: str | None, room: _Room) -> ActivityItem:
@@ -131,7 +136,7 @@ def _activity(activity: Mapping[str, Any], course_format: str | None, room: _Roo
         title=activity["title"].strip() or module_name(activity["module"]),
         module=module_name(activity["module"]),
         purpose=purpose(activity["module"]),
-        notes=[*_notes(activity), *([many(files, "file")] if files else [])],
+        notes=[*_notes(activity), *([counted("%(count)s file", "%(count)s files", files)] if files else [])],
         tags=activity["tags"],
         sections=[_section(section, course_format, room) for section in room.of(activity["sections"])],
     )
@@ -139,18 +144,18 @@ def _activity(activity: Mapping[str, Any], course_format: str | None, room: _Roo
 
 def _notes(item: Mapping[str, Any]) -> list[str]:
     return [
-        *([] if item["visible"] else ["hidden from students"]),
-        *(["restricted access"] if item["restricted"] else []),
+        *([] if item["visible"] else [text("hidden from students")]),
+        *([text("restricted access")] if item["restricted"] else []),
     ]
 
 
 def _counts(document: Mapping[str, Any], *, empty: int) -> Iterator[str]:
     if document["kind"] != "activity":
-        yield many(document["sections"] - empty, "section")
-        yield many(document["activities"], "activity", "activities")
+        yield counted("%(count)s section", "%(count)s sections", document["sections"] - empty)
+        yield counted("%(count)s activity", "%(count)s activities", document["activities"])
     if document["questions"]:
-        yield many(document["questions"], "question")
-    yield many(document["files"], "file")
+        yield counted("%(count)s question", "%(count)s questions", document["questions"])
+    yield counted("%(count)s file", "%(count)s files", document["files"])
 
 
 def _tallies(

@@ -6,59 +6,58 @@ Each says which language it is in, so that screen readers pronounce it right.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from babel import Locale, UnknownLocaleError
-from flask import request
 
 from repo_service.domain.search import Facet
+from repo_service.domain.texts import text
 from repo_service.domain.vocabularies import Concept, vocabulary
-
-PAGE_LANGUAGE = "en"
-"""Of everything that is written in the templates."""
+from repo_service.languages import SOURCE
+from repo_service.web.speaking import asked_for, say, spoken
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text and its language (BCP 47)."""
+    """A text and its language (BCP 47), that of the page unless it says another."""
 
     text: str
-    language: str = PAGE_LANGUAGE
+    language: str = field(default_factory=lambda: spoken().tag)
 
     @property
     def is_foreign(self) -> bool:
         """Whether it has to be marked as being in another language than the page."""
-        return self.language.partition("-")[0] != PAGE_LANGUAGE
+        return self.language.partition("-")[0] != spoken().tag
 
 
 MODULES = {
-    "assign": "Assignment",
-    "assignment": "Assignment (2.2)",
-    "bigbluebuttonbn": "BigBlueButton",
-    "book": "Book",
-    "chat": "Chat",
-    "choice": "Choice",
-    "data": "Database",
-    "feedback": "Feedback",
-    "folder": "Folder",
-    "forum": "Forum",
-    "glossary": "Glossary",
-    "h5pactivity": "H5P",
-    "imscp": "IMS content package",
-    "label": "Text and media",
-    "lesson": "Lesson",
-    "lti": "External tool",
-    "page": "Page",
-    "qbank": "Question bank",
-    "quiz": "Quiz",
-    "resource": "File",
-    "scorm": "SCORM package",
-    "subsection": "Subsection",
-    "survey": "Survey",
-    "url": "URL",
-    "wiki": "Wiki",
-    "workshop": "Workshop",
+    "assign": text("Assignment"),
+    "assignment": text("Assignment (2.2)"),
+    "bigbluebuttonbn": text("BigBlueButton"),
+    "book": text("Book"),
+    "chat": text("Chat"),
+    "choice": text("Choice"),
+    "data": text("Database"),
+    "feedback": text("Feedback"),
+    "folder": text("Folder"),
+    "forum": text("Forum"),
+    "glossary": text("Glossary"),
+    "h5pactivity": text("H5P"),
+    "imscp": text("IMS content package"),
+    "label": text("Text and media"),
+    "lesson": text("Lesson"),
+    "lti": text("External tool"),
+    "page": text("Page"),
+    "qbank": text("Question bank"),
+    "quiz": text("Quiz"),
+    "resource": text("File"),
+    "scorm": text("SCORM package"),
+    "subsection": text("Subsection"),
+    "survey": text("Survey"),
+    "url": text("URL"),
+    "wiki": text("Wiki"),
+    "workshop": text("Workshop"),
 }
 """Names of Moodle's own activity modules, as its English language pack has them (``mod/*/lang/en``)."""
 
@@ -73,32 +72,32 @@ PURPOSES = {
 _PURPOSE_OF = {module: purpose for purpose, modules in PURPOSES.items() for module in modules}
 
 QUESTION_TYPES = {
-    "calculated": "Calculated",
-    "calculatedmulti": "Calculated multiple choice",
-    "calculatedsimple": "Simple calculated",
-    "ddimageortext": "Drag and drop onto image",
-    "ddmarker": "Drag and drop markers",
-    "ddwtos": "Drag and drop into text",
-    "description": "Description",
-    "essay": "Essay",
-    "gapselect": "Select missing words",
-    "match": "Matching",
-    "missingtype": "Missing type",
-    "multianswer": "Embedded answers (Cloze)",
-    "multichoice": "Multiple choice",
-    "numerical": "Numerical",
-    "ordering": "Ordering",
-    "random": "Random",
-    "randomsamatch": "Random short-answer matching",
-    "shortanswer": "Short answer",
-    "truefalse": "True/False",
+    "calculated": text("Calculated"),
+    "calculatedmulti": text("Calculated multiple choice"),
+    "calculatedsimple": text("Simple calculated"),
+    "ddimageortext": text("Drag and drop onto image"),
+    "ddmarker": text("Drag and drop markers"),
+    "ddwtos": text("Drag and drop into text"),
+    "description": text("Description"),
+    "essay": text("Essay"),
+    "gapselect": text("Select missing words"),
+    "match": text("Matching"),
+    "missingtype": text("Missing type"),
+    "multianswer": text("Embedded answers (Cloze)"),
+    "multichoice": text("Multiple choice"),
+    "numerical": text("Numerical"),
+    "ordering": text("Ordering"),
+    "random": text("Random"),
+    "randomsamatch": text("Random short-answer matching"),
+    "shortanswer": text("Short answer"),
+    "truefalse": text("True/False"),
 }
 
 KINDS = {
-    "course": "Moodle course",
-    "section": "Moodle section",
-    "activity": "Moodle activity",
-    "file": "File",
+    "course": text("Moodle course"),
+    "section": text("Moodle section"),
+    "activity": text("Moodle activity"),
+    "file": text("File"),
 }
 
 _FACET_VOCABULARY = {
@@ -110,7 +109,7 @@ _FACET_VOCABULARY = {
 
 def module_name(module: str) -> str:
     """An activity module's name; a plugin's is its own."""
-    return MODULES.get(module, module)
+    return _named(MODULES, module)
 
 
 def purpose(module: str) -> str:
@@ -120,12 +119,12 @@ def purpose(module: str) -> str:
 
 def question_type_name(kind: str) -> str:
     """A question type's name; a plugin's is its own."""
-    return QUESTION_TYPES.get(kind, kind)
+    return _named(QUESTION_TYPES, kind)
 
 
 def kind_name(kind: str | None) -> str:
     """What a file is."""
-    return KINDS.get(kind or "file", kind or "")
+    return _named(KINDS, kind or "file")
 
 
 def facet_value(facet: Facet, value: str) -> Label:
@@ -149,7 +148,7 @@ def concept(name: str, code: str) -> Label:
 
 def label_of(found: Concept) -> Label:
     """The name of a concept."""
-    for tag in (*visitor_languages(), PAGE_LANGUAGE):
+    for tag in _readable():
         candidate = tag
         while candidate:
             if candidate in found.labels:
@@ -173,16 +172,20 @@ def licence_link(code: str) -> str | None:
 
 def language(tag: str) -> Label:
     """The name of a language; an unknown one stands for its tag."""
-    for wanted in (*visitor_languages(), PAGE_LANGUAGE):
+    for wanted in _readable():
         name = _language_name(tag, wanted)
         if name:
             return Label(name, wanted)
     return Label(tag)
 
 
-def visitor_languages() -> Sequence[str]:
-    """What the visitor reads, best first (BCP 47)."""
-    return [tag for tag in request.accept_languages.values() if tag != "*"][:8]
+def _named(names: Mapping[str, str], code: str) -> str:
+    return say(names[code]) if code in names else code
+
+
+def _readable() -> Sequence[str]:
+    """Where names are looked for: in what the visitor reads, in the language of the page, in ours."""
+    return list(dict.fromkeys((*asked_for(), spoken().tag, SOURCE)))
 
 
 @functools.lru_cache(maxsize=4096)

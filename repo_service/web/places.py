@@ -6,37 +6,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from repo_service.domain.texts import text
 from repo_service.web.inside import section_title
 from repo_service.web.labels import module_name, purpose
+from repo_service.web.speaking import say
 
-_ELSEWHERE = "Another part of the backup"
+_ELSEWHERE = text("Another part of the backup")
 
 _PARTS = {
-    "badges.xml": "Badges",
-    "completion.xml": "Course completion",
-    "files.xml": "Files",
-    "grade_history.xml": "Grade book",
-    "gradebook.xml": "Grade book",
-    "groups.xml": "Groups",
-    "moodle.xml": "The backup as a whole",
-    "moodle_backup.xml": "The backup as a whole",
-    "outcomes.xml": "Outcomes",
-    "questions.xml": "Question bank",
-    "roles.xml": "Roles",
-    "scales.xml": "Scales",
-    "users.xml": "List of users",
-    "course/calendar.xml": "Calendar",
-    "course/comments.xml": "Comments on the course",
-    "course/competencies.xml": "Competencies",
-    "course/completiondefaults.xml": "Course completion",
-    "course/contentbank.xml": "Content bank",
-    "course/course.xml": "Name and summary of the course",
-    "course/enrolments.xml": "Enrolment methods",
-    "course/filters.xml": "Filters",
-    "course/loglastaccess.xml": "Logs",
-    "course/logs.xml": "Logs",
-    "course/logstores.xml": "Logs",
-    "course/roles.xml": "Roles in the course",
+    "badges.xml": text("Badges"),
+    "completion.xml": text("Course completion"),
+    "files.xml": text("Files"),
+    "grade_history.xml": text("Grade book"),
+    "gradebook.xml": text("Grade book"),
+    "groups.xml": text("Groups"),
+    "moodle.xml": text("The backup as a whole"),
+    "moodle_backup.xml": text("The backup as a whole"),
+    "outcomes.xml": text("Outcomes"),
+    "questions.xml": text("Question bank"),
+    "roles.xml": text("Roles"),
+    "scales.xml": text("Scales"),
+    "users.xml": text("List of users"),
+    "course/calendar.xml": text("Calendar"),
+    "course/comments.xml": text("Comments on the course"),
+    "course/competencies.xml": text("Competencies"),
+    "course/completiondefaults.xml": text("Course completion"),
+    "course/contentbank.xml": text("Content bank"),
+    "course/course.xml": text("Name and summary of the course"),
+    "course/enrolments.xml": text("Enrolment methods"),
+    "course/filters.xml": text("Filters"),
+    "course/loglastaccess.xml": text("Logs"),
+    "course/logs.xml": text("Logs"),
+    "course/logstores.xml": text("Logs"),
+    "course/roles.xml": text("Roles in the course"),
 }
 """What Moodle writes beside the activities (``backup_*_task.class.php`` in backup/moodle2)."""
 
@@ -75,7 +77,7 @@ class Places:
         if (known := self._known.get("/".join(parts[:2]))) is not None:
             return known
         if member in _PARTS:
-            return Place(name=_PARTS[member])
+            return Place(name=say(_PARTS[member]))
         return _unnamed(parts)
 
 
@@ -93,10 +95,12 @@ def _activity(activity: Mapping[str, Any]) -> Place:
 def _unnamed(parts: Sequence[str]) -> Place:
     if len(parts) > 2 and parts[-3] == "blocks":
         block = parts[-2].rpartition("_")[0]
-        return Place(name="A text block" if block == "html" else f"Block “{block}”")
+        return Place(
+            name=say(text("A text block") if block == "html" else text("Block “%(name)s”", name=block))
+        )
     if parts[0] == "activities" and len(parts) > 1:
         module = parts[1].rpartition("_")[0]
         return Place(name=module_name(module), purpose=purpose(module))
     if parts[0] == "sections":
-        return Place(name="A section")
-    return Place(name=_ELSEWHERE)
+        return Place(name=say(text("A section")))
+    return Place(name=say(_ELSEWHERE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -10,14 +10,15 @@ from flask import Flask, Response, g, render_template, request
 from markupsafe import Markup, escape
 
 from repo_service.domain.identity import PUBLIC, Identity
+from repo_service.domain.texts import counted, text
 from repo_service.http.context import services, site
 from repo_service.http.pages import is_page
 from repo_service.services.mirroring import Home
 from repo_service.web import csrf, labels
 from repo_service.web.assets import asset_url
 from repo_service.web.blueprint import blueprint
+from repo_service.web.speaking import offers, say, spoken
 
-_KILO = 1000
 _ABOUT_SIGNING_IN = {
     f"{blueprint.name}.{name}"
     for name in ("home", "sign_in", "sign_up", "forgotten_password", "letter_asked", "confirm", "confirmed")
@@ -26,9 +27,12 @@ _ABOUT_SIGNING_IN = {
 
 def register(app: Flask) -> None:
     """Give templates the words for values."""
-    app.jinja_env.filters.update(size=size, day=day, moment=moment, marked=marked, many=many)
+    app.jinja_env.filters.update(size=size, day=day, moment=moment, number=number, marked=marked)
     app.jinja_env.globals.update(
         asset_url=asset_url,
+        counted=_counted,
+        offers=offers,
+        spoken=spoken,
         csrf_field=csrf.FIELD,
         kind_name=labels.kind_name,
         language_label=labels.language,
@@ -77,24 +81,22 @@ def secret_page(template: str, status: int = 200, **values: object) -> Response:
 
 def size(count: int | None) -> str:
     """Bytes as people read them: ``1.6 MB``."""
-    if count is None:
-        return "unknown size"
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < _KILO:
-            return f"{count:d} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= _KILO
-    return f"{amount:.1f} TB"
+    return say(text("unknown size")) if count is None else spoken().size(count)
+
+
+def number(count: int) -> str:
+    """``1,234``."""
+    return spoken().number(count)
 
 
 def day(when: datetime | int | None) -> Markup:
     """A date, from a moment or Unix seconds; empty for none and for a year no calendar has."""
-    return _time(when, "%-d %B %Y")
+    return _time(when, spoken().day)
 
 
 def moment(when: datetime | int | None) -> Markup:
     """A date with its time, in UTC."""
-    return _time(when, "%-d %B %Y, %H:%M UTC")
+    return _time(when, spoken().moment)
 
 
 def marked(text: str, spans: Sequence[tuple[int, int]]) -> Markup:
@@ -104,11 +106,6 @@ def marked(text: str, spans: Sequence[tuple[int, int]]) -> Markup:
         pieces += escape(text[at:start]) + Markup("<mark>{}</mark>").format(text[start:end])
         at = end
     return pieces + escape(text[at:])
-
-
-def many(count: int, one: str, more: str = "") -> str:
-    """``1 activity``, ``3 activities``."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def _address_to_come_back_to() -> str | None:
@@ -122,11 +119,15 @@ def _address_to_come_back_to() -> str | None:
     return request.full_path.rstrip("?")
 
 
+def _counted(one: str, many: str, count: int) -> str:
+    return say(counted(one, many, count))
+
+
 def _mirrored_home() -> Home | None:
     return services().mirror.home()
 
 
-def _time(when: datetime | int | None, form: str) -> Markup:
+def _time(when: datetime | int | None, read: Callable[[datetime], str]) -> Markup:
     if isinstance(when, int):
         try:
             when = datetime.fromtimestamp(when, UTC)
@@ -134,4 +135,4 @@ def _time(when: datetime | int | None, form: str) -> Markup:
             when = None
     if when is None:
         return Markup()
-    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), when.strftime(form))
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), read(when))

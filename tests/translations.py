@@ -1,0 +1,117 @@
+"""Brings the catalogues of ``repo_service/languages`` up to date with the sources: ``make translations``.
+
+A message that is new stands there without words, one that has gone is taken out. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from babel.messages import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+from repo_service.domain import errors
+from repo_service.languages import LANGUAGES, SOURCE
+
+ROOT = Path(__file__).resolve().parents[1]
+CATALOGUES = ROOT / "repo_service" / "languages"
+
+_PACKAGES = ("repo_service", "moodle_plugin_bridge")
+_METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+_OPTIONS = {"**/templates/**.html": {"trimmed": "true"}}
+_FOR_SOFTWARE = (
+    "api/",
+    "cli/",
+    *(f"services/{name}" for name in ("catalogue", "direct", "mirror", "resuming")),
+)
+"""What no person reads on a page."""
+_NEVER = datetime(2026, 11, 28, tzinfo=UTC)  # a file that changes when nothing did is in everybody's way
+
+
+def keywords() -> dict[str, Any]:
+    """What texts stand in, and which argument each is."""
+    raised = {
+        name: (1,)
+        for name, found in vars(errors).items()
+        if inspect.isclass(found) and issubclass(found, errors.DomainError)
+    }
+    found = {f"_{subject}": (1, 2) for subject in ("learners", "secret", "unjudged", "author", "number")}
+    return {**DEFAULT_KEYWORDS, **raised, **found, "FieldError": (2,), "text": (1,), "counted": (1, 2)}
+
+
+def messages() -> Catalog:
+    """Everything that the sources say."""
+    catalogue = Catalog(creation_date=_NEVER)
+    for path, message in _extracted():
+        catalogue.add(message, locations=[(path, 0)])
+    return catalogue
+
+
+def read(tag: str) -> Catalog:
+    """The catalogue of a language as it is; an empty one for a language that is new."""
+    path = CATALOGUES / f"{tag}.po"
+    if not path.exists():
+        return Catalog(locale=tag)
+    with path.open("rb") as source:
+        return read_po(source, locale=tag)
+
+
+def missing(tag: str) -> list[str]:
+    """What there are no words for in that language."""
+    known = read(tag)
+    return [
+        message.id if isinstance(message.id, str) else message.id[0]
+        for message in messages()
+        if message.id and not _is_said(known, message.id)
+    ]
+
+
+def _is_said(known: Catalog, message_id: str | list[str] | tuple[str, ...]) -> bool:
+    found = known.get(message_id if isinstance(message_id, str) else message_id[0])
+    if found is None or found.fuzzy:
+        return False
+    words = (found.string,) if isinstance(found.string, str) else found.string
+    return bool(words and all(words))
+
+
+def _extracted() -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    for package in _PACKAGES:
+        for path, _line, message, _comments, _context in extract_from_dir(
+            ROOT / package, method_map=_METHODS, options_map=_OPTIONS, keywords=keywords()
+        ):
+            if any(path.startswith(part) for part in _FOR_SOFTWARE):
+                continue
+            if message and (not isinstance(message, str) or message.strip()):
+                yield f"{package}/{path}", message
+
+
+def main() -> int:
+    """Write each catalogue anew, and say how much of it is there."""
+    sources = messages()
+    for tag in LANGUAGES:
+        if tag == SOURCE:
+            continue
+        catalogue = read(tag)
+        catalogue.update(sources, no_fuzzy_matching=True, update_header_comment=False)
+        catalogue.obsolete.clear()
+        catalogue.creation_date = catalogue.revision_date = _NEVER
+        catalogue.fuzzy = False
+        catalogue.msgid_bugs_address = catalogue.last_translator = catalogue.language_team = ""
+        catalogue.project, catalogue.version = "Moodle resources repository", ""
+        catalogue.header_comment = f"# {LANGUAGES[tag]}. Licence: AGPL-3.0-or-later, as the service."
+        written = io.BytesIO()
+        write_po(written, catalogue, width=0, sort_by_file=True, include_lineno=False, omit_header=False)
+        (CATALOGUES / f"{tag}.po").write_bytes(written.getvalue())
+        print(f"{tag}: {len(missing(tag))} of {len(sources)} messages have no words yet")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
