@@ -110,6 +110,7 @@ def search(query: SearchQueryIn) -> Response:
             text=query.q,
             filters={facet: values for facet, values in filters.items() if values},
             facets=tuple(query.facet),
+            sort=query.sort,
             limit=query.limit,
             cursor=query.cursor,
         ),

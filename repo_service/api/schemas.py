@@ -22,7 +22,7 @@ from pydantic import (
 
 from repo_service.domain.identity import ClientKind, ClientState, Role, Scope
 from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
-from repo_service.domain.search import Facet
+from repo_service.domain.search import Facet, Sort
 from repo_service.models.account import EMAIL_LENGTH
 from repo_service.services.accounts import USERNAME
 from repo_service.services.descriptions import (
@@ -321,6 +321,7 @@ class SearchQueryIn(PageQuery):
         description="Endings of file names in lower case and without their dot, such as `mbz` or `pdf`.",
     )
     facet: list[Facet] = Field(default=[], description="Which facets to count.")
+    sort: Sort = Field(default=Sort.BEST, description="The order: what fits best first, or the newest.")
 
 
 class SpanOut(Outgoing):
@@ -352,7 +353,7 @@ class FacetCountOut(Outgoing):
 
 
 class SearchOut(Outgoing):
-    """A page of what fits, best first; newest first without words."""
+    """A page of what fits, in the order that was asked for; newest first without words."""
 
     items: list[SearchItemOut]
     total: int

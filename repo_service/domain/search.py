@@ -21,6 +21,15 @@ class Facet(enum.StrEnum):
     FILE_TYPE = "file_type"
 
 
+class Sort(enum.StrEnum):
+    """The order of an answer."""
+
+    BEST = "best"
+    """What fits best first; without words, and among what fits as well, the newest."""
+    NEWEST = "newest"
+    """The newest first, however well it fits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchDocument:
     """One released resource as the index sees it. ``body`` is everything else worth finding, in plain text:
@@ -47,6 +56,7 @@ class SearchQuery:
     text: str = ""
     filters: Mapping[Facet, tuple[str, ...]] = field(default_factory=dict)
     facets: tuple[Facet, ...] = ()
+    sort: Sort = Sort.BEST
     limit: int = 20
     cursor: str | None = None
 

@@ -15,7 +15,7 @@ from repo_service.domain.errors import InvalidCursor
 from repo_service.domain.search import SearchQuery
 from repo_service.search.ordering import Place, place
 
-_VERSION = 1
+_VERSION = 2
 _SEAL_SIZE = 12
 _MAX_CURSOR = 2_000
 
@@ -50,7 +50,7 @@ def _plain(sealed: bytes) -> str:
 
 def _seal(query: SearchQuery, body: bytes) -> bytes:
     filters = sorted((facet.value, sorted(set(values))) for facet, values in query.filters.items() if values)
-    question = json.dumps([_VERSION, query.text, filters], separators=(",", ":")).encode()
+    question = json.dumps([_VERSION, query.text, filters, query.sort], separators=(",", ":")).encode()
     digest = hashlib.blake2b(digest_size=_SEAL_SIZE, person=b"search cursor")
     digest.update(len(question).to_bytes(8))
     digest.update(question)

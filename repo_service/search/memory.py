@@ -19,6 +19,7 @@ from repo_service.domain.search import (
     SearchHit,
     SearchPage,
     SearchQuery,
+    Sort,
 )
 from repo_service.search import analysis, cursor, highlighting, ordering, text_query
 from repo_service.search.base import MAX_FACET_VALUES
@@ -86,6 +87,8 @@ class MemoryIndex:
         clauses = text_query.parse(query.text)
         documents = self._store.committed.documents.values()
         ranks = {} if clauses == () else _ranks(documents, clauses or ())
+        if query.sort is Sort.NEWEST:
+            ranks = dict.fromkeys(ranks, ordering.ANY_RANK)
         found = [document for document in documents if document.id in ranks]
         matches = [document for document in found if document.passes(query.filters)]
 

@@ -4,7 +4,7 @@ ended.
 
 Documents that hold every word come before those that hold some of them only with typing mistakes. Then count
 the *points*: two for each word in the title, one for each in the summary. Equal documents are ordered newest
-first.
+first; where that is asked for (``Sort.NEWEST``), all of them are equal.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ SUMMARY_POINTS = 1
 _LEVELS_OF_LONG_QUERIES = 6
 _WORDS_OF_SHORT_QUERIES = _LEVELS_OF_LONG_QUERIES // TITLE_POINTS
 _WITH_MISTAKES = -100
+
+ANY_RANK = 0
+"""Of every document where only its age counts."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -37,6 +37,7 @@ from repo_service.domain.search import (
     SearchHit,
     SearchPage,
     SearchQuery,
+    Sort,
 )
 from repo_service.search import analysis, cursor, highlighting, ordering, text_query
 from repo_service.search.base import MAX_FACET_VALUES
@@ -412,6 +413,8 @@ class _Answer:
 
     def _places(self, after: Place | None, limit: int) -> list[Place]:
         """The next ``limit`` hits after a place, level by level."""
+        if self._query.sort is Sort.NEWEST:
+            return self._newest(self._matching(), ordering.ANY_RANK, after, limit)
         places: list[Place] = []
         for mistakes in (False, True) if self._scarce else (False,):
             for level in range(ordering.top_level(len(self._clauses)), -1, -1):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from repo_service.domain.errors import InvalidCursor
-from repo_service.domain.search import Facet, FacetCount, SearchDocument, SearchQuery
+from repo_service.domain.search import Facet, FacetCount, SearchDocument, SearchQuery, Sort
 from repo_service.search.base import MAX_FACET_VALUES, SearchIndex
 from repo_service.search.errors import IndexLocked, IndexReadOnly
 from repo_service.search.registry import open_index
@@ -64,7 +64,12 @@ def pages(index: SearchIndex, query: SearchQuery) -> Iterator[list[str]]:
     while True:
         page = index.query(
             SearchQuery(
-                text=query.text, filters=query.filters, facets=query.facets, limit=query.limit, cursor=cursor
+                text=query.text,
+                filters=query.filters,
+                facets=query.facets,
+                sort=query.sort,
+                limit=query.limit,
+                cursor=cursor,
             )
         )
         yield [hit.id for hit in page.hits]
@@ -579,6 +584,22 @@ class SearchIndexConformance:
             assert list(itertools.chain(*walked)) == whole
             assert all(len(page) == limit for page in walked[:-1])
             assert walked[-1]
+
+    @pytest.mark.parametrize("text", ["", "rocks", '"rocks"', "rocsk"])
+    def test_newest_first_however_well_it_fits(self, writer: SearchIndex, text: str) -> None:
+        """A walk is one list, and equals the one of a query without words."""
+        writer.put([document(f"title {n}", "Rocks", age=2 * n) for n in range(9)])
+        writer.put([document(f"body {n}", "Maths", body="Rocks", age=2 * n + 1) for n in range(9)])
+        writer.commit(position=1)
+        for limit in (1, 4, 17, 18, 19):
+            walked = list(pages(writer, SearchQuery(text=text, sort=Sort.NEWEST, limit=limit)))
+            expected = [f"{kind} {n}" for n in range(9) for kind in ("title", "body")]
+            assert list(itertools.chain(*walked)) == expected
+
+    def test_a_cursor_belongs_to_its_order(self, shelves: SearchIndex) -> None:
+        cursor = shelves.query(SearchQuery(text="rocks", limit=1)).next_cursor
+        with pytest.raises(InvalidCursor):
+            shelves.query(SearchQuery(text="rocks", sort=Sort.NEWEST, cursor=cursor))
 
     def test_no_page_of_nothing(self, shelves: SearchIndex) -> None:
         page = shelves.query(SearchQuery(limit=0, facets=(Facet.TYPE,)))
