@@ -372,6 +372,7 @@ def _version(record: ResourceRecord, version: VersionRecord) -> dict[str, Any]:
         "size": version.size,
         "media_type": version.media_type,
         "kind": version.kind,
+        "glance": version.glance,
         "change_note": version.change_note,
         "created_at": version.created_at,
         "released_at": version.released_at,

@@ -228,6 +228,17 @@ class RefusalOut(Outgoing):
     detail: str
 
 
+class GlanceOut(Outgoing):
+    """What a backup holds, in a few numbers; the whole is at `inspection_url`."""
+
+    sections: int
+    activities: int
+    questions: int
+    files: int
+    moodle_release: str
+    modules: list[str] = Field(description="The activity modules that it has most of.")
+
+
 class FoundVersionOut(Outgoing):
     """One edition of a resource, as a search shows it."""
 
@@ -237,6 +248,7 @@ class FoundVersionOut(Outgoing):
     size: int | None = Field(description="Bytes; null once the file is deleted.")
     media_type: str | None
     kind: str | None = Field(description="What inspection found it to be, such as `course` or `file`.")
+    glance: GlanceOut | None = Field(description="Of a Moodle backup.")
     change_note: str
     created_at: datetime
     released_at: datetime | None

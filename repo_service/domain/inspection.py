@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from repo_service.domain.findings import Finding, FindingClass
 
@@ -184,3 +184,33 @@ class BackupInspection(Inspection):
     roles: tuple[RoleUse, ...] = ()
     question_banks: tuple[QuestionBank, ...] = ()
     remote_users: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What a backup holds, as far as it has room on a card. ``modules`` are its most frequent ones."""
+
+    sections: int
+    activities: int
+    questions: int
+    files: int
+    moodle_release: str
+    modules: tuple[str, ...]
+
+
+_MODULES_AT_A_GLANCE = 6
+
+
+def glance_of(document: Mapping[str, Any]) -> Glance | None:
+    """Of an inspection as it is kept (``inspection.schema.json``); None for what is no backup."""
+    if "outline" not in document:
+        return None
+    modules: Mapping[str, int] = document.get("activities_by_module") or {}
+    return Glance(
+        sections=document["sections"],
+        activities=document["activities"],
+        questions=document["questions"],
+        files=document["files"],
+        moodle_release=(document.get("moodle_release") or "").partition(" ")[0],
+        modules=tuple(sorted(modules, key=lambda module: (-modules[module], module))[:_MODULES_AT_A_GLANCE]),
+    )

@@ -13,8 +13,8 @@ from repo_service.models.base import Base, CreatedAt, HexDigest
 class InspectionRecord(Base):
     """One answer of one parser about one blob.
 
-    ``document`` is the whole inspection, ``search_text`` what of it is worth finding. A file that could not
-    be read has a ``problem`` instead.
+    ``document`` is the whole inspection, ``search_text`` what of it is worth finding, ``glance`` the fields
+    of ``Glance`` for a backup. A file that could not be read has a ``problem`` instead.
     """
 
     __tablename__ = "inspections"
@@ -28,5 +28,6 @@ class InspectionRecord(Base):
     blocking: Mapped[bool] = mapped_column(Boolean)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     search_text: Mapped[str] = mapped_column(Text, default="")
+    glance: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[CreatedAt]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from uuid import UUID
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.identity import Identity
+from repo_service.domain.inspection import glance_of
 from repo_service.domain.resources import LocationState, UploadState, UploadWay
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import Limits
@@ -138,12 +140,15 @@ class Inspector:
                 problem=problem,
                 created_at=now(),
             )
+        document = to_json(inspection)
+        glance = glance_of(document)
         return InspectionRecord(
             parser=parser.name,
             parser_version=parser.version,
             kind=inspection.kind,
             blocking=bool(inspection.blocking),
-            document=to_json(inspection),
+            document=document,
+            glance=None if glance is None else asdict(glance),
             search_text=search_text(inspection),
             problem=None,
             created_at=now(),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import Forbidden, Gone, InvalidFile, NotFound, NotInspected
 from repo_service.domain.identity import Identity, Scope
+from repo_service.domain.inspection import Glance
 from repo_service.domain.resources import LocationState, Visibility
 from repo_service.models import Account, Blob, BlobLocation, InspectionRecord, Job, Resource, Version
 from repo_service.services.accounts import require_account
@@ -38,6 +39,7 @@ _VERSIONS_OF = (
         Blob.media_type,
         InspectionRecord.kind,
         InspectionRecord.problem,
+        InspectionRecord.glance,
         Job.state,
         Job.progress,
         Job.attempts,
@@ -253,6 +255,12 @@ def _copy(row: _Row) -> CopyRecord:
     )
 
 
+def _glance(row: _Row) -> Glance | None:
+    if row.glance is None:
+        return None
+    return Glance(**{**row.glance, "modules": tuple(row.glance["modules"])})
+
+
 def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> VersionRecord:
     inspected = row.inspected_at is not None
     refusal = refusal_of(row.problem, row.kind, row.file_name) if inspected and row.kind else None
@@ -268,6 +276,7 @@ def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> Version
         release_requested=row.release_requested,
         release_refused=row.release_refused if own else None,
         kind=row.kind if inspected and refusal is None else None,
+        glance=_glance(row) if inspected and refusal is None else None,
         processing=processing_of(
             row if own and row.state is not None else None,
             inspected=inspected,

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from repo_service.domain.identity import AuthMethod, ClientState, GrantType, Role, Scope
+from repo_service.domain.inspection import Glance
 from repo_service.domain.resources import JobState, LocationState, UploadState, UploadWay, Visibility
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class VersionRecord:
     release_refused: Mapping[str, str] | None
     kind: str | None
     processing: Processing
+    glance: Glance | None = None
     copies: tuple[CopyRecord, ...] = ()
     cleaned_from: int | None = None
     cleaning: Mapping[str, Any] | None = None

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,7 +18,8 @@ from repo_service import app as composition
 from repo_service.app import engine_of, migrate
 from repo_service.models import Account, Base
 from tests.contract.consenting import connect_site, tokens_of
-from tests.support.service import MakeService, json_of
+from tests.support.backups import ActivitySpec, backup
+from tests.support.service import MakeService, json_of, send_file
 from tests.web.visitor import Visitor
 
 _MIGRATIONS = Path(composition.__file__).parent / "migrations"
@@ -82,6 +84,31 @@ def test_clients_and_their_tokens_outlive_the_migration_to_oauth(
     assert service.client(tokens["access_token"]).get("/api/v1/me").status_code == 401
     assert teacher.delete(f"/api/v1/me/clients/{client['id']}").status_code == 204
     assert service.client(issued["secret"]).get("/api/v1/me").status_code == 401
+
+
+def test_what_was_inspected_before_has_a_glance_too(
+    database_url: str, make_service: MakeService, tmp_path: Path
+) -> None:
+    service = make_service(database_url=database_url)
+    quizzes = [ActivitySpec(module="quiz", title=f"Quiz {number}") for number in range(2)]
+    activities = [ActivitySpec(module="forum", title="News"), *quizzes]
+    teacher = service.member()
+    course = json_of(send_file(teacher, backup(tmp_path / "course.mbz", activities=activities)), 201)
+    plain = json_of(send_file(teacher, b"hello", file_name="hello.txt"), 201)
+    service.work()
+
+    def glance(resource: dict[str, Any]) -> Any:
+        return json_of(teacher.get(f"/api/v1/resources/{resource['id']}"))["versions"][0]["glance"]
+
+    before = glance(course)
+    assert before["activities"] == 3
+    assert before["modules"] == ["quiz", "forum"]
+    assert before["moodle_release"] == "4.5.6"
+    with service.app.app_context():
+        downgrade(directory=str(_MIGRATIONS), revision="0009")
+        upgrade(directory=str(_MIGRATIONS))
+    assert glance(course) == before
+    assert glance(plain) is None
 
 
 def test_migrating_again_keeps_everything(database_url: str, make_service: MakeService) -> None:
