@@ -17,6 +17,8 @@ from repo_service.services.mirroring import Home
 from repo_service.web import csrf, labels
 from repo_service.web.assets import asset_url
 from repo_service.web.blueprint import blueprint
+from repo_service.web.covers import cover_of
+from repo_service.web.icons import icon, icon_of
 from repo_service.web.speaking import offers, say, spoken
 
 _ABOUT_SIGNING_IN = {
@@ -30,6 +32,9 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(size=size, day=day, moment=moment, number=number, marked=marked)
     app.jinja_env.globals.update(
         asset_url=asset_url,
+        cover_of=cover_of,
+        icon=icon,
+        icon_of=icon_of,
         counted=_counted,
         offers=offers,
         spoken=spoken,

@@ -1,4 +1,4 @@
-"""Home: search, facets, paging, and what is said when there is nothing."""
+"""Browse: shelves of subjects, levels, types, languages and people; the page of a person."""
 
 from __future__ import annotations
 
@@ -6,104 +6,97 @@ from pathlib import Path
 
 import pytest
 
+from repo_service.domain.identity import Role
 from repo_service.web import browsing
-from tests.support.backups import ActivitySpec, backup
-from tests.support.service import Service, send_file
+from tests.support.backups import backup
+from tests.support.service import OPERATOR, Service, json_of, send_file
 from tests.web.visitor import Visitor
 
 
 @pytest.fixture
-def courses(service: Service, tmp_path: Path) -> Service:
-    """Two public courses: ecology with a quiz, music with a forum."""
-    teacher = service.member()
-    for name, title, activity, subject, language in (
-        ("eco", "Introduction to Ecology", ActivitySpec(module="quiz", title="Food chains"), "0521", "en"),
-        ("mus", "Musique ancienne", ActivitySpec(module="forum", title="Le luth"), "0215", "fr"),
+def shelves(service: Service, tmp_path: Path) -> Service:
+    """Ecology and music by a teacher, a draft of theirs, and a text by somebody else."""
+    teacher, other = service.member("teacher"), service.member("other")
+    for title, subject, level, release in (
+        ("Ecology", "0521", "level3", True),
+        ("Music", "0215", "level2", True),
+        ("Secret plans", "0311", "level6", False),
     ):
-        path = backup(tmp_path / f"{name}.mbz", fullname=title, activities=[activity], tags=[])
-        send_file(teacher, path, licence="CC-BY-4.0", release=True, subjects=[subject], languages=[language])
+        path = backup(tmp_path / f"{title}.mbz", fullname=title)
+        json_of(
+            send_file(
+                teacher, path, licence="CC-BY-4.0", release=release, subjects=[subject], levels=[level]
+            ),
+            201,
+        )
+    send_file(
+        other, b"A text.", file_name="t.txt", title="Rivers", licence="CC0-1.0", release=True, subjects=["05"]
+    )
     service.work()
     return service
 
 
-def _titles(visitor: Visitor, url: str) -> list[str]:
-    return [a.text_content() for a in visitor.get(url).all("//article//h3/a")]
+def test_subjects_are_a_tree_of_what_there_is(shelves: Service) -> None:
+    page = Visitor(shelves).get("/browse")
+    fields = [element.text_content() for element in page.all("//details/summary/span[@class='field-name']")]
+    assert fields == ["Arts and humanities", "Natural sciences, mathematics and statistics"]
+    links = page.links()
+    assert links["Environmental sciences"] == "/?subject=0521"
+    assert links["All of Arts and humanities"] == "/?subject=02"
+    assert "Social sciences" not in page.text  # only a draft is about that
+    (broad,) = page.all("//details[contains(@class, 'field-05')]/summary")
+    assert "(2 resources)" in broad.text_content()
 
 
-def test_an_empty_repository_invites_to_share(service: Service) -> None:
-    page = Visitor(service).get("/")
-    assert "Nothing is shared yet" in page.text
-    assert page.links()["Share a file"] == "/upload"
+def test_levels_and_people(shelves: Service) -> None:
+    page = Visitor(shelves).get("/browse")
+    assert page.links()["Lower secondary education"] == "/?level=level2"
+    assert page.links()["teacher"] == "/people/teacher"
+    assert page.links()["other"] == "/people/other"
 
 
-def test_a_search_shows_what_fits_with_the_words_marked(courses: Service) -> None:
-    page = Visitor(courses).get("/?q=ecology")
-    assert "1 resource for “ecology”" in page.text
-    assert page.one("//article//h3//mark").text == "Ecology"
-    facts = [li.text_content() for li in page.all("//article//ul/li")]
-    assert facts[0] == "Moodle course"
-    assert {"English", "CC BY 4.0", "teacher"} <= set(facts)
+def test_an_empty_repository_has_no_shelves(service: Service) -> None:
+    assert "Nothing is shared yet." in Visitor(service).get("/browse").text
 
 
-def test_a_word_from_an_activity_finds_its_course(courses: Service) -> None:
-    assert _titles(Visitor(courses), "/?q=luth") == ["Musique ancienne"]
-
-
-def test_facets_are_links_that_narrow_and_widen(courses: Service) -> None:
-    visitor = Visitor(courses)
-    start = visitor.get("/")
-    assert "2 resources" in start.text
-    quiz = start.links()["Quiz 1 (1 resource)"]
-    assert quiz == "/?module=quiz"
-    narrowed = visitor.get(quiz)
-    assert [a.text_content() for a in narrowed.all("//article//h3/a")] == ["Introduction to Ecology"]
-    assert narrowed.form("/").fields["module"] == "quiz"  # a new search keeps the filter
-    assert narrowed.links()["Forum 1 (1 resource)"] == "/?module=quiz&module=forum"
-    assert narrowed.links()["Remove filter: Quiz \N{MULTIPLICATION SIGN}"] == "/"
-
-
-def test_what_is_found_inside_a_file_is_shown(courses: Service) -> None:
-    """A hit that shows none of the words looks like a mistake."""
-    page = Visitor(courses).get("/?q=luth")
-    assert page.one("//article//p[contains(@class, 'hit-inside')]").text_content() == "Inside: Le luth"
-    assert page.one("//article//mark").text_content() == "luth"
-
-
-def test_a_broader_subject_finds_its_parts(courses: Service) -> None:
-    assert _titles(Visitor(courses), "/?subject=05") == ["Introduction to Ecology"]
-
-
-def test_names_of_codes_are_in_the_language_of_the_visitor(courses: Service) -> None:
-    page = Visitor(courses, language="it-CH,en;q=0.5").get("/")
-    names = {span.text_content(): span.get("lang") for span in page.all("//details//span[@lang]")}
-    assert names["francese"] == "it-CH"
-    assert page.one("/html").get("lang") == "en"
-
-
-def test_nothing_found_says_what_to_try(courses: Service) -> None:
-    page = Visitor(courses).get("/?q=zygomorphic&language=fr")
-    assert "Nothing fits" in page.text
-    assert page.links()["Search without filters"] == "/?q=zygomorphic"
-    assert page.links()["See everything, newest first"] == "/"
-
-
-def test_next_page_leads_through_everything_once(courses: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_of_a_person_shows_what_is_public(shelves: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Visitor(shelves).get("/people/teacher")
+    assert [a.text_content() for a in page.all("//article//h2/a")] == ["Music", "Ecology"]
+    assert "Secret plans" not in page.text
     monkeypatch.setattr(browsing, "PAGE_SIZE", 1)
-    visitor = Visitor(courses)
-    first = visitor.get("/?language=en&language=fr")
-    second = visitor.get(first.links()["Next page"])
-    titles = [page.one("//article//h3/a").text_content() for page in (first, second)]
-    assert titles == ["Musique ancienne", "Introduction to Ecology"]
+    first = Visitor(shelves).get("/people/teacher")
+    second = Visitor(shelves).get(first.links()["Next page"])
+    assert [a.text_content() for a in second.all("//article//h2/a")] == ["Ecology"]
     assert "Next page" not in second.links()
-    assert second.links()["First page"] == "/?language=en&language=fr"
+    Visitor(shelves).get("/people/teacher?cursor=%00", status=400)
 
 
-def test_a_cursor_from_elsewhere_leads_to_the_first_page(courses: Service) -> None:
-    response = Visitor(courses).client.get("/?q=ecology&cursor=nonsense")
-    assert response.status_code == 303
-    assert response.location == "/?q=ecology"
+def test_who_shared_nothing_in_public_is_nobody(shelves: Service) -> None:
+    shelves.token("silent")
+    for name in ("silent", "nobody", "%3Cscript%3E", "teacher%00"):
+        Visitor(shelves).get(f"/people/{name}", status=404)
 
 
-@pytest.mark.parametrize("query", ["q=%00", "q=%22%28%2A", "module=%00", "language=" + "x" * 3000])
-def test_odd_questions_are_answered(courses: Service, query: str) -> None:
-    assert Visitor(courses).get(f"/?{query}").status == 200
+def test_a_blocked_person_has_no_page(shelves: Service) -> None:
+    account = next(
+        a for a in shelves.services.accounts.list(OPERATOR, limit=9).items if a.username == "other"
+    )
+    administrator = shelves.client(shelves.token("chief", Role.ADMINISTRATOR))
+    json_of(administrator.patch(f"/api/v1/accounts/{account.id}", json={"blocked": True}))
+    Visitor(shelves).get("/people/other", status=404)
+    assert "other" not in Visitor(shelves).get("/browse").links()
+
+
+def test_cards_lead_to_the_person(shelves: Service) -> None:
+    assert Visitor(shelves).get("/?q=ecology").links()["teacher"] == "/people/teacher"
+
+
+def test_covers_look_like_their_subject_and_kind(shelves: Service) -> None:
+    def drawn(words: str) -> tuple[str, str]:
+        page = Visitor(shelves).get(f"/?q={words}")
+        cover = page.all("//article/*[1]")[0]
+        return cover.attrib["class"], cover.find("use").attrib["href"].partition("#")[2]
+
+    assert drawn("ecology") == ("cover cover-05", "course")
+    assert drawn("music") == ("cover cover-02", "course")
+    assert drawn("rivers") == ("cover cover-05", "file")

@@ -1,0 +1,79 @@
+"""What everybody may know of people: who shared something that is public, and what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from repo_service.domain.errors import NotFound
+from repo_service.domain.identity import Identity
+from repo_service.domain.resources import Visibility
+from repo_service.models import Account, Resource
+from repo_service.models.database import Database
+from repo_service.services import paging
+from repo_service.services.reading import records_of
+from repo_service.services.records import Page, ResourceRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A person with ``resources`` public ones, the last of them released at ``last_released_at``."""
+
+    username: str
+    display_name: str
+    resources: int
+    last_released_at: datetime
+
+
+class Profiles:
+    """Use cases about people as others see them. Who has shared nothing in public is nobody here."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, username: str) -> Profile:
+        """One person. Raises NotFound."""
+        with self._database.rows() as connection:
+            row = connection.execute(_PROFILES.where(Account.username == username)).one_or_none()
+        if row is None:
+            raise NotFound("There is nobody of that name here.")
+        return Profile(**row._mapping)
+
+    def lately(self, *, limit: int) -> Sequence[Profile]:
+        """Those who shared last."""
+        newest = func.max(Resource.released_at).desc()
+        with self._database.rows() as connection:
+            rows = connection.execute(_PROFILES.order_by(newest, Account.username).limit(limit)).all()
+        return [Profile(**row._mapping) for row in rows]
+
+    def resources(
+        self, identity: Identity, username: str, *, limit: int, cursor: str | None
+    ) -> Page[ResourceRecord]:
+        """What a person has in public, the newest first.
+
+        Raises InvalidCursor.
+        """
+        ids = select(Resource.id).join(Account, Account.id == Resource.owner_id)
+        ids = ids.where(Account.username == username, Resource.visibility == Visibility.PUBLIC.value)
+        if cursor is not None:
+            ids = ids.where(Resource.id < paging.decode_uuid(cursor))
+        with self._database.rows() as connection:
+            found = connection.scalars(ids.order_by(Resource.id.desc()).limit(limit + 1)).all()
+            records = records_of(connection, found, identity, copies=False)
+        return paging.page_of(found, limit, key=lambda id_: id_, record=lambda id_: records[id_])
+
+
+_PROFILES = (
+    select(
+        Account.username,
+        Account.display_name,
+        func.count(Resource.id).label("resources"),
+        func.max(Resource.released_at).label("last_released_at"),
+    )
+    .join(Resource, Resource.owner_id == Account.id)
+    .where(Resource.visibility == Visibility.PUBLIC.value, Account.blocked_at.is_(None))
+    .group_by(Account.id, Account.username, Account.display_name)
+)
