@@ -133,7 +133,7 @@ def suggest() -> Response:
     words = request.args.get("q", "")[:_MAX_TEXT].strip()
     if not words:
         return jsonify(items=[])
-    beginning = words if words.endswith(('"', "*")) else f"{words}*"
+    beginning = f"{words}*" if words[-1].isalnum() else words
     found = services().search.search(identity(), SearchQuery(text=beginning, limit=SUGGESTED))
     return jsonify(
         items=[
