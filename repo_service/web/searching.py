@@ -131,7 +131,7 @@ def home() -> AnyResponse:
 def suggest() -> Response:
     """The first resources whose words begin like what was typed so far, for the search field."""
     words = request.args.get("q", "")[:_MAX_TEXT].strip()
-    if not words:
+    if not any(letter.isalnum() for letter in words):
         return jsonify(items=[])
     beginning = f"{words}*" if words[-1].isalnum() else words
     found = services().search.search(identity(), SearchQuery(text=beginning, limit=SUGGESTED))
