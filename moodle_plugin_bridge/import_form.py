@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
 
 from moodle_plugin_bridge.choosing import Target
 from repo_service.domain.resources import BACKUP_EXTENSION, BACKUP_KINDS
-from repo_service.domain.vocabularies import LICENCES, vocabulary
-from repo_service.inspection.text import clean_line, clean_paragraphs
+from repo_service.inspection.text import clean_paragraphs
+from repo_service.services.credits import credit_of, shortened
 from repo_service.services.records import ResourceRecord, VersionRecord
 
 NAME_LENGTH: Final = 255
@@ -24,8 +23,6 @@ NAME_LENGTH: Final = 255
 SUMMARY_LENGTH: Final = 2000
 """Characters of the resource's own summary; what follows it is never cut."""
 
-_AUTHORS: Final = 10
-_AUTHOR_LENGTH: Final = 100
 _TAG_LIKE: Final = re.compile(r"<(?=\S|$)")
 
 
@@ -39,7 +36,7 @@ def fields_of(
 ) -> list[tuple[str, str]]:
     """Names and values. ``as_link``: Moodle is to keep the address only, and to fetch nothing."""
     info = {
-        "name": plain(_shortened(record.title, NAME_LENGTH), limit=NAME_LENGTH),
+        "name": plain(shortened(record.title, NAME_LENGTH), limit=NAME_LENGTH),
         "summary": summary_of(record, base_url),
     }
     fields = [
@@ -63,7 +60,7 @@ def download_url(record: ResourceRecord, version: VersionRecord, base_url: str) 
 
 def summary_of(record: ResourceRecord, base_url: str) -> str:
     """The summary, and below it the credit."""
-    own = plain(_shortened(record.summary_text, SUMMARY_LENGTH), limit=SUMMARY_LENGTH)
+    own = plain(shortened(record.summary_text, SUMMARY_LENGTH), limit=SUMMARY_LENGTH)
     credit = plain(credit_of(record, base_url), limit=SUMMARY_LENGTH)
     return f"{own}\n\n{credit}" if own else credit
 
@@ -72,37 +69,3 @@ def plain(text: str, *, limit: int) -> str:
     """``text`` without what PHP's ``strip_tags`` takes for a tag: a < that no space follows gets one."""
     spaced = _TAG_LIKE.sub("< ", clean_paragraphs(text))
     return spaced if len(spaced) <= limit else _TAG_LIKE.sub("< ", spaced[: limit - 1])
-
-
-def credit_of(record: ResourceRecord, base_url: str) -> str:
-    """Whom and what to name, in a sentence: title, authors, licence, address."""
-    own_page = f"{base_url}/resources/{record.id}"
-    parts = [f"“{_shortened(clean_line(record.title), NAME_LENGTH)}” by {_named(list(_authors(record)))}"]
-    if record.licence is not None:
-        parts.append(f"licence: {_licence(record.licence)}")
-    return f"{', '.join(parts)}. From {record.origin or own_page}"
-
-
-def _authors(record: ResourceRecord) -> Iterator[str]:
-    if not record.authors:
-        yield record.owner_name
-    for author in record.authors[:_AUTHORS]:
-        yield _shortened(author.name, _AUTHOR_LENGTH)
-    if len(record.authors) > _AUTHORS:
-        yield "others"
-
-
-def _named(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _licence(code: str) -> str:
-    concept = vocabulary(LICENCES).get(code)
-    if concept is None:
-        return code
-    name = concept.in_scheme("short") or concept.label("en")
-    return f"{name} ({concept.uri})" if concept.uri else name
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
