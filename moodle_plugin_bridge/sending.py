@@ -11,13 +11,14 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from moodle_plugin_bridge.blueprint import pages
 from moodle_plugin_bridge.choosing import Target, likely, remember_typed
-from moodle_plugin_bridge.import_form import credit_of, fields_of, is_backup
+from moodle_plugin_bridge.import_form import fields_of, is_backup
 from moodle_plugin_bridge.moodle_site import MAX_LENGTH, MoodleSite
 from repo_service.domain.errors import InvalidInput, NotFound
 from repo_service.domain.resources import LocationState, Visibility
 from repo_service.http.context import identity, services, site
 from repo_service.http.pages import Mark, mark
 from repo_service.http.problems import CATALOGUE
+from repo_service.services.credits import credit_of
 from repo_service.services.records import ResourceRecord, VersionRecord
 from repo_service.web import slots
 from repo_service.web.blueprint import NUMBER

@@ -65,6 +65,7 @@ from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
+from repo_service.services.sitemaps import Sitemaps
 from repo_service.services.stores import Stores
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import UploadLimits, Uploads
@@ -330,6 +331,7 @@ def _services(
         search=Search(index, resources),
         profiles=Profiles(database),
         site_profiles=SiteProfiles(database),
+        sitemaps=Sitemaps(database),
         stores=stores,
         throttling=throttling,
         uploads=uploads,

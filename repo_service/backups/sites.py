@@ -39,9 +39,10 @@ _ROLES = {Restorer.TEACHER: _TEACHERS, Restorer.MANAGER: _MANAGERS}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteProfile:
-    """``plugins`` are those beyond Moodle's own, by component, with their version where it is known, ``without``
-    those of Moodle's own that it has removed, ``disabled`` the activity modules that are switched off, None
-    while that is not known. ``roles`` are those that the restorer may assign, None for a new site's."""
+    """``plugins`` are those beyond Moodle's own, by component, with their version where it is known;
+    ``without`` are those of Moodle's own that it has removed, ``disabled`` the activity modules that are
+    switched off, None while that is not known. ``roles`` are those that the restorer may assign, None for a
+    new site's."""
 
     version: MoodleVersion
     plugins: Mapping[str, str | None] = field(default_factory=dict)

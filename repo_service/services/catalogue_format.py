@@ -91,6 +91,11 @@ class Manifest:
 
 def line_of(entry: CatalogueEntry, *, base_url: str) -> bytes:
     """The line of a resource, whose files are given out under ``base_url``."""
+    return _json(document_of(entry, base_url=base_url)) + b"\n"
+
+
+def document_of(entry: CatalogueEntry, *, base_url: str) -> dict[str, Any]:
+    """A resource by AMB, what is not said left out."""
     document: dict[str, Any] = {
         "@context": ["https://w3id.org/kim/amb/context.jsonld", {"@language": _language_of(entry)}],
         "id": entry.url,
@@ -110,8 +115,7 @@ def line_of(entry: CatalogueEntry, *, base_url: str) -> bytes:
         "dateModified": _written(entry.updated_at),
         "encoding": [_encoding(entry, file, base_url) for file in entry.files],
     }
-    filled = {name: value for name, value in document.items() if value not in (None, "", [])}
-    return _json(filled) + b"\n"
+    return {name: value for name, value in document.items() if value not in (None, "", [])}
 
 
 def write_manifest(manifest: Manifest) -> bytes:

@@ -38,6 +38,7 @@ from repo_service.services.replication import Replicator
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
+from repo_service.services.sitemaps import Sitemaps
 from repo_service.services.stores import Stores
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import Uploads
@@ -82,6 +83,7 @@ class Services:
     resuming: Resuming
     search: Search
     site_profiles: SiteProfiles
+    sitemaps: Sitemaps
     stores: Stores
     throttling: Throttling
     uploads: Uploads

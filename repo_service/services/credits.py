@@ -1,4 +1,4 @@
-"""Whom and what to name where a resource is used: title, authors, licence, address (Creative Commons: TASL)."""
+"""Whom and what to name where a resource is used (Creative Commons: title, author, source, licence)."""
 
 from __future__ import annotations
 

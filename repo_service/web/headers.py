@@ -8,15 +8,15 @@ from repo_service.domain.identity import PUBLIC
 from repo_service.http.pages import is_page
 
 
-def content_security_policy(*, forms_to: str = "") -> str:
+def content_security_policy(*, forms_to: str = "", framed_by: str = "'none'") -> str:
     """No inline scripts or styles; ``data:`` for the small drawings within Bootstrap's style sheet.
 
-    ``forms_to`` is another origin that a form of the page leads to.
+    ``forms_to`` is another origin that a form of the page leads to, ``framed_by`` who may show it in a frame.
     """
     targets = " ".join(filter(None, ("'self'", forms_to)))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
+        f"form-action {targets}; base-uri 'none'; frame-ancestors {framed_by}"
     )
 
 

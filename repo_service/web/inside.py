@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repo_service.domain.texts import counted, text
+from repo_service.web.icons import icon_of
 from repo_service.web.labels import module_name, purpose, question_type_name
 from repo_service.web.speaking import say
 
@@ -19,12 +20,17 @@ OPEN_UP_TO = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityItem:
-    """One activity. ``notes`` are short words about it; ``sections`` those it holds."""
+    """One activity. ``notes`` are short words about it; ``sections`` those it holds; ``size`` is that of its
+    files in bytes."""
 
+    id: int
     title: str
     module: str
+    icon: str
     purpose: str
     notes: Sequence[str]
+    files: int
+    size: int
     tags: Sequence[str]
     sections: Sequence[SectionItem]
 
@@ -33,6 +39,7 @@ class ActivityItem:
 class SectionItem:
     """One section. ``title`` is never empty, but for activities that stand outside of any section."""
 
+    id: int | None
     title: str
     summary: str
     notes: Sequence[str]
@@ -50,9 +57,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """A backup, or a file of another kind, which has no outline."""
+    """A backup, or a file of another kind, which has no outline. ``has_parts``: each can be had by itself."""
 
     is_backup: bool
+    has_parts: bool
     outline: Sequence[SectionItem]
     left_out: int
     open_all: bool
@@ -75,6 +83,7 @@ def inside_of(document: Mapping[str, Any]) -> Inside:
     outline = [_section(section, document.get("course_format"), room) for section in room.of(filled)]
     return Inside(
         is_backup=is_backup,
+        has_parts=document.get("backup_format") == "moodle2",
         outline=outline,
         left_out=room.left_out,
         open_all=document.get("activities", 0) <= OPEN_UP_TO,
@@ -106,6 +115,7 @@ class _Room:
 
 def _section(section: Mapping[str, Any], course_format: str | None, room: _Room) -> SectionItem:
     return SectionItem(
+        id=section["id"],
         title=section_title(section, course_format),
         summary=section["summary_text"],
         notes=_notes(section),
@@ -131,12 +141,15 @@ def section_title(section: Mapping[str, Any], course_format: str | None) -> str:
 
 
 def _activity(activity: Mapping[str, Any], course_format: str | None, room: _Room) -> ActivityItem:
-    files = activity["files"]
     return ActivityItem(
+        id=activity["id"],
         title=activity["title"].strip() or module_name(activity["module"]),
         module=module_name(activity["module"]),
+        icon=icon_of(activity["module"]),
         purpose=purpose(activity["module"]),
-        notes=[*_notes(activity), *([counted("%(count)s file", "%(count)s files", files)] if files else [])],
+        files=activity["files"],
+        size=activity["file_bytes"],
+        notes=_notes(activity),
         tags=activity["tags"],
         sections=[_section(section, course_format, room) for section in room.of(activity["sections"])],
     )

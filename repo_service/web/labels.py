@@ -127,6 +127,14 @@ def kind_name(kind: str | None) -> str:
     return _named(KINDS, kind or "file")
 
 
+def part_kind(kind: str) -> str:
+    """What a part of a backup is: a module, a type of question, or the media type of a file."""
+    for names in (MODULES, QUESTION_TYPES):
+        if kind in names:
+            return say(names[kind])
+    return kind
+
+
 def facet_value(facet: Facet, value: str) -> Label:
     """The name of one value of a facet."""
     if facet is Facet.LICENCE:

@@ -40,6 +40,8 @@ def register(app: Flask) -> None:
         spoken=spoken,
         csrf_field=csrf.FIELD,
         kind_name=labels.kind_name,
+        module_name=labels.module_name,
+        part_kind=labels.part_kind,
         language_label=labels.language,
         concept_label=labels.concept,
         licence_link=labels.licence_link,

@@ -96,7 +96,7 @@ class Order:
 @blueprint.get("/")
 def home() -> AnyResponse:
     """Search the public resources."""
-    question = _asked()
+    question = asked()
     cursor = request.args.get("cursor") or None
     query = SearchQuery(
         text=question.words,
@@ -148,7 +148,8 @@ def suggest() -> Response:
     )
 
 
-def _asked() -> Question:
+def asked() -> Question:
+    """What the address asks for."""
     filters = {
         facet: tuple(dict.fromkeys(request.args.getlist(facet.value)))[:_MAX_VALUES] for facet in FACETS
     }

@@ -12,12 +12,18 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import DomainError, InvalidFile, NotFound, NotInspected
 from repo_service.domain.identity import Scope
-from repo_service.domain.resources import JobState, LocationState
-from repo_service.http.context import identity, services
+from repo_service.domain.resources import JobState, LocationState, Visibility
+from repo_service.domain.texts import text
+from repo_service.http.context import identity, services, site
+from repo_service.inspection.moodle.core import RELEASES
+from repo_service.services.credits import credit_of
 from repo_service.services.records import ResourceRecord, VersionRecord
 from repo_service.web.blueprint import NUMBER, blueprint
-from repo_service.web.found import file_authors, found_in, removed_words
-from repo_service.web.inside import inside_of
+from repo_service.web.embedding import embed_code_of
+from repo_service.web.examining import Asked, site_profiles
+from repo_service.web.found import Found, file_authors, found_in, removed_words
+from repo_service.web.inside import Inside, inside_of
+from repo_service.web.metadata import metadata_of
 from repo_service.web.rendering import page
 
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
@@ -69,7 +75,7 @@ def resource_page(
     *,
     status: int = 200,
     refusal: DomainError | None = None,
-    refused: str = "Not released",
+    refused: str = text("Not released"),
 ) -> Response:
     """The page about ``record``; ``refusal`` says why what its owner just asked for was not done, ``refused``
     what that was.
@@ -84,6 +90,7 @@ def resource_page(
     document = document_of(record, shown)
     found = None if document is None or not record.is_own else found_in(document, shown.cleaning)
     cleaning = services().cleaning.get(who, record.id, shown.number) if may_edit else None
+    inside = None if document is None else inside_of(document)
     remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
     return page(
         "resource.html",
@@ -91,7 +98,7 @@ def resource_page(
         resource=record,
         version=shown,
         is_newest=shown is record.versions[0],
-        inside=None if document is None else inside_of(document),
+        inside=inside,
         file_authors="" if document is None else file_authors(document),
         found=found,
         removed=None if shown.cleaning is None else removed_words(shown.cleaning),
@@ -110,6 +117,11 @@ def resource_page(
         refusal=refusal,
         refused=refused,
         content_language=next(iter(record.languages), None),
+        parts=_parts(record, shown, inside, found),
+        asked=Asked(),
+        releases=RELEASES,
+        profiles=site_profiles(),
+        **_for_others(record),
     )
 
 
@@ -138,13 +150,35 @@ def _download_url(record: ResourceRecord, shown: VersionRecord) -> str | None:
     return url_for("files.download", resource_id=record.id, number=shown.number, file_name=shown.file_name)
 
 
+def _parts(
+    record: ResourceRecord, shown: VersionRecord, inside: Inside | None, found: Found | None
+) -> tuple[UUID, int] | None:
+    """The version by its resource and number, if its parts can be had one by one."""
+    if inside is None or not inside.has_parts or (found is not None and found.blocking):
+        return None
+    return record.id, shown.number
+
+
+def _for_others(record: ResourceRecord) -> dict[str, object]:
+    """What is there to pass on of a public resource."""
+    if record.visibility is not Visibility.PUBLIC:
+        return {}
+    return {
+        "metadata": metadata_of(record),
+        "credit": credit_of(record, site().base_url),
+        "embed": embed_code_of(record),
+    }
+
+
 def _obstacles(record: ResourceRecord, shown: VersionRecord) -> list[str]:
     """What has to be done before a release beside what was found, in the owner's words."""
-    obstacles = []
+    obstacles: list[str] = []
     if services().accounts.own(identity()).must_confirm:
-        obstacles.append("Your e-mail address is not confirmed yet: open the link in the letter we sent you.")
+        obstacles.append(
+            text("Your e-mail address is not confirmed yet: open the link in the letter we sent you.")
+        )
     if shown.processing.state is JobState.FAILED:
-        obstacles.append("The file could not be read.")
+        obstacles.append(text("The file could not be read."))
     if record.licence is None:
-        obstacles.append("No licence is chosen yet.")
+        obstacles.append(text("No licence is chosen yet."))
     return obstacles

@@ -1,0 +1,88 @@
+"""What machines read of a public resource: JSON-LD for harvesters, Open Graph, and the way to oEmbed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+from markupsafe import Markup
+
+from repo_service.http.context import services, site
+from repo_service.services.catalogue_format import CatalogueEntry, CatalogueFile, document_of
+from repo_service.services.credits import shortened
+from repo_service.services.records import ResourceRecord, VersionRecord
+
+_DESCRIPTION = 300
+"""Characters; search engines and social software show fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """``json_ld`` is ready to stand within a script element."""
+
+    url: str
+    oembed_url: str
+    description: str
+    json_ld: Markup
+
+
+def metadata_of(record: ResourceRecord) -> Metadata:
+    """Of a public resource."""
+    url = f"{site().base_url}{url_for('web.resource', resource_id=record.id)}"
+    return Metadata(
+        url=url,
+        oembed_url=f"{site().base_url}{url_for('web.oembed', url=url, format='json')}",
+        description=shortened(" ".join(record.summary_text.split()) or record.title, _DESCRIPTION),
+        json_ld=_within_script(json_ld_of(record)),
+    )
+
+
+def json_ld_of(record: ResourceRecord) -> dict[str, Any]:
+    """The resource by AMB, a profile of schema.org; its page is what it is the main entity of."""
+    page = f"{site().base_url}{url_for('web.resource', resource_id=record.id)}"
+    entry = CatalogueEntry(
+        id=record.id,
+        url=record.origin or page,
+        title=record.title,
+        summary_html=record.summary_html,
+        licence=record.licence,
+        languages=record.languages,
+        subjects=record.subjects,
+        levels=record.levels,
+        types=record.types,
+        authors=record.authors,
+        keywords=record.keywords,
+        created_at=record.created_at,
+        released_at=record.released_at or record.created_at,
+        updated_at=record.updated_at,
+        files=tuple(_file(version) for version in record.versions if version.released_at and version.digest),
+    )
+    main = {"id": page, "type": "WebContent", "provider": {"id": site().base_url, "name": site().name}}
+    return {**document_of(entry, base_url=site().base_url), "mainEntityOfPage": [main]}
+
+
+def _file(version: VersionRecord) -> CatalogueFile:
+    assert version.digest is not None
+    assert version.released_at is not None
+    cids = [copy.cid for copy in services().stores.shown(version.copies) if copy.cid]
+    return CatalogueFile(
+        number=version.number,
+        file_name=version.file_name,
+        media_type=version.media_type or "application/octet-stream",
+        size=version.size or 0,
+        digest=version.digest,
+        cid=next(iter(cids), None),
+        change_note=version.change_note,
+        created_at=version.created_at,
+        released_at=version.released_at,
+    )
+
+
+def _within_script(document: dict[str, Any]) -> Markup:
+    """JSON that ends no script element and begins none, whatever stands in it (HTML, section 4.12.1.3)."""
+    text = json.dumps(document, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - nothing of HTML is left in it
