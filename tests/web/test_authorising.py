@@ -136,7 +136,7 @@ def test_a_session_that_ended_meanwhile_leads_back_to_the_question(
 
 def test_who_signs_in_to_connect_reads_whose_password_is_asked_for(service: Service, moodle: Moodle) -> None:
     """Moodle opens this window: people take it for Moodle's own log-in."""
-    said = "the password of your Moodle is another one"
+    said = "sign in with your account here, not with that of your Moodle"
     visitor = Visitor(service)
     there = visitor.client.get(moodle.authorize()).location
     assert said in visitor.get(there).text
