@@ -58,8 +58,8 @@ translations: $(VENV)/.installed-dev ## Bring the languages' catalogues up to da
 	@$(BIN)/python -m tests.translations
 
 .PHONY: plugins
-plugins: ## The Moodle plugins, one zip each to install, in build/plugins
-	@$(PYTHON) -m moodle_plugin_bridge.plugins build/plugins
+plugins: $(VENV)/.installed ## The Moodle plugins, one zip each to install, in build/plugins
+	@$(BIN)/python -m moodle_plugin_bridge.plugins build/plugins
 
 .PHONY: image
 image: $(VENV)/.installed-dev ## Run the Dockerfile's steps without Docker, in a debootstrap chroot (root)

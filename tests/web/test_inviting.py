@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from repo_service.domain.identity import Role
 from tests.contract.support import count, nothing_changes, problem_of
@@ -58,6 +59,23 @@ def test_a_letter_makes_an_account_whose_address_needs_no_more_proof(
     assert is_signed_in(visitor)
     Visitor(mailed).get(link, 410)
     assert "used" in chief.get("/invitations").text
+
+
+def test_without_a_mail_server_nobody_is_told_that_a_letter_was_sent(make_service: MakeService) -> None:
+    service = make_service()
+    chief = Visitor(service, service.token("chief", role=Role.ADMINISTRATOR))
+    answer = Page(chief.send("/invitations", "/invitations", email="bea@example.org"))
+    assert "goes to the log of this service and no further" in answer.text
+    with capture_logs() as logged:
+        service.work()
+    assert "Written" in chief.get("/invitations").text
+    (link,) = [line["link"] for line in logged if "link" in line]
+    visitor = Visitor(service)
+    welcome = sign_up(visitor, "bea", on=path_of(link), email="other@example.org").location
+    for path in (welcome, "/account"):
+        page = visitor.get(path)
+        assert "The letter to other@example.org is in the log of this service" in page.text
+        assert "sent a letter" not in page.text
 
 
 def test_a_link_to_pass_on(mailed: Service, chief: Visitor, mailbox: Mailbox) -> None:

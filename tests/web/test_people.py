@@ -80,6 +80,7 @@ def test_from_the_sign_up_to_a_release(open_service: Service, mailbox: Mailbox) 
     refused = visitor.send(f"/resources/{resource['id']}", "/release")
     assert refused.status_code == 409
     assert "Confirm your e-mail address first" in Page(refused).text
+    assert Page(refused).links()["My account"] == "/account"
     assert "(ada)" in page.one("//header").text_content()
 
     assert visitor.send(mailbox.link(ADDRESS), "/confirm").location == "/confirmed"
