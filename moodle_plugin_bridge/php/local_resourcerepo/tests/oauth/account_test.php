@@ -71,6 +71,22 @@ final class account_test extends \advanced_testcase {
     }
 
     /**
+     * A code that somebody comes with who was not sent for one is not traded: by a link with their own, anybody could have
+     * a teacher share into an account that is not the teacher's.
+     */
+    public function test_code_of_somebody_else(): void {
+        $tokens = json_encode(['access_token' => 'a', 'expires_in' => 3600, 'refresh_token' => 'b']);
+        $_GET['oauth2code'] = 'code-of-an-attacker';
+        foreach ([null, '', 'guessed'] as $sesskey) {
+            $_GET['sesskey'] = $sesskey;
+            \curl::mock_response($tokens);
+            $this->assertFalse(account::current()->is_connected());
+        }
+        $_GET['sesskey'] = sesskey();
+        $this->assertTrue(account::current()->is_connected());
+    }
+
+    /**
      * Who has no account that this site may use is told how to connect it.
      */
     public function test_not_connected(): void {
