@@ -17,6 +17,7 @@ from repo_service.models.base import now
 from repo_service.services import letters, people
 from repo_service.services.passwords import Passwords
 from repo_service.services.throttling import Allowance
+from tests.contract.consenting import connect_site, tokens_of
 from tests.contract.support import count, problem_of, rows
 from tests.support.mail import Mailbox
 from tests.support.service import OPERATOR, MakeService, Service, json_of, send_file
@@ -454,6 +455,41 @@ def test_a_forgotten_password(open_service: Service, mailbox: Mailbox) -> None:
     assert "Your password was changed" in str(mailbox.letters[-1]["Subject"])
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_forgotten_password_ends_tokens_and_sites_unless_that_is_not_wanted(
+    open_service: Service, mailbox: Mailbox, everywhere: bool
+) -> None:
+    """Whoever confirmed an address that is not theirs, or knew the password, has no way back in."""
+    elsewhere = _confirmed(open_service, mailbox)
+    made = elsewhere.send("/account", "/account/tokens", name="x", lasts="a year", password=PASSWORD)
+    secret = re.search(r"mrr_[\w-]+", made.text)
+    assert secret is not None
+    site = connect_site(open_service)
+    tokens = tokens_of(open_service, site, elsewhere)
+    owner = Visitor(open_service)
+    owner.send("/forgotten-password", "/forgotten-password", login=ADDRESS)
+    open_service.work()
+    link = mailbox.link(ADDRESS)
+    assert "checked" in owner.get(link).one("//input[@name='everywhere']").attrib
+    choice = {} if everywhere else {"everywhere": ""}
+    owner.send(link, "/new-password", password=OTHER_PASSWORD, **choice)
+    assert is_signed_in(owner)
+    assert open_service.client(secret[0]).get("/api/v1/me").status_code == (401 if everywhere else 200)
+    again = site.refresh(tokens["refresh_token"]).to(open_service.client())
+    assert again.status_code == (400 if everywhere else 200)
+
+
+def test_a_first_password_leaves_the_tokens_that_were_there(service: Service) -> None:
+    """As at the first start, which shows a token and a link to choose a password."""
+    secret = service.token("ada")
+    url = service.services.people.link_for_password(OPERATOR, "ada", send=False)
+    assert url is not None
+    visitor = Visitor(service)
+    assert not visitor.get(url).all("//input[@name='everywhere']")
+    visitor.send(url, "/new-password", password=PASSWORD)
+    assert service.client(secret).get("/api/v1/me").status_code == 200
+
+
 def test_asking_for_a_password_is_answered_the_same_for_everybody(
     open_service: Service, mailbox: Mailbox
 ) -> None:
@@ -485,6 +521,8 @@ def test_a_letter_that_only_its_owner_reads_proves_an_address(
     """Somebody signed up with another's address: whoever reads it may take the account over, and nothing that
     was made before lets the other in again."""
     thief = somebody(open_service, "eve")
+    site = connect_site(open_service)
+    tokens = tokens_of(open_service, site, thief)
     secret = _session_secret(thief)
     issued = json_of(
         open_service.client(secret).post(
@@ -500,8 +538,10 @@ def test_a_letter_that_only_its_owner_reads_proves_an_address(
     assert (account.email, account.must_confirm) == ("eve@example.org", False)
     assert is_signed_in(owner)
     assert not is_signed_in(thief)
-    for old in (secret, issued):
+    for old in (secret, issued, tokens["access_token"]):
         assert open_service.client(old).get("/api/v1/me").status_code == 401
+    again = site.refresh(tokens["refresh_token"]).to(open_service.client())
+    assert (again.status_code, json_of(again, 400)["error"]) == (400, "invalid_grant")
 
 
 def test_a_link_is_good_for_its_purpose_only(open_service: Service, mailbox: Mailbox) -> None:
