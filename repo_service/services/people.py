@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -28,7 +28,17 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, LinkPurpose, Registration, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun
-from repo_service.models import Account, Grant, OneTimeLink, Token
+from repo_service.models import (
+    Account,
+    Client,
+    Grant,
+    OneTimeLink,
+    Resource,
+    StoredSite,
+    Token,
+    Upload,
+    Version,
+)
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import links
@@ -55,6 +65,10 @@ NAME_LENGTH = 200
 HANDED_OVER_LASTS = timedelta(days=7)
 """How long a link to choose a password works that an operator was shown."""
 
+UNCONFIRMED_KEPT = timedelta(days=30)
+"""How long an account is kept that somebody made by themselves and never proved to be reached at."""
+_SWEPT_AT_ONCE = 1000
+
 # Of failures only: whoever knows the password is never kept waiting by them, except at the last.
 SIGN_IN_HERE = Allowance(name="sign-in-here", burst=10, every=timedelta(minutes=2))
 """For one account from one address block."""
@@ -79,6 +93,8 @@ _WRONG = (
     "The name or the password is not right. As long as your e-mail address is not confirmed, sign in with "
     "your user name."
 )
+
+_SYSTEM = Identity(username="system")
 
 log = structlog.get_logger(__name__)
 
@@ -445,6 +461,30 @@ class People:
         with self._database.write() as session:
             return links.tidy(session) + self._letters.tidy(session)
 
+    def sweep(self) -> int:
+        """Where everybody may sign up, forget those who did and never came back: their address is not
+        confirmed after ``UNCONFIRMED_KEPT``, nothing is theirs, nobody is signed in. Their user names are free
+        again. Returns how many went."""
+        if self._registration is not Registration.OPEN:
+            return 0
+        abandoned = _is_abandoned(now())
+        with self._database.read() as session:
+            found = session.scalars(select(Account.id).where(abandoned).limit(_SWEPT_AT_ONCE)).all()
+        return sum(self._forget(account_id, abandoned) for account_id in found)
+
+    def _forget(self, account_id: UUID, abandoned: ColumnElement[bool]) -> bool:
+        with self._database.write() as session:
+            session.get(Account, account_id, with_for_update=True)
+            # After the lock: they may have signed in meanwhile.
+            if session.scalar(select(Account.id).where(Account.id == account_id, abandoned)) is None:
+                return False
+            session.execute(delete(OneTimeLink).where(OneTimeLink.account_id == account_id))
+            session.execute(delete(Token).where(Token.account_id == account_id))
+            session.execute(delete(Account).where(Account.id == account_id))
+            audit(session, _SYSTEM, "delete", Noun.ACCOUNT, account_id)
+            record_change(session, Noun.ACCOUNT, account_id, ChangeKind.DELETED)
+        return True
+
     def _add(self, session: Session, account: Account, invitation: str | None) -> None:
         assert account.unconfirmed_email is not None
         invited: OneTimeLink | None = None
@@ -528,6 +568,32 @@ def _unconfirmed_with(email: str) -> Select[Account]:
     """Of those who gave the address at their sign-up and never proved it: the last."""
     query = select(Account).where(Account.unconfirmed_email == email, Account.email.is_(None))
     return query.order_by(Account.id.desc()).limit(1)
+
+
+def _is_abandoned(moment: datetime) -> ColumnElement[bool]:
+    owned = (
+        Resource.owner_id,
+        Version.created_by,
+        Upload.account_id,
+        StoredSite.account_id,
+        Client.account_id,
+        Grant.account_id,
+        OneTimeLink.made_by,
+    )
+    lives = and_(
+        Token.account_id == Account.id,
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > moment),
+    )
+    return and_(
+        Account.must_confirm,
+        Account.email.is_(None),
+        Account.created_at < moment - UNCONFIRMED_KEPT,
+        Account.role == Role.MEMBER.value,
+        Account.blocked_at.is_(None),
+        ~exists().where(lives),
+        *(~exists().where(column == Account.id) for column in owned),
+    )
 
 
 def _present(session: Session, account_id: UUID) -> Account:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from repo_service.services.passwords import Passwords
 from repo_service.services.throttling import Allowance
 from tests.contract.consenting import connect_site, tokens_of
 from tests.contract.support import count, problem_of, rows
-from tests.support.mail import Mailbox
+from tests.support.mail import Mailbox, path_of
 from tests.support.service import OPERATOR, MakeService, Service, json_of, send_file
 from tests.web.person import OTHER_PASSWORD, PASSWORD, is_signed_in, sign_in, sign_up, somebody
 from tests.web.visitor import Page, Visitor
@@ -36,6 +36,20 @@ def mail_settings(mailbox: Mailbox) -> dict[str, Any]:
 def open_service(make_service: MakeService, mail_settings: dict[str, Any]) -> Service:
     """A service where everybody may sign up, with a mail server."""
     return make_service(**mail_settings)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_open_service(request: pytest.FixtureRequest, make_service: MakeService) -> Service:
+    """The same without one, on either database."""
+    if request.param == "sqlite":
+        return make_service(registration="open")
+    database: str = request.getfixturevalue("postgres_database")()
+    return make_service(registration="open", database_url=database)
+
+
+def _accounts(service: Service) -> Sequence[Account]:
+    with service.services.database.read() as session:
+        return session.scalars(select(Account)).all()
 
 
 def _account(service: Service, username: str = "ada") -> Account:
@@ -804,6 +818,64 @@ def test_what_is_of_no_use_is_forgotten(open_service: Service, mailbox: Mailbox)
     assert services.people.tidy() == 2
     assert count(services, "one_time_links") == 0
     assert [row for row in rows(services)["jobs"] if "mail" in row] == []
+
+
+def _grown_old(service: Service, *usernames: str) -> None:
+    """A month goes by; whoever was signed in is not any more."""
+    ago = now() - people.UNCONFIRMED_KEPT - timedelta(minutes=1)
+    with service.services.database.write() as session:
+        session.execute(update(Account).where(Account.username.in_(usernames)).values(created_at=ago))
+        session.execute(update(Token).where(Token.is_session).values(expires_at=ago))
+
+
+def test_who_signed_up_and_never_came_back_is_forgotten(any_open_service: Service) -> None:
+    """So nobody sits on user names: and who has anything here, or can still come in, stays."""
+    service = any_open_service
+    somebody(service, "squatter")
+    service.token("made-by-an-administrator")
+    json_of(send_file(service.client(_session_secret(somebody(service, "shares"))), b"x"), 201)
+    json_of(
+        service.client(_session_secret(somebody(service, "program"))).post(
+            "/api/v1/me/tokens", json={"name": "x", "scopes": ["resources:read"]}
+        ),
+        201,
+    )
+    connected = somebody(service, "connected")
+    tokens_of(service, connect_site(service), connected)
+    somebody(service, "blocked")
+    somebody(service, "confirmed")
+    with service.services.database.write() as session:
+        session.execute(update(Account).where(Account.username == "blocked").values(blocked_at=now()))
+        confirmed = update(Account).where(Account.username == "confirmed")
+        session.execute(confirmed.values(email="c@example.org", unconfirmed_email=None, must_confirm=False))
+        session.execute(update(Token).where(Token.name == "x").values(expires_at=None))
+    assert service.services.people.sweep() == 0, "nobody is old enough"
+    everybody = {row.username for row in _accounts(service)}
+    _grown_old(service, *everybody)
+    fresh = somebody(service, "fresh")
+    assert service.services.people.sweep() == 1
+    assert {row.username for row in _accounts(service)} == everybody - {"squatter"} | {"fresh"}
+    assert is_signed_in(fresh)
+    assert sign_in(Visitor(service), "squatter").status_code == 403
+    somebody(service, "squatter")
+
+
+def test_who_is_signed_in_is_not_forgotten(open_service: Service) -> None:
+    """Nor anybody where not everybody may sign up: they have an invitation, and need another one otherwise."""
+    visitor = somebody(open_service)
+    with open_service.services.database.write() as session:
+        ago = now() - people.UNCONFIRMED_KEPT - timedelta(minutes=1)
+        session.execute(update(Account).values(created_at=ago))
+    assert open_service.services.people.sweep() == 0
+    assert is_signed_in(visitor)
+
+
+def test_nobody_is_forgotten_where_people_are_invited(service: Service) -> None:
+    invited = service.services.invitations.invite(OPERATOR)
+    assert invited.url is not None
+    assert sign_up(Visitor(service), on=path_of(invited.url)).status_code == 303
+    _grown_old(service, "ada")
+    assert service.services.people.sweep() == 0
 
 
 def test_an_account_has_so_many_sessions_and_the_oldest_go(
