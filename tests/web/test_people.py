@@ -128,11 +128,21 @@ def test_the_letter_waits_for_no_click_of_a_program(open_service: Service, mailb
 
 def test_no_letter_holds_what_a_stranger_typed(open_service: Service, mailbox: Mailbox) -> None:
     """Or our letters would carry the words of whoever types somebody else's address."""
-    sign_up(Visitor(open_service), display_name="Buy now at https://evil.example\r\nBcc: all@example.org")
+    visitor = Visitor(open_service)
+    sign_up(
+        visitor,
+        "win-at.evil.example",
+        email=ADDRESS,
+        display_name="Buy now at https://evil.example\r\nBcc: all@example.org",
+    )
+    for login in ("win-at.evil.example", ADDRESS):
+        Visitor(open_service).send("/forgotten-password", "/forgotten-password", login=login)
     open_service.work()
-    (letter,) = mailbox.letters
-    assert "evil" not in letter.as_string()
-    assert mailbox.envelopes[0].rcpt_tos == [ADDRESS]
+    assert len(mailbox.letters) == 3
+    for letter, envelope in zip(mailbox.letters, mailbox.envelopes, strict=True):
+        assert "evil" not in letter.as_string()
+        assert envelope.rcpt_tos == [ADDRESS]
+    assert "win-at.evil.example" in Visitor(open_service).get(mailbox.link(ADDRESS)).text
 
 
 def test_whether_an_address_is_known_does_not_show(open_service: Service, mailbox: Mailbox) -> None:
