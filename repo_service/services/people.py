@@ -463,8 +463,8 @@ class People:
 
     def sweep(self) -> int:
         """Where everybody may sign up, forget those who did and never came back: their address is not
-        confirmed after ``UNCONFIRMED_KEPT``, nothing is theirs, nobody is signed in. Their user names are free
-        again. Returns how many went."""
+        confirmed after ``UNCONFIRMED_KEPT``, nothing is theirs, nobody is signed in. Their user names
+        are free again. Returns how many went."""
         if self._registration is not Registration.OPEN:
             return 0
         abandoned = _is_abandoned(now())

@@ -81,9 +81,7 @@ def confirm() -> Response:
     """Ask before the address is confirmed: programs that look for malware in letters open every link."""
     require_writable()
     link = request.args.get("link", "")
-    owner = services().people.try_link(
-        LinkPurpose.CONFIRM, link, address=address_block(request.remote_addr)
-    )
+    owner = services().people.try_link(LinkPurpose.CONFIRM, link, address=address_block(request.remote_addr))
     return secret_page("confirm.html", link=link, username=owner.username)
 
 

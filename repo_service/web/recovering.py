@@ -73,9 +73,7 @@ def _owner_of(link: str) -> LinkOwner:
     return services().people.try_link(LinkPurpose.RESET, link, address=address_block(request.remote_addr))
 
 
-def _form(
-    link: str, owner: LinkOwner, *, everywhere: bool, error: str = "", status: int = 200
-) -> Response:
+def _form(link: str, owner: LinkOwner, *, everywhere: bool, error: str = "", status: int = 200) -> Response:
     return secret_page(
         "new_password.html",
         status=status,

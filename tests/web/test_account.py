@@ -164,7 +164,7 @@ def test_another_password_ends_the_other_sessions(
     assert "Your password was changed" in str(mailbox.letters[-1]["Subject"])
 
 
-def test_another_password_ends_tokens_and_sites_if_that_is_wanted(open_service: Service, ada: Visitor) -> None:
+def test_another_password_ends_tokens_and_sites_if_wanted(open_service: Service, ada: Visitor) -> None:
     site = connect_site(open_service)
     tokens = tokens_of(open_service, site, ada)
 

@@ -142,7 +142,7 @@ def test_an_invitation_that_was_taken_back(mailed: Service, chief: Visitor, mail
 
 
 @pytest.mark.parametrize("change", [{"blocked": True}, {"role": "member"}])
-def test_what_an_administrator_made_who_is_none_any_more(any_service: Service, change: dict[str, Any]) -> None:
+def test_links_of_an_administrator_who_is_none_any_more(any_service: Service, change: dict[str, Any]) -> None:
     """They would come in again by it, as an administrator, or as somebody else."""
     secret = any_service.token("rogue", role=Role.ADMINISTRATOR)
     rogue = any_service.client(secret)

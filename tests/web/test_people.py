@@ -495,7 +495,7 @@ def test_a_forgotten_password_ends_tokens_and_sites_unless_that_is_not_wanted(
     open_service.work()
     link = mailbox.link(ADDRESS)
     assert "checked" in owner.get(link).one("//input[@name='everywhere']").attrib
-    choice = {} if everywhere else {"everywhere": ""}
+    choice: dict[str, Any] = {} if everywhere else {"everywhere": ""}
     owner.send(link, "/new-password", password=OTHER_PASSWORD, **choice)
     assert is_signed_in(owner)
     assert open_service.client(secret[0]).get("/api/v1/me").status_code == (401 if everywhere else 200)
@@ -871,7 +871,6 @@ def test_who_signed_up_and_never_came_back_is_forgotten(any_open_service: Servic
 
 
 def test_who_is_signed_in_is_not_forgotten(open_service: Service) -> None:
-    """Nor anybody where not everybody may sign up: they have an invitation, and need another one otherwise."""
     visitor = somebody(open_service)
     with open_service.services.database.write() as session:
         ago = now() - people.UNCONFIRMED_KEPT - timedelta(minutes=1)
@@ -881,6 +880,7 @@ def test_who_is_signed_in_is_not_forgotten(open_service: Service) -> None:
 
 
 def test_nobody_is_forgotten_where_people_are_invited(service: Service) -> None:
+    """They had an invitation, and would need another one."""
     invited = service.services.invitations.invite(OPERATOR)
     assert invited.url is not None
     assert sign_up(Visitor(service), on=path_of(invited.url)).status_code == 303
