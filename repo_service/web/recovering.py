@@ -66,7 +66,7 @@ def choose_password() -> AnyResponse:
         status = CATALOGUE[error.code].status
         return _form(link, _owner_of(link), everywhere=everywhere, error=error.detail, status=status)
     begin_session(who)
-    return redirect(url_for("web.account", done="password"), 303)
+    return redirect(url_for("web.account", done="everywhere" if everywhere else "password"), 303)
 
 
 def _owner_of(link: str) -> LinkOwner:

@@ -466,7 +466,7 @@ def test_a_forgotten_password(open_service: Service, mailbox: Mailbox) -> None:
     assert weak.status_code == 422
     assert "tried first" in Page(weak).text
     answer = visitor.send(link, "/new-password", password=OTHER_PASSWORD)
-    assert answer.location == "/account?done=password"
+    assert answer.location == "/account?done=everywhere"
     assert is_signed_in(visitor)
     assert not is_signed_in(elsewhere)
     for secret in (first, second):
