@@ -320,6 +320,8 @@ class Accounts:
     def public_name(self, username: str) -> str:
         """The name of an account that the public knows of, since it owns something public. Raises NotFound
         for any other, whether there is one or not: nobody can try out who has an account."""
+        if not re.fullmatch(USERNAME, username.lower()):  # databases keep no NUL, and refuse to look for one
+            raise NotFound("There is nobody of that name here.")
         query = (
             select(Account.username)
             .join(Resource, Resource.owner_id == Account.id)
