@@ -260,7 +260,7 @@ class Accounts:
         blocked: bool | None = None,
     ) -> AccountRecord:
         """Change what is given. Nobody blocks or demotes themselves. Links that were sent to an address
-        before are void once there is another.
+        before are void once there is another, and those that an administrator made who is none any more.
 
         Raises NotFound, Forbidden, NameTaken, InvalidInput.
         """
@@ -288,6 +288,8 @@ class Accounts:
                 account.quota = quota
             if blocked is not None:
                 account.blocked_at = (account.blocked_at or now()) if blocked else None
+            if account.blocked_at is not None or account.role != Role.ADMINISTRATOR.value:
+                links.end_made_by(session, account.id)
             audit(session, identity, "change", Noun.ACCOUNT, account.id, role=account.role, blocked=blocked)
             record_change(session, Noun.ACCOUNT, account.id, ChangeKind.UPDATED)
             return self._record(session, account)
@@ -318,6 +320,8 @@ class Accounts:
     def public_name(self, username: str) -> str:
         """The name of an account that the public knows of, since it owns something public. Raises NotFound
         for any other, whether there is one or not: nobody can try out who has an account."""
+        if not re.fullmatch(USERNAME, username.lower()):  # databases keep no NUL, and refuse to look for one
+            raise NotFound("There is nobody of that name here.")
         query = (
             select(Account.username)
             .join(Resource, Resource.owner_id == Account.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from tests.support.services import missing
 
 _DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 _SECONDS = 20
+_CADDY_WITH_BUFFERS = (2, 6, 4)
 
 _NGINX = """
 daemon off;
@@ -125,6 +127,9 @@ def _nginx(folder: Path, site: Path) -> list[str]:
 
 
 def _shipped_caddy(folder: Path, port: int, upstream: int) -> list[str]:
+    told = subprocess.run([program("caddy"), "version"], check=True, capture_output=True, text=True).stdout
+    version = tuple(map(int, re.findall(r"\d+", told)[:3]))
+    buffers = "request_buffers 128KiB"  # older ones have no size
     site = _replaced(
         (_DEPLOY / "Caddyfile").read_text(),
         (
@@ -132,6 +137,7 @@ def _shipped_caddy(folder: Path, port: int, upstream: int) -> list[str]:
             f"tls {folder}/certificate.pem {folder}/key.pem",
         ),
         ("app:8080", f"127.0.0.1:{upstream}"),
+        (buffers, buffers if version >= _CADDY_WITH_BUFFERS else "buffer_requests"),
     )
     (folder / "Caddyfile").write_text(_CADDY.format(folder=folder, site=site))
     return [program("caddy"), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]

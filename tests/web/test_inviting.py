@@ -141,6 +141,28 @@ def test_an_invitation_that_was_taken_back(mailed: Service, chief: Visitor, mail
     assert mailbox.letters == [], "none that was taken back before it was sent"
 
 
+@pytest.mark.parametrize("change", [{"blocked": True}, {"role": "member"}])
+def test_links_of_an_administrator_who_is_none_any_more(any_service: Service, change: dict[str, Any]) -> None:
+    """They would come in again by it, as an administrator, or as somebody else."""
+    secret = any_service.token("rogue", role=Role.ADMINISTRATOR)
+    rogue = any_service.client(secret)
+    made = json_of(rogue.post("/api/v1/invitations", json={"role": "administrator"}), 201)
+    any_service.token("ada")
+    identity = any_service.services.accounts.authenticate(secret)
+    as_ada = any_service.services.people.link_for_password(identity, "ada", send=False)
+    assert as_ada is not None
+    invited, choosing = path_of(made["url"]), path_of(as_ada)
+    Visitor(any_service).get(invited)
+    Visitor(any_service).get(choosing)
+    chief = any_service.client(any_service.token("chief", role=Role.ADMINISTRATOR))
+    kept = json_of(chief.post("/api/v1/invitations", json={}), 201)
+    rogue_id = json_of(rogue.get("/api/v1/me"))["id"]
+    json_of(chief.patch(f"/api/v1/accounts/{rogue_id}", json=change))
+    Visitor(any_service).get(invited, 410)
+    Visitor(any_service).get(choosing, 410)
+    Visitor(any_service).get(path_of(kept["url"]))
+
+
 def test_where_registration_is_closed_no_invitation_helps(make_service: MakeService) -> None:
     service = make_service(registration="closed")
     chief = Visitor(service, service.token("chief", role=Role.ADMINISTRATOR))
