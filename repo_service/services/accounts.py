@@ -32,7 +32,7 @@ from repo_service.services.client_records import client_record
 from repo_service.services.descriptions import plain_line
 from repo_service.services.emails import normalise_email
 from repo_service.services.hashing import hash_secret, new_secret
-from repo_service.services.quota import used_bytes
+from repo_service.services.quota import quota_of, used_bytes
 from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
 from repo_service.services.trail import audit, record_change
 
@@ -532,7 +532,7 @@ class Accounts:
             must_confirm=account.must_confirm,
             has_password=account.password_hash is not None,
             role=Role(account.role),
-            quota=self._default_quota if account.quota is None else account.quota,
+            quota=quota_of(account, default_quota=self._default_quota),
             used=used_bytes(session, account.id),
             blocked_at=account.blocked_at,
             created_at=account.created_at,

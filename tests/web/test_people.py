@@ -16,6 +16,7 @@ from repo_service.models import Account, Base, OneTimeLink, Token
 from repo_service.models.base import now
 from repo_service.services import letters, people
 from repo_service.services.passwords import Passwords
+from repo_service.services.quota import UNCONFIRMED_QUOTA
 from repo_service.services.throttling import Allowance
 from tests.contract.consenting import connect_site, tokens_of
 from tests.contract.support import count, problem_of, rows
@@ -103,6 +104,23 @@ def test_from_the_sign_up_to_a_release(open_service: Service, mailbox: Mailbox) 
     assert (account.email, account.unconfirmed_email, account.must_confirm) == (ADDRESS, None, False)
     assert account.email_confirmed_at is not None
     json_of(client.post(f"/api/v1/resources/{resource['id']}/versions/1/release"))
+
+
+def test_there_is_little_room_before_the_address_is_confirmed(
+    open_service: Service, mailbox: Mailbox
+) -> None:
+    """Or a stranger with many accounts would fill the disk."""
+    visitor = Visitor(open_service)
+    sign_up(visitor)
+    client = open_service.client(_session_secret(visitor))
+    announced = {"file_name": "a", "size": UNCONFIRMED_QUOTA + 1}
+    problem = problem_of(client.post("/api/v1/uploads", json=announced), "quota-exceeded")
+    assert problem["quota"] == UNCONFIRMED_QUOTA == json_of(client.get("/api/v1/me"))["quota"]
+    assert "open the link in the letter" in problem["detail"]
+    json_of(client.post("/api/v1/uploads", json={**announced, "size": UNCONFIRMED_QUOTA}), 201)
+    open_service.work()
+    visitor.send(mailbox.link(ADDRESS), "/confirm")
+    json_of(client.post("/api/v1/uploads", json=announced), 201)
 
 
 def _session_secret(visitor: Visitor) -> str:
