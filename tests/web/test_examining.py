@@ -11,7 +11,7 @@ from tests.support.backups import ActivitySpec, backup
 from tests.support.service import Service, json_of, send_file
 from tests.web.shared import Shared
 
-_QUIZ = ActivitySpec(module="quiz", title="Food chains")
+_QUIZ = ActivitySpec(module="quiz", title="Food chains", files=[("web.txt", b"A food web")])
 _PLUGIN = ActivitySpec(module="hvp", title="Interactive")
 
 

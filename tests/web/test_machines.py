@@ -15,8 +15,7 @@ from tests.support.service import Service, json_of
 from tests.web.shared import Shared
 from tests.web.visitor import Visitor
 
-_ATOM = {"a": "http://www.w3.org/2005/Atom"}
-_MAP = {"m": "http://www.sitemaps.org/schemas/sitemap/0.9"}
+_NAMES = {"a": "http://www.w3.org/2005/Atom", "m": "http://www.sitemaps.org/schemas/sitemap/0.9"}
 _BASE = "http://127.0.0.1:8080"
 _HOSTILE = """</script><script>alert(1)</script>"'<!--&\u2028 Ecology"""
 
@@ -43,6 +42,12 @@ def course(service: Service, tmp_path: Path) -> Shared:
 def _json_ld(page_source: html.HtmlElement) -> Any:
     (script,) = page_source.xpath("//script[@type='application/ld+json']")
     return json.loads(script.text)
+
+
+def _texts(document: bytes, path: str) -> list[str]:
+    found = etree.fromstring(document).xpath(path, namespaces=_NAMES)
+    assert isinstance(found, list)
+    return [str(element.text) for element in found if isinstance(element, etree._Element)]
 
 
 def test_json_ld_is_a_record_by_amb(course: Shared) -> None:
@@ -143,14 +148,12 @@ def test_the_feed_has_the_newest(course: Shared, tmp_path: Path) -> None:
     def entries(query: str = "") -> list[str]:
         response = course.public.client.get(f"/feed.atom{query}")
         assert response.mimetype == "application/atom+xml"
-        feed = etree.fromstring(response.data)
-        return [str(text) for text in feed.xpath("//a:entry/a:title/text()", namespaces=_ATOM)]
+        return _texts(response.data, "//a:entry/a:title")
 
     assert entries() == ["Luth", course.json()["title"]]
     assert entries("?subject=0215") == ["Luth"]
     assert entries("?q=alert") == [course.json()["title"]]
-    feed = etree.fromstring(course.public.client.get("/feed.atom").data)
-    ids = feed.xpath("//a:entry/a:id/text()", namespaces=_ATOM)
+    ids = _texts(course.public.client.get("/feed.atom").data, "//a:entry/a:id")
     assert ids == [f"urn:uuid:{other.id}", f"urn:uuid:{course.id}"]
 
 
@@ -165,8 +168,8 @@ def test_the_map_has_everything_public(
     monkeypatch.setattr(sitemaps, "MAP_SIZE", 1)
 
     def locations(path: str) -> list[str]:
-        tree = etree.fromstring(course.public.client.get(path).data)
-        return [str(text).removeprefix(_BASE) for text in tree.xpath("//m:loc/text()", namespaces=_MAP)]
+        found = _texts(course.public.client.get(path).data, "//m:loc")
+        return [location.removeprefix(_BASE) for location in found]
 
     maps = locations("/sitemap.xml")
     assert maps == ["/sitemap-1.xml", "/sitemap-2.xml"]
