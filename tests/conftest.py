@@ -10,5 +10,6 @@ pytest_plugins = [
     "tests.support.redis",
     "tests.support.browser",
     "tests.support.mail",
+    "tests.support.speech",
     "tests.support.service",
 ]

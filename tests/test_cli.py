@@ -133,7 +133,13 @@ def test_accounts(repo: Repo) -> None:
     assert "name already" in repo("account", "create", "anna", status=1).output
     for wrong in ("Anna B", "", "a" * 65):
         assert "Error" in repo("account", "create", wrong, status=1).output
-    repo("account", "create", "bea", "--quota", "100")
+    repo("account", "create", "bea", "--quota", "100", "--language", "de")
+    assert (
+        "Invalid value for '--language'"
+        in repo("account", "create", "cyd", "--language", "tlh", status=2).output
+    )
+    with _service() as service:
+        assert service.services.accounts.find(OPERATOR, "bea").language == "de"
     assert "anna is blocked" in repo("account", "block", "anna").output
     listed = repo("account", "list").output.splitlines()
     assert [line.split()[1:3] for line in listed] == [["anna", "moderator"], ["bea", "member"]]

@@ -143,6 +143,7 @@ def create_account(given: AccountIn) -> Response:
         username=given.username,
         display_name=given.display_name,
         email=given.email,
+        language=given.language,
         role=given.role,
         quota=given.quota,
     )
@@ -166,12 +167,13 @@ def get_account(account_id: UUID) -> Response:
     operation_id="changeAccount", security=operations.BEARER, responses=problems("name-taken", *_CHECKED)
 )
 def change_account(account_id: UUID, given: AccountChangeIn) -> Response:
-    """Change role, quota, name or address, or block an account (administrators)"""
+    """Change role, quota, name, address or language, or block an account (administrators)"""
     record = services().accounts.change(
         identity(),
         account_id,
         display_name=given.display_name,
         email=given.email,
+        language=given.language,
         role=given.role,
         quota=given.quota,
         blocked=given.blocked,

@@ -23,6 +23,7 @@ from pydantic import (
 from repo_service.domain.identity import ClientKind, ClientState, Role, Scope
 from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
 from repo_service.domain.search import Facet, Sort
+from repo_service.languages import LANGUAGES
 from repo_service.models.account import EMAIL_LENGTH
 from repo_service.services.accounts import USERNAME
 from repo_service.services.descriptions import (
@@ -40,6 +41,7 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Email = Annotated[str, StringConstraints(min_length=3, max_length=EMAIL_LENGTH, pattern=r"^[^\x00]*$")]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00]*$")]
+LetterLanguage = Annotated[str, Field(json_schema_extra={"enum": list(LANGUAGES)})]
 Codes = Annotated[list[Code], Field(max_length=LIST_LENGTH)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 MAX_PARTS = 10_000
@@ -511,6 +513,9 @@ class AccountIn(Incoming):
     username: Annotated[str, StringConstraints(pattern=f"^{USERNAME}$")]
     display_name: Annotated[Text, Field(max_length=NAME_LENGTH)] = ""
     email: Email | None = Field(default=None, description="You vouch that it is theirs.")
+    language: LetterLanguage | None = Field(
+        default=None, description="Of letters to them (BCP 47); null for the service's own."
+    )
     role: Role = Role.MEMBER
     quota: Size | None = Field(default=None, description="Bytes; null for the service's default.")
     send_link: StrictBool = Field(
@@ -529,6 +534,7 @@ class AccountChangeIn(Incoming):
 
     display_name: Name | None = None
     email: Email | None = Field(default=None, description="You vouch that it is theirs.")
+    language: LetterLanguage | None = Field(default=None, description="Of letters to them (BCP 47).")
     role: Role | None = None
     quota: Size | None = None
     blocked: StrictBool | None = None
@@ -545,6 +551,9 @@ class AccountOut(Outgoing):
     unconfirmed_email: str | None = Field(description="Where a link was sent that nobody has opened yet.")
     must_confirm: bool = Field(description="Nothing can be released before the address is confirmed.")
     has_password: bool
+    language: str | None = Field(
+        description="Of letters to them (BCP 47); null for the service's own.", examples=["de"]
+    )
     role: Role
     quota: int
     used: int = Field(description="Bytes that count against the quota.")

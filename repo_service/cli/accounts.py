@@ -9,6 +9,7 @@ import click
 
 from repo_service.cli.common import OPERATOR, opened, tells_errors
 from repo_service.domain.identity import Role, Scope
+from repo_service.languages import LANGUAGES
 from repo_service.services.container import Services
 from repo_service.services.people import HANDED_OVER_LASTS
 
@@ -38,19 +39,33 @@ def account() -> None:
 @click.argument("username")
 @click.option("--name", default="", help="Name shown to people.")
 @click.option("--email", help="Address of the person; you vouch that it is theirs.")
+@click.option("--language", type=click.Choice(list(LANGUAGES)), help="Of letters to them.")
 @_role
 @click.option("--quota", type=click.IntRange(min=0), help="Bytes; without it the service's default.")
 @click.option("--send", is_flag=True, help="Mail the link to choose a password instead of printing it.")
 @tells_errors
 def create_account(
-    *, username: str, name: str, email: str | None, role: str, quota: int | None, send: bool
+    *,
+    username: str,
+    name: str,
+    email: str | None,
+    language: str | None,
+    role: str,
+    quota: int | None,
+    send: bool,
 ) -> None:
     """Make an account, and a link by which its owner chooses a password."""
     if send and email is None:
         raise click.UsageError("--send needs --email.")
     with opened() as services:
         record = services.accounts.create(
-            OPERATOR, username=username, display_name=name, email=email, role=Role(role), quota=quota
+            OPERATOR,
+            username=username,
+            display_name=name,
+            email=email,
+            language=language,
+            role=Role(role),
+            quota=quota,
         )
         click.echo(f"{record.username} ({record.role}) is there. For programs: repo token create {username}")
         _offer_password(services, username, send=send)

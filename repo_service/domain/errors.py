@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from repo_service.domain.texts import counted, text
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -41,7 +43,7 @@ class NotFound(DomainError):
 
     code = "not-found"
 
-    def __init__(self, detail: str = "There is nothing here that you may see.") -> None:
+    def __init__(self, detail: str = text("There is nothing here that you may see.")) -> None:
         super().__init__(detail)
 
 
@@ -83,7 +85,9 @@ class Unauthorised(DomainError):
 
     code = "unauthorised"
 
-    def __init__(self, detail: str = "Sign in, or send an API token.", *, reason: str = "missing") -> None:
+    def __init__(
+        self, detail: str = text("Sign in, or send an API token."), *, reason: str = "missing"
+    ) -> None:
         super().__init__(detail, reason=reason)
         self.reason = reason
 
@@ -93,7 +97,7 @@ class Forbidden(DomainError):
 
     code = "forbidden"
 
-    def __init__(self, detail: str = "Your account may not do this.") -> None:
+    def __init__(self, detail: str = text("Your account may not do this.")) -> None:
         super().__init__(detail)
 
 
@@ -103,7 +107,7 @@ class InsufficientScope(DomainError):
     code = "insufficient-scope"
 
     def __init__(self, detail: str = "", *, scope: str) -> None:
-        super().__init__(detail or f"Your token lacks the scope {scope}.", scope=scope)
+        super().__init__(detail or text("Your token lacks the scope %(scope)s.", scope=scope), scope=scope)
         self.scope = scope
 
 
@@ -113,7 +117,7 @@ class InvalidLink(DomainError):
     code = "invalid-link"
 
     def __init__(
-        self, detail: str = "This link does not work any more: it was used already, or it has expired."
+        self, detail: str = text("This link does not work any more: it was used already, or it has expired.")
     ) -> None:
         super().__init__(detail)
 
@@ -162,7 +166,7 @@ class LengthRequired(DomainError):
 
     code = "length-required"
 
-    def __init__(self, detail: str = "Send the size of the body in Content-Length.") -> None:
+    def __init__(self, detail: str = text("Send the size of the body in Content-Length.")) -> None:
         super().__init__(detail)
 
 
@@ -195,7 +199,12 @@ class SizeMismatch(DomainError):
 
     def __init__(self, detail: str = "", *, expected: int, received: int) -> None:
         super().__init__(
-            detail or f"{expected} bytes were announced and {received} came.",
+            detail
+            or text(
+                "%(expected)s bytes were announced and %(received)s came.",
+                expected=str(expected),
+                received=str(received),
+            ),
             expected=expected,
             received=received,
         )
@@ -210,7 +219,8 @@ class DigestMismatch(DomainError):
 
     def __init__(self, detail: str = "", *, expected: str, received: str) -> None:
         super().__init__(
-            detail or "The bytes that came do not have the SHA-256 that was announced: send them again.",
+            detail
+            or text("The bytes that came do not have the SHA-256 that was announced: send them again."),
             expected=expected,
             received=received,
         )
@@ -225,7 +235,11 @@ class ChecksumMismatch(DomainError):
 
     def __init__(self, *, algorithm: str) -> None:
         super().__init__(
-            f"The bytes of this request do not have the {algorithm} that came with them: send them again.",
+            text(
+                "The bytes of this request do not have the %(algorithm)s that came with them: "
+                "send them again.",
+                algorithm=algorithm,
+            ),
             algorithm=algorithm,
         )
         self.algorithm = algorithm
@@ -269,7 +283,7 @@ class PreconditionFailed(DomainError):
 
     code = "precondition-failed"
 
-    def __init__(self, detail: str = "It has changed since you read it: read it again.") -> None:
+    def __init__(self, detail: str = text("It has changed since you read it: read it again.")) -> None:
         super().__init__(detail)
 
 
@@ -279,7 +293,7 @@ class NameTaken(DomainError):
     code = "name-taken"
 
     def __init__(self, detail: str = "", *, name: str) -> None:
-        super().__init__(detail or f"The name {name!r} is taken.", name=name)
+        super().__init__(detail or text("The name %(name)s is taken.", name=repr(name)), name=name)
         self.name = name
 
 
@@ -289,7 +303,10 @@ class NotVerified(DomainError):
     code = "not-verified"
 
     def __init__(
-        self, detail: str = "The file is still being verified: try again in a moment.", *, retry_after: int
+        self,
+        detail: str = text("The file is still being verified: try again in a moment."),
+        *,
+        retry_after: int,
     ) -> None:
         super().__init__(detail, retry_after=retry_after)
         self.retry_after = retry_after
@@ -303,7 +320,12 @@ class PartsMissing(DomainError):
 
     def __init__(self, detail: str = "", *, missing: Sequence[int], count: int) -> None:
         super().__init__(
-            detail or f"{count} parts are not there yet, or not as they were announced: send them.",
+            detail
+            or counted(
+                "%(count)s part is not there yet, or not as it was announced: send it.",
+                "%(count)s parts are not there yet, or not as they were announced: send them.",
+                count,
+            ),
             missing=tuple(missing),
             count=count,
         )
@@ -317,7 +339,7 @@ class NoDirectUploads(DomainError):
     code = "no-direct-uploads"
 
     def __init__(
-        self, detail: str = "Send the file to this service: its store takes none from clients."
+        self, detail: str = text("Send the file to this service: its store takes none from clients.")
     ) -> None:
         super().__init__(detail)
 
@@ -328,7 +350,10 @@ class OffsetMismatch(DomainError):
     code = "offset-mismatch"
 
     def __init__(self, *, offset: int) -> None:
-        super().__init__(f"This upload goes on at byte {offset}: send the bytes from there.", offset=offset)
+        super().__init__(
+            text("This upload goes on at byte %(offset)s: send the bytes from there.", offset=str(offset)),
+            offset=offset,
+        )
         self.offset = offset
 
 
@@ -339,7 +364,7 @@ class Locked(DomainError):
 
     def __init__(self, *, retry_after: int) -> None:
         super().__init__(
-            "Another request sends bytes to this upload: wait until it has ended, or was given up.",
+            text("Another request sends bytes to this upload: wait until it has ended, or was given up."),
             retry_after=retry_after,
         )
         self.retry_after = retry_after
@@ -357,7 +382,7 @@ class NotInspected(DomainError):
     code = "not-inspected"
 
     def __init__(self, detail: str = "", *, state: str) -> None:
-        super().__init__(detail or "The file has not been inspected yet.", state=state)
+        super().__init__(detail or text("The file has not been inspected yet."), state=state)
         self.state = state
 
 
@@ -367,7 +392,7 @@ class NotABackup(DomainError):
     code = "not-a-backup"
 
     def __init__(
-        self, detail: str = "This file is no Moodle backup: there is nothing to restore.", *, kind: str
+        self, detail: str = text("This file is no Moodle backup: there is nothing to restore."), *, kind: str
     ) -> None:
         super().__init__(detail, kind=kind)
         self.kind = kind
@@ -400,7 +425,9 @@ class EmailUnconfirmed(DomainError):
 
     def __init__(
         self,
-        detail: str = "Confirm your e-mail address first, with the link in the letter that we sent you.",
+        detail: str = text(
+            "Confirm your e-mail address first, with the link in the letter that we sent you."
+        ),
     ) -> None:
         super().__init__(detail)
 
@@ -425,8 +452,7 @@ class ReadOnly(DomainError):
 
     def __init__(self, detail: str = "", *, home: str | None = None) -> None:
         super().__init__(
-            detail
-            or f"This is a read-only mirror: do this at {home or 'its home, where the resources come from'}.",
+            detail or _at_home(home),
             home=home,
         )
         self.home = home
@@ -440,7 +466,7 @@ class NotFetched(DomainError):
 
     def __init__(
         self,
-        detail: str = "This mirror fetches the file now: try again in a minute.",
+        detail: str = text("This mirror fetches the file now: try again in a minute."),
         *,
         home: str | None,
         retry_after: int = 60,
@@ -457,7 +483,7 @@ class NotIndexed(DomainError):
 
     def __init__(
         self,
-        detail: str = "This backup is being made ready for that: try again in a minute.",
+        detail: str = text("This backup is being made ready for that: try again in a minute."),
         *,
         retry_after: int = 30,
     ) -> None:
@@ -470,7 +496,7 @@ class StorageFull(DomainError):
 
     code = "storage-full"
 
-    def __init__(self, detail: str = "The service has no room left for this file.") -> None:
+    def __init__(self, detail: str = text("The service has no room left for this file.")) -> None:
         super().__init__(detail)
 
 
@@ -480,7 +506,7 @@ class Busy(DomainError):
     code = "busy"
 
     def __init__(
-        self, detail: str = "The service is busy: try again in a moment.", *, retry_after: int = 5
+        self, detail: str = text("The service is busy: try again in a moment."), *, retry_after: int = 5
     ) -> None:
         super().__init__(detail, retry_after=retry_after)
         self.retry_after = retry_after
@@ -493,7 +519,13 @@ class TooManyRequests(DomainError):
 
     def __init__(self, detail: str = "", *, retry_after: int) -> None:
         super().__init__(
-            detail or f"Too many requests: try again in {retry_after} seconds.", retry_after=retry_after
+            detail
+            or counted(
+                "Too many requests: try again in %(count)s second.",
+                "Too many requests: try again in %(count)s seconds.",
+                retry_after,
+            ),
+            retry_after=retry_after,
         )
         self.retry_after = retry_after
 
@@ -502,12 +534,20 @@ def _field_errors(errors: Sequence[FieldError | tuple[str, str]]) -> tuple[Field
     return tuple(error if isinstance(error, FieldError) else FieldError(*error) for error in errors)
 
 
+def _at_home(home: str | None) -> str:
+    if home is None:
+        return text("This is a read-only mirror: do this at its home, where the resources come from.")
+    return text("This is a read-only mirror: do this at %(home)s.", home=home)
+
+
 def _summary(errors: Sequence[FieldError]) -> str:
     """One sentence over several errors: the first, and how many more there are."""
     if not errors:
-        return "Some of what was sent is not right."
+        return text("Some of what was sent is not right.")
     first = errors[0]
     name = first.pointer.lstrip("/")
-    text = f"{name}: {first.detail}" if name else first.detail
+    said = text("%(name)s: %(what)s", name=name, what=first.detail) if name else first.detail
     more = len(errors) - 1
-    return text if not more else f"{text} (and {more} more)"
+    if not more:
+        return said
+    return counted("%(first)s (and %(count)s more)", "%(first)s (and %(count)s more)", more, first=said)

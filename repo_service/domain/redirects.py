@@ -7,6 +7,8 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import parse_qsl, urlsplit
 
+from repo_service.domain.texts import text
+
 MAX_LENGTH = 2000
 """Characters of a redirect URI: what every browser and server takes."""
 
@@ -47,17 +49,23 @@ def fault_of(uri: str, *, insecure: InsecureRedirects) -> str | None:
         parts = urlsplit(uri)
         _ = parts.port
     except ValueError:
-        return "This redirect URI cannot be read."
+        return text("This redirect URI cannot be read.")
     host = parts.hostname or ""
     query = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     faults = (
-        (len(uri) > MAX_LENGTH, f"A redirect URI has at most {MAX_LENGTH} characters."),
-        ("#" in uri, "A redirect URI has no fragment."),
-        (not _FORM.fullmatch(uri), "A redirect URI is an absolute https address in ASCII."),
-        ("@" in parts.netloc, "A redirect URI has no user name in it."),
-        (_address(host) is None and not _is_name(host), "This redirect URI names no host."),
-        (query & _OF_THE_ANSWER, "A redirect URI has no parameters of the answer, such as code or state."),
-        (not _is_safe(uri, insecure), "A redirect URI begins with https://."),
+        (
+            len(uri) > MAX_LENGTH,
+            text("A redirect URI has at most %(most)s characters.", most=str(MAX_LENGTH)),
+        ),
+        ("#" in uri, text("A redirect URI has no fragment.")),
+        (not _FORM.fullmatch(uri), text("A redirect URI is an absolute https address in ASCII.")),
+        ("@" in parts.netloc, text("A redirect URI has no user name in it.")),
+        (_address(host) is None and not _is_name(host), text("This redirect URI names no host.")),
+        (
+            query & _OF_THE_ANSWER,
+            text("A redirect URI has no parameters of the answer, such as code or state."),
+        ),
+        (not _is_safe(uri, insecure), text("A redirect URI begins with https://.")),
     )
     return next((sentence for is_wrong, sentence in faults if is_wrong), None)
 

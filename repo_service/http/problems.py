@@ -13,7 +13,7 @@ from http import HTTPStatus
 import apiflask
 import structlog
 from flask import Flask, Response, current_app, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
 from structlog.typing import FilteringBoundLogger
@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain import errors as domain
+from repo_service.domain.texts import text
 from repo_service.http import request_ids
 from repo_service.models.database import Outage, outage_of
 from storage import errors as storage
@@ -53,76 +54,124 @@ class Kind:
 
 CATALOGUE: Mapping[str, Kind] = {
     # What is asked for
-    "not-found": Kind(404, "Not found", "Check the address. A draft is seen by its owner only: sign in."),
-    "gone": Kind(410, "Withdrawn", "It will not come back here: search for a replacement."),
-    "method-not-allowed": Kind(405, "Method not allowed", "Use one of the methods in the Allow header."),
-    "invalid-range": Kind(
-        416, "Range not satisfiable", "Ask for bytes within the size given, or for the whole."
+    "not-found": Kind(
+        404, text("Not found"), text("Check the address. A draft is seen by its owner only: sign in.")
     ),
-    "invalid-cursor": Kind(400, "Invalid cursor", "Start again at the first page."),
+    "gone": Kind(410, text("Withdrawn"), text("It will not come back here: search for a replacement.")),
+    "method-not-allowed": Kind(
+        405, text("Method not allowed"), text("Use one of the methods in the Allow header.")
+    ),
+    "invalid-range": Kind(
+        416, text("Range not satisfiable"), text("Ask for bytes within the size given, or for the whole.")
+    ),
+    "invalid-cursor": Kind(400, text("Invalid cursor"), text("Start again at the first page.")),
     # Who asks
-    "unauthorised": Kind(401, "Not signed in", "Sign in, or send a valid token as Authorization: Bearer."),
-    "forbidden": Kind(403, "Not allowed", "Ask the owner or an administrator."),
-    "insufficient-scope": Kind(403, "Token lacks a scope", "Use a token that has the scope given."),
-    "invalid-link": Kind(410, "Link does not work", "Ask for a new one where you asked for this."),
-    "registration-closed": Kind(403, "No sign-up", "Ask an administrator of this service for an account."),
-    "read-only": Kind(403, "Read-only mirror", "Do this at the home of the mirror."),
+    "unauthorised": Kind(
+        401, text("Not signed in"), text("Sign in, or send a valid token as Authorization: Bearer.")
+    ),
+    "forbidden": Kind(403, text("Not allowed"), text("Ask the owner or an administrator.")),
+    "insufficient-scope": Kind(
+        403, text("Token lacks a scope"), text("Use a token that has the scope given.")
+    ),
+    "invalid-link": Kind(
+        410, text("Link does not work"), text("Ask for a new one where you asked for this.")
+    ),
+    "registration-closed": Kind(
+        403, text("No sign-up"), text("Ask an administrator of this service for an account.")
+    ),
+    "read-only": Kind(403, text("Read-only mirror"), text("Do this at the home of the mirror.")),
     "too-many-requests": Kind(
-        429, "Too many requests", "Wait, then try again: Retry-After says how many seconds."
+        429, text("Too many requests"), text("Wait, then try again: Retry-After says how many seconds.")
     ),
     # What is sent
-    "malformed-request": Kind(400, "Malformed request", "Correct the request: it cannot be read as it is."),
+    "malformed-request": Kind(
+        400, text("Malformed request"), text("Correct the request: it cannot be read as it is.")
+    ),
     "invalid-input": Kind(
-        422, "Invalid input", "Correct the values that errors points at and send them again."
+        422, text("Invalid input"), text("Correct the values that errors points at and send them again.")
     ),
-    "unsupported-media-type": Kind(415, "Unsupported media type", "Send one of the supported media types."),
-    "length-required": Kind(411, "Length required", "Send Content-Length; chunked bodies are not taken."),
-    "payload-too-large": Kind(413, "Too large", "Send no more bytes than the limit."),
-    "quota-exceeded": Kind(413, "Quota exceeded", "Delete what you no longer need, or ask for more room."),
-    "size-mismatch": Kind(400, "Size mismatch", "The connection may have broken: send it again."),
-    "digest-mismatch": Kind(422, "Digest mismatch", "The bytes changed on their way: send them again."),
-    "checksum-mismatch": Kind(460, "Checksum mismatch", "Send the bytes of this request again."),
+    "unsupported-media-type": Kind(
+        415, text("Unsupported media type"), text("Send one of the supported media types.")
+    ),
+    "length-required": Kind(
+        411, text("Length required"), text("Send Content-Length; chunked bodies are not taken.")
+    ),
+    "payload-too-large": Kind(413, text("Too large"), text("Send no more bytes than the limit.")),
+    "quota-exceeded": Kind(
+        413, text("Quota exceeded"), text("Delete what you no longer need, or ask for more room.")
+    ),
+    "size-mismatch": Kind(400, text("Size mismatch"), text("The connection may have broken: send it again.")),
+    "digest-mismatch": Kind(
+        422, text("Digest mismatch"), text("The bytes changed on their way: send them again.")
+    ),
+    "checksum-mismatch": Kind(460, text("Checksum mismatch"), text("Send the bytes of this request again.")),
     "unsupported-protocol": Kind(
-        412, "Unsupported version of the protocol", "Use one of the supported versions."
+        412, text("Unsupported version of the protocol"), text("Use one of the supported versions.")
     ),
-    "invalid-file": Kind(422, "Invalid file", "Make the file anew where it comes from and upload that."),
+    "invalid-file": Kind(
+        422, text("Invalid file"), text("Make the file anew where it comes from and upload that.")
+    ),
     # What stands in the way
-    "conflict": Kind(409, "Conflict", "Read the thing again and see what state it is in."),
-    "precondition-failed": Kind(412, "Changed meanwhile", "Read it again, then repeat your change."),
-    "name-taken": Kind(409, "Name taken", "Choose another name."),
-    "not-verified": Kind(409, "Not verified yet", "Try again after the seconds in Retry-After."),
-    "parts-missing": Kind(409, "Parts missing", "Send the parts that missing names, then complete again."),
-    "no-direct-uploads": Kind(409, "No direct uploads", "Send the bytes to this service, by PUT or tus."),
-    "offset-mismatch": Kind(409, "Offset mismatch", "Send the bytes from the offset given."),
-    "locked": Kind(
-        423, "Locked", "Ask for the offset after the seconds in Retry-After, and go on from there."
+    "conflict": Kind(409, text("Conflict"), text("Read the thing again and see what state it is in.")),
+    "precondition-failed": Kind(
+        412, text("Changed meanwhile"), text("Read it again, then repeat your change.")
     ),
-    "upload-failed": Kind(410, "Upload failed", "Begin a new upload."),
-    "not-inspected": Kind(409, "Not inspected yet", "Wait until processing is done; retry it if it failed."),
-    "not-a-backup": Kind(409, "Not a Moodle backup", "Ask this of a version that is one: see its kind."),
+    "name-taken": Kind(409, text("Name taken"), text("Choose another name.")),
+    "not-verified": Kind(409, text("Not verified yet"), text("Try again after the seconds in Retry-After.")),
+    "parts-missing": Kind(
+        409, text("Parts missing"), text("Send the parts that missing names, then complete again.")
+    ),
+    "no-direct-uploads": Kind(
+        409, text("No direct uploads"), text("Send the bytes to this service, by PUT or tus.")
+    ),
+    "offset-mismatch": Kind(409, text("Offset mismatch"), text("Send the bytes from the offset given.")),
+    "locked": Kind(
+        423,
+        text("Locked"),
+        text("Ask for the offset after the seconds in Retry-After, and go on from there."),
+    ),
+    "upload-failed": Kind(410, text("Upload failed"), text("Begin a new upload.")),
+    "not-inspected": Kind(
+        409, text("Not inspected yet"), text("Wait until processing is done; retry it if it failed.")
+    ),
+    "not-a-backup": Kind(
+        409, text("Not a Moodle backup"), text("Ask this of a version that is one: see its kind.")
+    ),
     "blocking-findings": Kind(
-        409, "Not fit for release", "Have a clean copy made, or upload a version without what was found."
+        409,
+        text("Not fit for release"),
+        text("Have a clean copy made, or upload a version without what was found."),
     ),
     "uncleanable": Kind(
-        409, "No clean copy possible", "Make the backup again in Moodle, without users, and upload that."
+        409,
+        text("No clean copy possible"),
+        text("Make the backup again in Moodle, without users, and upload that."),
     ),
     "email-unconfirmed": Kind(
-        409, "E-mail address not confirmed", "Open the link in the letter; your account page sends another."
+        409,
+        text("E-mail address not confirmed"),
+        text("Open the link in the letter; your account page sends another."),
     ),
-    "incomplete": Kind(409, "Incomplete", "Fill in what errors points at."),
+    "incomplete": Kind(409, text("Incomplete"), text("Fill in what errors points at.")),
     # What the service cannot do
-    "storage-full": Kind(507, "Storage full", "Try again later; the operators have to make room."),
-    "storage-unavailable": Kind(503, "Storage unavailable", "Try again later."),
-    "database-unavailable": Kind(503, "Database unavailable", "Try again later."),
+    "storage-full": Kind(
+        507, text("Storage full"), text("Try again later; the operators have to make room.")
+    ),
+    "storage-unavailable": Kind(503, text("Storage unavailable"), text("Try again later.")),
+    "database-unavailable": Kind(503, text("Database unavailable"), text("Try again later.")),
     "blob-missing": Kind(
-        500, "File missing", "Tell the operators the request id: the store has lost this file."
+        500, text("File missing"), text("Tell the operators the request id: the store has lost this file.")
     ),
     "not-fetched": Kind(
-        503, "Not fetched yet", "Try again after the seconds in Retry-After, or get it at its home."
+        503,
+        text("Not fetched yet"),
+        text("Try again after the seconds in Retry-After, or get it at its home."),
     ),
-    "not-indexed": Kind(503, "Not indexed yet", "Try again after the seconds in Retry-After."),
-    "busy": Kind(503, "Busy", "Try again after the seconds in Retry-After."),
-    "internal": Kind(500, "Internal error", "Try again; if it stays, tell the operators the request id."),
+    "not-indexed": Kind(503, text("Not indexed yet"), text("Try again after the seconds in Retry-After.")),
+    "busy": Kind(503, text("Busy"), text("Try again after the seconds in Retry-After.")),
+    "internal": Kind(
+        500, text("Internal error"), text("Try again; if it stays, tell the operators the request id.")
+    ),
 }
 
 # The service is at work on what was asked for: nothing that operators have to look into.
@@ -148,11 +197,15 @@ _CODE_OF_STATUS = {
 }
 
 
+Said = SkipValidation[str]
+"""What is said to people: a validated ``str`` would no longer know how to be said in their language."""
+
+
 class ProblemError(BaseModel):
     """What is wrong with one value that was sent."""
 
     pointer: str = Field(description="JSON Pointer (RFC 6901) to the value.", examples=["/metadata/licence"])
-    detail: str = Field(description="What is wrong with it.")
+    detail: Said = Field(description="What is wrong with it.")
     location: str | None = Field(
         default=None,
         description="Where the value was sent when not in the body: query, path, headers, cookies.",
@@ -164,12 +217,12 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    detail: str = Field(description="What happened, for the person who asked.")
-    title: str = Field(description="What kind of problem it is.")
+    detail: Said = Field(description="What happened, for the person who asked.")
+    title: Said = Field(description="What kind of problem it is.")
     status: int = Field(description="The HTTP status.")
     code: str = Field(description="The kind of problem, for software.")
     type: str = Field(description="Address of the page that explains the code.")
-    advice: str = Field(description="What to do next.")
+    advice: Said = Field(description="What to do next.")
     request_id: str = Field(description="What to tell the operators.")
     errors: list[ProblemError] | None = Field(default=None, description="What is wrong, value by value.")
 
@@ -267,7 +320,7 @@ class _Answer:
     def _problem(self, cause: _Cause) -> Problem:
         kind = CATALOGUE[cause.code]
         members: dict[str, object] = {
-            "detail": cause.detail or f"{kind.title}. {kind.advice}",
+            "detail": cause.detail or text("%(what)s. %(advice)s", what=kind.title, advice=kind.advice),
             "title": kind.title,
             "status": cause.status or kind.status,
             "code": cause.code,

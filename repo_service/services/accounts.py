@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
     Conflict,
+    FieldError,
     Forbidden,
     InsufficientScope,
     InvalidInput,
@@ -24,6 +25,8 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, ClientState, Identity, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.domain.texts import text
+from repo_service.languages import LANGUAGES
 from repo_service.models import Account, AuditEntry, Client, Grant, Resource, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -41,7 +44,7 @@ PREFIX = "mrr_"
 USERNAME = "[a-z0-9][a-z0-9._-]{0,63}"
 ADMINISTRATOR = "admin"
 """User name of the first account."""
-BLOCKED = "This account is blocked: ask an administrator."
+BLOCKED = text("This account is blocked: ask an administrator.")
 MAX_TOKENS = 200
 MAX_CLIENTS = 200
 MAX_SESSIONS = 50
@@ -85,7 +88,21 @@ def require_username(username: str) -> None:
     """Refuse what is no user name (``USERNAME``). Raises InvalidInput."""
     if not re.fullmatch(USERNAME, username):
         raise InvalidInput(
-            errors=[("/username", "Small letters, digits, dots, hyphens and underscores; at most 64.")]
+            errors=[
+                FieldError("/username", "Small letters, digits, dots, hyphens and underscores; at most 64.")
+            ]
+        )
+
+
+def require_language(tag: str) -> None:
+    """Refuse a language that nothing can be said in. Raises InvalidInput."""
+    if tag not in LANGUAGES:
+        raise InvalidInput(
+            errors=[
+                FieldError(
+                    "/language", text("Choose one of these languages: %(tags)s.", tags=", ".join(LANGUAGES))
+                )
+            ]
         )
 
 
@@ -225,19 +242,24 @@ class Accounts:
         username: str,
         display_name: str = "",
         email: str | None = None,
+        language: str | None = None,
         role: Role = Role.MEMBER,
         quota: int | None = None,
     ) -> AccountRecord:
         """A new account, for whose e-mail address the asker vouches.
 
-        Raises NameTaken, for a name or an address, InvalidInput for one that is none.
+        Raises NameTaken, for a name or an address, InvalidInput for one that is none, or for a language that
+        nobody can be written to in.
         """
         require_scope(identity, Scope.ADMINISTER)
         require_username(username)
+        if language is not None:
+            require_language(language)
         account = Account(
             username=username,
             display_name=plain_line(display_name) or username,
             email=None if email is None else normalise_email(email),
+            language=language,
             role=role.value,
             quota=quota,
         )
@@ -255,6 +277,7 @@ class Accounts:
         *,
         display_name: str | None = None,
         email: str | None = None,
+        language: str | None = None,
         role: Role | None = None,
         quota: int | None = None,
         blocked: bool | None = None,
@@ -270,6 +293,8 @@ class Accounts:
         ):
             raise Forbidden("You cannot block yourself or change your own role: ask another administrator.")
         address = None if email is None else normalise_email(email)
+        if language is not None:
+            require_language(language)
         with self._database.write() as session:
             account = session.get(Account, account_id)
             if account is None:
@@ -282,6 +307,8 @@ class Accounts:
                 with refuses_duplicates(account):
                     session.flush()
                 links.void(session, account.id)
+            if language is not None:
+                account.language = language
             if role is not None:
                 account.role = role.value
             if quota is not None:
@@ -531,6 +558,7 @@ class Accounts:
             unconfirmed_email=account.unconfirmed_email,
             must_confirm=account.must_confirm,
             has_password=account.password_hash is not None,
+            language=account.language,
             role=Role(account.role),
             quota=quota_of(account, default_quota=self._default_quota),
             used=used_bytes(session, account.id),

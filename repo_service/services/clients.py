@@ -15,7 +15,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from repo_service.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, TooManyRequests
+from repo_service.domain.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TooManyRequests,
+)
 from repo_service.domain.identity import (
     SCOPES_OF_SITES,
     AuthMethod,
@@ -27,6 +34,7 @@ from repo_service.domain.identity import (
 )
 from repo_service.domain.redirects import InsecureRedirects, fault_of, host_of
 from repo_service.domain.resources import ChangeKind, Noun
+from repo_service.domain.texts import text
 from repo_service.inspection.text import clean_line
 from repo_service.models import Client, Grant
 from repo_service.models.base import now
@@ -224,17 +232,21 @@ class Clients:
         uris = list(dict.fromkeys(wanted.redirect_uris))
         if not 1 <= len(uris) <= MAX_REDIRECT_URIS:
             raise InvalidInput(
-                errors=[("/redirect_uris", f"Between one and {MAX_REDIRECT_URIS} are needed.")]
+                errors=[
+                    FieldError(
+                        "/redirect_uris", text("Between one and %(most)s are needed.", most=MAX_REDIRECT_URIS)
+                    )
+                ]
             )
         public = wanted.auth_method is AuthMethod.NONE
         for at, uri in enumerate(uris):
             insecure = InsecureRedirects.NEVER if public else self.policy.insecure_redirects
             if (fault := fault_of(uri, insecure=insecure)) is not None:
-                raise InvalidInput(errors=[(f"/redirect_uris/{at}", fault)])
+                raise InvalidInput(errors=[FieldError(f"/redirect_uris/{at}", fault)])
         if GrantType.CODE not in wanted.grant_types:
-            raise InvalidInput(errors=[("/grant_types", "This service knows authorization_code.")])
+            raise InvalidInput(errors=[FieldError("/grant_types", "This service knows authorization_code.")])
         if not wanted.scopes or not wanted.scopes <= set(SCOPES_OF_SITES):
-            raise InvalidInput(errors=[("/scope", "None of these scopes is known here.")])
+            raise InvalidInput(errors=[FieldError("/scope", "None of these scopes is known here.")])
         secret = None if public else SECRET_PREFIX + new_secret()
         moodle = wanted.software_id.lower() == ClientKind.MOODLE.value
         return (
@@ -287,5 +299,5 @@ def _hosts(client: Client) -> list[str]:
     return list(dict.fromkeys(map(host_of, client.redirect_uris)))
 
 
-def _line(text: str, limit: int = NAME_LENGTH) -> str:
-    return " ".join(clean_line(text, limit=limit).split())
+def _line(given: str, limit: int = NAME_LENGTH) -> str:
+    return " ".join(clean_line(given, limit=limit).split())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from email_validator import EmailNotValidError, validate_email
 
 from repo_service.domain.errors import InvalidInput
+from repo_service.domain.texts import text
 from repo_service.models.account import EMAIL_LENGTH
 
-_WRONG = "This is no e-mail address that letters can be sent to: it looks like ada@example.org."
+_WRONG = text("This is no e-mail address that letters can be sent to: it looks like ada@example.org.")
 
 
 def normalise_email(address: str, *, pointer: str = "/email") -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
-from repo_service.domain.errors import InvalidInput, NameTaken, NotFound
+from repo_service.domain.errors import FieldError, InvalidInput, NameTaken, NotFound
 from repo_service.domain.identity import Identity, LinkPurpose, Role, Scope
 from repo_service.domain.resources import Noun
 from repo_service.models import Account, OneTimeLink
@@ -50,7 +50,7 @@ class Invitations:
         require_scope(identity, Scope.ADMINISTER)
         address = normalise_email(email) if email else None
         if send and address is None:
-            raise InvalidInput(errors=[("/email", "A letter needs an address.")])
+            raise InvalidInput(errors=[FieldError("/email", "A letter needs an address.")])
         with self._database.write() as session:
             if address is not None and session.scalar(select(Account.id).where(Account.email == address)):
                 raise NameTaken("Somebody with this e-mail address has an account already.", name=address)

@@ -6,6 +6,8 @@ ever holds it.
 
 Letters hold nothing that a stranger typed, not even a user name: mail programs make links of those that look
 like a host. Whoever signs up with somebody else's address must not reach their mailbox in our name.
+
+They are written in the language of their reader's account; an invitation in that of whoever invites.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import TooManyRequests
 from repo_service.domain.identity import LinkPurpose, Role
 from repo_service.domain.resources import JobKind, JobState
+from repo_service.domain.texts import Text, counted, text
+from repo_service.languages import Language, best_of, language
 from repo_service.models import Account, Job, OneTimeLink
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
@@ -161,69 +165,105 @@ class Letters:
         where = links.address(self._base_url, purpose, links.write_down(link))
         match purpose:
             case LinkPurpose.CONFIRM:
-                return self._confirm(link.email, where)
+                assert account is not None
+                return self._confirm(account, link.email, where)
             case LinkPurpose.RESET:
                 assert account is not None
                 return self._reset(account, link.email, where)
             case LinkPurpose.INVITATION:
                 return self._invitation(session, link, link.email, where)
 
-    def _confirm(self, to: str, where: str) -> Letter:
+    def _confirm(self, account: Account, to: str, where: str) -> Letter:
         return self._letter(
             to,
-            "Confirm your e-mail address",
-            f"Somebody, most likely you, gave this address at {self._site_name}.",
-            f"Open this page to confirm that it is yours:\n\n{where}",
-            f"The link works once, for {_days(LinkPurpose.CONFIRM)}. If it was not you, do nothing: then the "
-            "address is not used.",
+            _language_of(account),
+            text("Confirm your e-mail address"),
+            text("Somebody, most likely you, gave this address at %(site)s.", site=self._site_name),
+            text("Open this page to confirm that it is yours:"),
+            where,
+            text(
+                "The link works once, for %(time)s. If it was not you, do nothing: then the address is not "
+                "used.",
+                time=_lasts(LinkPurpose.CONFIRM),
+            ),
             link=where,
         )
 
     def _you_have_an_account(self, holder: Account, to: str) -> Letter:
         return self._letter(
             to,
-            "You have an account already",
-            f"Somebody, most likely you, gave this address at {self._site_name}. It belongs to your account "
-            f"there already, whose user name is {holder.username}.",
-            f"Sign in:\n\n{self._base_url}/sign-in",
-            f"If you do not know your password any more:\n\n{self._base_url}/forgotten-password",
-            "If it was not you, there is nothing that you have to do.",
+            _language_of(holder),
+            text("You have an account already"),
+            text(
+                "Somebody, most likely you, gave this address at %(site)s. It belongs to your account there "
+                "already, whose user name is %(username)s.",
+                site=self._site_name,
+                username=holder.username,
+            ),
+            text("Sign in:"),
+            self._page("/sign-in"),
+            text("If you do not know your password any more:"),
+            self._page("/forgotten-password"),
+            text("If it was not you, there is nothing that you have to do."),
         )
 
     def _reset(self, account: Account, to: str, where: str) -> Letter:
+        lasts = _lasts(LinkPurpose.RESET)
         if account.password_hash is None:
             return self._letter(
                 to,
-                "Choose a password",
-                f"You have an account at {self._site_name}. Your user name is {account.username}.",
-                f"Open this page to choose a password:\n\n{where}",
-                f"The link works once, for {_days(LinkPurpose.RESET)}. After that, ask for another:\n\n"
-                f"{self._base_url}/forgotten-password",
+                _language_of(account),
+                text("Choose a password"),
+                text(
+                    "You have an account at %(site)s. Your user name is %(username)s.",
+                    site=self._site_name,
+                    username=account.username,
+                ),
+                text("Open this page to choose a password:"),
+                where,
+                text("The link works once, for %(time)s. After that, ask for another:", time=lasts),
+                self._page("/forgotten-password"),
                 link=where,
             )
         return self._letter(
             to,
-            "Choose a new password",
-            f"Somebody, most likely you, asked for a new password at {self._site_name}."
-            + (f" Your user name is {account.username}." if account.email == to else ""),
-            f"Open this page to choose it:\n\n{where}",
-            f"The link works once, for {_days(LinkPurpose.RESET)}. If it was not you, do nothing: your "
-            "password stays as it is.",
+            _language_of(account),
+            text("Choose a new password"),
+            self._asked_for_password(account, to),
+            text("Open this page to choose it:"),
+            where,
+            text(
+                "The link works once, for %(time)s. If it was not you, do nothing: your password stays as it "
+                "is.",
+                time=lasts,
+            ),
             link=where,
         )
 
+    def _asked_for_password(self, account: Account, to: str) -> Text:
+        if account.email != to:  # whoever typed that address typed the user name, too
+            return text(
+                "Somebody, most likely you, asked for a new password at %(site)s.", site=self._site_name
+            )
+        return text(
+            "Somebody, most likely you, asked for a new password at %(site)s. Your user name is "
+            "%(username)s.",
+            site=self._site_name,
+            username=account.username,
+        )
+
     def _invitation(self, session: Session, link: OneTimeLink, to: str, where: str) -> Letter:
+        """In the language of who invites: nothing is known yet of who is invited."""
         host = None if link.made_by is None else session.get(Account, link.made_by)
-        who = "You are" if host is None else f"{host.display_name or host.username} has"
-        invited = "invited" if host is None else "invited you"
-        role = "" if link.role in (None, Role.MEMBER.value) else f" as {_A_ROLE[Role(link.role)]}"
         return self._letter(
             to,
-            f"Your invitation to {self._site_name}",
-            f"{who} {invited} to {self._site_name}{role}, where teachers share courses and find those of "
-            "others.",
-            f"Open this page to make your account:\n\n{where}",
-            f"The link works once, for {_days(LinkPurpose.INVITATION)}.",
+            _language_of(host),
+            text("Your invitation to %(site)s", site=self._site_name),
+            _invited(host, self._site_name),
+            *([_YOUR_ROLE[link.role]] if link.role in _YOUR_ROLE else []),
+            text("Open this page to make your account:"),
+            where,
+            text("The link works once, for %(time)s.", time=_lasts(LinkPurpose.INVITATION)),
             link=where,
         )
 
@@ -233,10 +273,16 @@ class Letters:
             return None
         return self._letter(
             account.email,
-            "Your password was changed",
-            f"The password of your account {account.username} at {self._site_name} was changed, and every "
-            "other browser was signed out.",
-            f"If it was not you, choose another at once:\n\n{self._base_url}/forgotten-password",
+            _language_of(account),
+            text("Your password was changed"),
+            text(
+                "The password of your account %(username)s at %(site)s was changed, and every other browser "
+                "was signed out.",
+                username=account.username,
+                site=self._site_name,
+            ),
+            text("If it was not you, choose another at once:"),
+            self._page("/forgotten-password"),
         )
 
     def _email_changing(self, session: Session, link_id: UUID) -> Letter | None:
@@ -246,22 +292,56 @@ class Letters:
             return None
         return self._letter(
             account.email or "",
-            "Your e-mail address is about to change",
-            f"Whoever is signed in to your account {account.username} at {self._site_name} gave another "
-            "e-mail address. Once that is confirmed, letters go there and no more to this one.",
-            f"If it was not you, choose another password at once:\n\n{self._base_url}/forgotten-password",
+            _language_of(account),
+            text("Your e-mail address is about to change"),
+            text(
+                "Whoever is signed in to your account %(username)s at %(site)s gave another e-mail address. "
+                "Once that is confirmed, letters go there and no more to this one.",
+                username=account.username,
+                site=self._site_name,
+            ),
+            text("If it was not you, choose another password at once:"),
+            self._page("/forgotten-password"),
         )
 
-    def _letter(self, to: str, subject: str, *paragraphs: str, link: str | None = None) -> Letter:
-        text = "\n\n".join(["Hello,", *paragraphs, f"{self._site_name}\n{self._base_url}/"])
-        return Letter(to=to, subject=subject, text=text + "\n", link=link)
+    def _letter(
+        self, to: str, reads: Language, subject: Text, *paragraphs: str, link: str | None = None
+    ) -> Letter:
+        """One in the language that its reader ``reads``. Addresses of pages are paragraphs of their own."""
+        said = [reads.say(part) for part in (text("Hello,"), *paragraphs)]
+        body = "\n\n".join([*said, f"{self._site_name}\n{self._page('/')}"])
+        return Letter(to=to, subject=reads.say(subject), text=body + "\n", link=link, language=reads.tag)
+
+    def _page(self, path: str) -> str:
+        return self._base_url + path
 
 
-_A_ROLE = {Role.MEMBER: "a member", Role.MODERATOR: "a moderator", Role.ADMINISTRATOR: "an administrator"}
+def _language_of(account: Account | None) -> Language:
+    """What an account reads, where there are words in it: the service's own language for nobody."""
+    return language(best_of(() if account is None or account.language is None else (account.language,)))
 
 
-def _days(purpose: LinkPurpose) -> str:
+def _lasts(purpose: LinkPurpose) -> Text:
     lasts = links.LASTS[purpose]
     if lasts >= timedelta(days=1):
-        return f"{lasts.days} days"
+        return counted("%(count)s day", "%(count)s days", lasts.days)
     return in_words(int(lasts.total_seconds()))
+
+
+def _invited(host: Account | None, site: str) -> Text:
+    if host is None:
+        return text(
+            "You are invited to %(site)s, where teachers share courses and find those of others.", site=site
+        )
+    return text(
+        "%(host)s has invited you to %(site)s, where teachers share courses and find those of others.",
+        host=host.display_name or host.username,
+        site=site,
+    )
+
+
+_YOUR_ROLE: Mapping[str | None, Text] = {
+    Role.MODERATOR.value: text("You will be a moderator there."),
+    Role.ADMINISTRATOR.value: text("You will be an administrator there."),
+}
+"""What is more than a member."""

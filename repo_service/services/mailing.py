@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 
+from repo_service.languages import SOURCE
 from repo_service.models.base import now
 
 _TIMEOUT_SECONDS = 30
@@ -27,12 +28,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """Plain text for one address. ``link`` is the one that it is about, if any."""
+    """Plain text for one address. ``link`` is the one that it is about, if any; ``language`` (BCP 47) that of
+    the text."""
 
     to: str
     subject: str
     text: str
     link: str | None = None
+    language: str = SOURCE
 
 
 class MailRefused(Exception):
@@ -160,6 +163,7 @@ class SmtpMailer:
         message["Message-ID"] = make_msgid(domain=self._sender.domain)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no holiday replies, please
         message.set_content(letter.text, cte="quoted-printable" if not letter.text.isascii() else None)
+        message["Content-Language"] = letter.language  # RFC 3282; set_content() begins its headers anew
         return message
 
 

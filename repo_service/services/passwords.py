@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from repo_service.domain.errors import Busy, InvalidInput
+from repo_service.domain.texts import text
 
 MIN_LENGTH = 10
 """Characters."""
@@ -86,14 +87,17 @@ def require_good(password: str, *, own: Iterable[str], pointer: str = "/password
 
 def _problem_of(password: str, own: Iterable[str]) -> str | None:
     if len(password) < MIN_LENGTH:
-        return f"Choose a longer password: at least {MIN_LENGTH} characters. Several words are easy to keep."
+        return text(
+            "Choose a longer password: at least %(least)s characters. Several words are easy to keep.",
+            least=MIN_LENGTH,
+        )
     if len(password.encode(errors="surrogatepass")) > MAX_BYTES:
-        return f"Choose a shorter password: at most {MAX_BYTES} bytes."
+        return text("Choose a shorter password: at most %(most)s bytes.", most=MAX_BYTES)
     folded = password.casefold()
     if len(set(folded)) < _LEAST_DISTINCT or _is_common(folded):
-        return "Choose another password: this is one of those that are tried first."
+        return text("Choose another password: this is one of those that are tried first.")
     if _without(folded, own) < _LEAST_OWN:
-        return "Choose a password that is not your own name or address."
+        return text("Choose a password that is not your own name or address.")
     return None
 
 
@@ -104,8 +108,8 @@ def _is_common(folded: str) -> bool:
 
 @cache
 def _commonest() -> frozenset[str]:
-    text = files("repo_service.services").joinpath("common_passwords.txt").read_text("utf-8")
-    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+    lines = files("repo_service.services").joinpath("common_passwords.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def _without(folded: str, own: Iterable[str]) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
     Conflict,
+    FieldError,
     Forbidden,
     InvalidInput,
     InvalidLink,
@@ -28,6 +29,7 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, LinkPurpose, Registration, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun
+from repo_service.domain.texts import text
 from repo_service.models import (
     Account,
     Client,
@@ -50,6 +52,7 @@ from repo_service.services.accounts import (
     open_session,
     refuses_duplicates,
     require_account,
+    require_language,
     require_scope,
     require_username,
 )
@@ -89,7 +92,7 @@ CONFIRM_FOR = Allowance(name="confirm-for", burst=5, every=timedelta(minutes=15)
 LINK_FROM = Allowance(name="link-from", burst=50, every=timedelta(seconds=30))
 """Links that do not work, from one address block."""
 
-_WRONG = (
+_WRONG = text(
     "The name or the password is not right. As long as your e-mail address is not confirmed, sign in with "
     "your user name."
 )
@@ -179,30 +182,36 @@ class People:
         display_name: str,
         email: str,
         password: str,
+        language: str,
         address: str,
         invitation: str | None = None,
     ) -> Identity:
         """A new account, whose address is to be confirmed by letter unless the ``invitation`` (the secret of
-        its link) came there. Whether another account has the address makes no difference that shows.
+        its link) came there. Whether another account has the address makes no difference that shows. Letters
+        to it are in ``language`` (BCP 47).
 
         Raises RegistrationClosed, InvalidLink, InvalidInput (also for a user name that is taken),
         TooManyRequests.
         """
         self.require_registration(invitation, address=address)
-        errors: list[tuple[str, str]] = []
+        errors: list[FieldError] = []
         username, display_name = username.strip(), plain_line(display_name)[:NAME_LENGTH]
         try:
             require_username(username)
         except InvalidInput as error:
-            errors += [(item.pointer, item.detail) for item in error.errors]
+            errors += error.errors
         try:
             email = normalise_email(email)
         except InvalidInput as error:
-            errors += [(item.pointer, item.detail) for item in error.errors]
+            errors += error.errors
         try:
             require_good(password, own=self._own(username, display_name, email))
         except InvalidInput as error:
-            errors += [(item.pointer, item.detail) for item in error.errors]
+            errors += error.errors
+        try:
+            require_language(language)
+        except InvalidInput as error:
+            errors += error.errors
         if errors:
             raise InvalidInput(errors=errors)
         self._throttling.take((SIGN_UP_FROM, address))
@@ -211,6 +220,7 @@ class People:
             display_name=display_name or username,
             unconfirmed_email=email,
             must_confirm=True,
+            language=language,
             password_hash=self._passwords.hash(password),
             role=Role.MEMBER.value,
         )
@@ -221,7 +231,7 @@ class People:
             if error.name != username:
                 raise
             raise InvalidInput(
-                errors=[("/username", "Somebody has this user name already: choose another.")]
+                errors=[FieldError("/username", "Somebody has this user name already: choose another.")]
             ) from error
         return _identity_of(account)
 
@@ -301,12 +311,13 @@ class People:
             self._letters.send_link(session, link)
 
     def choose_password(
-        self, secret: str, password: str, *, address: str, everywhere: bool = False
+        self, secret: str, password: str, *, language: str, address: str, everywhere: bool = False
     ) -> Identity:
         """Set a password by a link; it ends every session and every other link of the account, and
         ``everywhere`` its API tokens and connected sites, too. Where the link came by letter the address is
         confirmed; if nobody knew before whose it was, all of that ends in any case: whoever made it may be
-        somebody else.
+        somebody else. ``language`` (BCP 47) is what they read, for an account that somebody else made and
+        that has none yet.
 
         Raises InvalidLink, InvalidInput, TooManyRequests.
         """
@@ -315,6 +326,7 @@ class People:
             account = session.get(Account, links.find(session, LinkPurpose.RESET, secret).account_id)
             own = [] if account is None else self._own_of(account)
         require_good(password, own=own)
+        require_language(language)
         hashed = self._passwords.hash(password)
         with self._database.write() as session:
             link = links.find(session, LinkPurpose.RESET, secret, lock=True)
@@ -322,6 +334,7 @@ class People:
             if account is None or account.blocked_at is not None:
                 raise InvalidLink
             account.password_hash = hashed
+            account.language = account.language or language
             if link.email is not None and link.sent_at is not None:
                 self._prove(session, account, link.email)
             links.void(session, account.id)
@@ -345,7 +358,7 @@ class People:
                 raise NotFound("There is no such account.")
             if send and account.email is None:
                 raise InvalidInput(
-                    "This account has no e-mail address.", errors=[("/email", "There is none.")]
+                    "This account has no e-mail address.", errors=[FieldError("/email", "There is none.")]
                 )
             link = links.make(
                 session,
@@ -368,11 +381,20 @@ class People:
         own = require_account(identity, Scope.WRITE)
         name = plain_line(display_name)[:NAME_LENGTH]
         if not name:
-            raise InvalidInput(errors=[("/display_name", "Type the name that others shall see.")])
+            raise InvalidInput(errors=[FieldError("/display_name", "Type the name that others shall see.")])
         with self._database.write() as session:
             account = _present(session, own)
             account.display_name = name
             audit(session, identity, "rename", Noun.ACCOUNT, own)
+            record_change(session, Noun.ACCOUNT, own, ChangeKind.UPDATED)
+
+    def change_language(self, identity: Identity, language: str) -> None:
+        """Get letters in another language (BCP 47). Raises InvalidInput, Unauthorised, Forbidden."""
+        own = require_account(identity, Scope.WRITE)
+        require_language(language)
+        with self._database.write() as session:
+            _present(session, own).language = language
+            audit(session, identity, "change language", Noun.ACCOUNT, own)
             record_change(session, Noun.ACCOUNT, own, ChangeKind.UPDATED)
 
     def change_email(self, identity: Identity, email: str, *, password: str, address: str) -> None:
@@ -442,9 +464,11 @@ class People:
         """
         own = require_account(identity, Scope.WRITE)
         if not name:
-            raise InvalidInput(errors=[("/name", "Say what it is for: you will want to know later.")])
+            raise InvalidInput(
+                errors=[FieldError("/name", "Say what it is for: you will want to know later.")]
+            )
         if lasts <= timedelta(0):
-            raise InvalidInput(errors=[("/lasts", "Choose how long it shall work.")])
+            raise InvalidInput(errors=[FieldError("/lasts", "Choose how long it shall work.")])
         with self._database.read() as session:
             if _present(session, own).password_hash is None:
                 raise Conflict("Choose a password first: it is asked for here.")
@@ -532,7 +556,7 @@ class People:
             return own
         taken = self._throttling.take((SIGN_IN_HERE, f"{own} {address}"))
         if not self._passwords.verify(hashed, password):
-            raise InvalidInput(errors=[("/password", "This is not your present password.")])
+            raise InvalidInput(errors=[FieldError("/password", "This is not your present password.")])
         self._throttling.give_back(taken)
         return own
 

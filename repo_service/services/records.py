@@ -149,7 +149,7 @@ class UploadRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRecord:
-    """A person. ``quota`` and ``used`` in bytes; the addresses as in the model ``Account``."""
+    """A person. ``quota`` and ``used`` in bytes; addresses and language as in the model ``Account``."""
 
     id: UUID
     username: str
@@ -159,6 +159,7 @@ class AccountRecord:
     unconfirmed_email: str | None
     must_confirm: bool
     has_password: bool
+    language: str | None
     role: Role
     quota: int
     used: int

@@ -28,6 +28,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from sqlalchemy import delete, select
 
 from repo_service.domain.errors import TooManyRequests
+from repo_service.domain.texts import Text, counted, text
 from repo_service.models import Throttle
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -36,6 +37,8 @@ from repo_service.models.insert import insert_if_absent
 _IPV6_SITE = 56
 """What a household or an office gets at least (RIPE-690, section 4.2): its owner has all of it."""
 _ACQUAINTANCE = "acquaintance"
+_MINUTE = 60
+_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +137,13 @@ def address_block(address: str | None) -> str:
     return str(found)
 
 
-def in_words(seconds: int) -> str:
+def in_words(seconds: int) -> Text:
     """A wait as people say it, rounded up: ``40 seconds``, ``3 minutes``, ``2 hours``."""
-    for size, unit in ((3600, "hour"), (60, "minute")):
-        if seconds > size:
-            count = math.ceil(seconds / size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+    if seconds > _HOUR:
+        return counted("%(count)s hour", "%(count)s hours", math.ceil(seconds / _HOUR))
+    if seconds > _MINUTE:
+        return counted("%(count)s minute", "%(count)s minutes", math.ceil(seconds / _MINUTE))
+    return counted("%(count)s second", "%(count)s seconds", seconds)
 
 
 def _require_room(wanted: Mapping[str, Allowance], full_at: Mapping[str, datetime]) -> None:
@@ -153,4 +156,6 @@ def _require_room(wanted: Mapping[str, Allowance], full_at: Mapping[str, datetim
     longest = max(waits, default=timedelta(0))
     if longest > timedelta(0):
         wait = math.ceil(longest.total_seconds())
-        raise TooManyRequests(f"Too many attempts: try again in {in_words(wait)}.", retry_after=wait)
+        raise TooManyRequests(
+            text("Too many attempts: try again in %(wait)s.", wait=in_words(wait)), retry_after=wait
+        )

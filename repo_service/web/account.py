@@ -1,8 +1,9 @@
-"""One's own account: name, address, password, browsers and API tokens."""
+"""One's own account: name, address, language of letters, password, browsers and API tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,8 +11,10 @@ from flask import Response, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import Conflict, InvalidInput
+from repo_service.domain.texts import counted, text
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
+from repo_service.languages import LANGUAGES, SOURCE
 from repo_service.models.account import EMAIL_LENGTH
 from repo_service.models.base import now
 from repo_service.services.accounts import IssuedToken
@@ -20,23 +23,38 @@ from repo_service.services.people import NAME_LENGTH
 from repo_service.services.records import TokenRecord
 from repo_service.services.throttling import address_block
 from repo_service.web.blueprint import blueprint
+from repo_service.web.browsers import browser_text
+from repo_service.web.errors import beside_form
 from repo_service.web.fields import line_field
 from repo_service.web.rendering import page
+from repo_service.web.roles import ROLE_NAMES
 from repo_service.web.signing import for_the_signed_in
 
 _DONE = {
-    "name": "Your name is saved.",
-    "email": "We sent a letter to that address. Open the link in it, and the address is yours.",
-    "again": "We sent the letter once more.",
-    "password": "Your password is saved. Every other browser was signed out.",
-    "everywhere": "Your password is saved. Nothing but this browser can use your account now.",
-    "signed-out": "That browser is signed out.",
-    "revoked": "The token is worthless from now on.",
+    "name": text("Your name is saved."),
+    "email": text("We sent a letter to that address. Open the link in it, and the address is yours."),
+    "language": text("From now on we write to you in that language."),
+    "again": text("We sent the letter once more."),
+    "password": text("Your password is saved. Every other browser was signed out."),
+    "everywhere": text("Your password is saved. Nothing but this browser can use your account now."),
+    "signed-out": text("That browser is signed out."),
+    "revoked": text("The token is worthless from now on."),
 }
 """What was just done, by the word that follows ``done=`` in the address."""
 
-_LASTS = {"30 days": timedelta(days=30), "90 days": timedelta(days=90), "a year": timedelta(days=365)}
-"""How long a new token works, as it stands in the list to choose from."""
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    words: str
+    lasts: timedelta
+
+
+_LASTS = {
+    "30 days": _Choice(counted("%(count)s day", "%(count)s days", 30), timedelta(days=30)),
+    "90 days": _Choice(counted("%(count)s day", "%(count)s days", 90), timedelta(days=90)),
+    "a year": _Choice(text("a year"), timedelta(days=365)),
+}
+"""How long a new token works, by what the form sends."""
 
 
 @blueprint.get("/account")
@@ -49,6 +67,7 @@ def account() -> AnyResponse:
 @blueprint.get("/account/name")
 @blueprint.get("/account/email")
 @blueprint.get("/account/email/letter")
+@blueprint.get("/account/language")
 @blueprint.get("/account/password")
 @blueprint.get("/account/tokens")
 @blueprint.get("/account/tokens/<uuid:token_id>/revoke")
@@ -93,6 +112,17 @@ def send_again() -> AnyResponse:
     return redirect(url_for("web.account", done="again"), 303)
 
 
+@blueprint.post("/account/language")
+@for_the_signed_in
+def change_language() -> AnyResponse:
+    """Letters in another language."""
+    try:
+        services().people.change_language(identity(), request.form.get("language", ""))
+    except InvalidInput as error:
+        return _refused(error, "language")
+    return redirect(url_for("web.account", done="language"), 303)
+
+
 @blueprint.post("/account/password")
 @for_the_signed_in
 def change_password() -> AnyResponse:
@@ -116,11 +146,12 @@ def change_password() -> AnyResponse:
 def make_token() -> AnyResponse:
     """A token for a program of one's own, which is shown on the page that answers and never again."""
     name = line_field(request.form, "name", limit=NAME_LENGTH)
+    chosen = _LASTS.get(request.form.get("lasts", ""))
     try:
         issued = services().people.make_token(
             identity(),
             name=name,
-            lasts=_LASTS.get(request.form.get("lasts", ""), timedelta(0)),
+            lasts=timedelta(0) if chosen is None else chosen.lasts,
             password=request.form.get("password", ""),
             address=address_block(request.remote_addr),
         )
@@ -140,7 +171,7 @@ def revoke_token(token_id: UUID) -> AnyResponse:
 
 def _refused(error: InvalidInput | Conflict, form: str, **typed: str) -> Response:
     """The page again, with what is wrong beside the ``form`` and what was ``typed`` into it."""
-    return _account(status=CATALOGUE[error.code].status, refusals={form: error.detail}, typed=typed)
+    return _account(status=CATALOGUE[error.code].status, refusals={form: beside_form(error)}, typed=typed)
 
 
 def _account(
@@ -156,10 +187,15 @@ def _account(
     living.sort(
         key=lambda token: (token.id == who.token_id, token.id), reverse=True
     )  # this browser, then newest
+    own = services().accounts.own(who)
     return page(
         "account.html",
         status=status,
-        account=services().accounts.own(who),
+        account=own,
+        language=own.language or SOURCE,
+        languages=LANGUAGES,
+        role_names=ROLE_NAMES,
+        browser=browser_text,
         sessions=[token for token in living if token.is_session],
         tokens=[token for token in living if not token.is_session],
         done=done,

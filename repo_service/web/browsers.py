@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from repo_service.domain.texts import text
+
+_ANY = text("Browser")
+_ON = " on "
+
 _BROWSERS = (  # most name the one that they are made after as well
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -24,7 +29,15 @@ _SYSTEMS = (
 
 
 def browser_name(user_agent: str) -> str:
-    """``Firefox on Windows``; ``Browser`` for one that does not say."""
-    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "Browser")
+    """``Firefox on Windows``; ``Browser`` for one that does not say: as it is kept for any reader."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), _ANY)
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
-    return f"{browser} on {system}" if system else browser
+    return f"{browser}{_ON}{system}" if system else browser
+
+
+def browser_text(name: str) -> str:
+    """A ``browser_name`` to be said."""
+    browser, _, system = name.partition(_ON)
+    if browser == _ANY:
+        browser = _ANY
+    return text("%(browser)s on %(system)s", browser=browser, system=system) if system else browser

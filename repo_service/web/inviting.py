@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.domain.errors import InvalidInput, NameTaken
+from repo_service.domain.errors import FieldError, InvalidInput, NameTaken
 from repo_service.domain.identity import Role
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
@@ -16,8 +16,10 @@ from repo_service.models.account import EMAIL_LENGTH
 from repo_service.models.base import now
 from repo_service.services.invitations import Invited
 from repo_service.web.blueprint import blueprint
+from repo_service.web.errors import beside_form
 from repo_service.web.fields import line_field
 from repo_service.web.rendering import page
+from repo_service.web.roles import ROLE_NAMES
 from repo_service.web.signing import for_the_signed_in
 
 
@@ -39,12 +41,12 @@ def invite() -> AnyResponse:
     by_letter = bool(typed["email"]) and request.form.get("how") != "link"
     try:
         if typed["role"] not in set(Role):
-            raise InvalidInput(errors=[("/role", "Choose a role from the list.")])
+            raise InvalidInput(errors=[FieldError("/role", "Choose a role from the list.")])
         invited = services().invitations.invite(
             identity(), email=typed["email"] or None, role=Role(typed["role"]), send=by_letter
         )
     except (InvalidInput, NameTaken) as error:
-        return _page(status=CATALOGUE[error.code].status, refusal=error.detail, typed=typed)
+        return _page(status=CATALOGUE[error.code].status, refusal=beside_form(error), typed=typed)
     return _page(invited=invited)
 
 
@@ -76,6 +78,6 @@ def _page(
         invited=invited,
         refusal=refusal,
         typed=typed or {},
-        roles=list(Role),
+        role_names=ROLE_NAMES,
         now=now(),
     )

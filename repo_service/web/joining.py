@@ -20,6 +20,7 @@ from repo_service.web.blueprint import blueprint
 from repo_service.web.fields import line_field
 from repo_service.web.rendering import page, secret_page
 from repo_service.web.signing import begin_session, local_path
+from repo_service.web.speaking import spoken
 
 
 @blueprint.get("/sign-up")
@@ -50,6 +51,7 @@ def make_account() -> AnyResponse:
         who = services().people.sign_up(
             **values,
             password=form.get("password", ""),
+            language=spoken().tag,
             address=address_block(request.remote_addr),
             invitation=link or None,
         )

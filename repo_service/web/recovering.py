@@ -18,6 +18,7 @@ from repo_service.web.blueprint import blueprint
 from repo_service.web.fields import line_field
 from repo_service.web.rendering import page, secret_page
 from repo_service.web.signing import begin_session
+from repo_service.web.speaking import spoken
 
 
 @blueprint.get("/forgotten-password")
@@ -59,6 +60,7 @@ def choose_password() -> AnyResponse:
         who = services().people.choose_password(
             link,
             request.form.get("password", ""),
+            language=spoken().tag,
             address=address_block(request.remote_addr),
             everywhere=everywhere,
         )

@@ -47,6 +47,7 @@ def _assert_arrived(box: Mailbox) -> None:
     assert letter["To"] == LETTER.to
     assert letter["From"] == FROM
     assert letter["Auto-Submitted"] == "auto-generated"
+    assert letter["Content-Language"] == "en"
     assert str(letter["Message-ID"]).endswith("@example.org>")
     assert letter["Date"] is not None
     assert letter.get_content_type() == "text/plain"

@@ -19,6 +19,7 @@ from tests.contract.consenting import connect_site, tokens_of
 from tests.contract.support import rows
 from tests.support.mail import Mailbox
 from tests.support.service import OPERATOR, MakeService, Service, json_of
+from tests.support.speech import Teach
 from tests.web.person import OTHER_PASSWORD, PASSWORD, is_signed_in, sign_in, somebody
 from tests.web.visitor import Page, Visitor
 
@@ -227,6 +228,25 @@ def test_sessions_are_listed_and_ended(open_service: Service, ada: Visitor) -> N
     assert answer.location == "/account?done=signed-out"
     assert not is_signed_in(other)
     assert is_signed_in(ada)
+
+
+def test_browsers_are_named_in_the_language_of_the_page(
+    open_service: Service, ada: Visitor, teach: Teach
+) -> None:
+    """What is kept of a session is the same for everybody."""
+    teach("de", {"%(browser)s on %(system)s": "%(browser)s unter %(system)s", "Browser": "Ein Browser"})
+    for agent in ("Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0", "Links (Windows)", "curl/8"):
+        other = Visitor(open_service, language="de")
+        other.client.environ_base["HTTP_USER_AGENT"] = agent
+        sign_in(other, "ada")
+    names = [name.text_content() for name in other.get("/account").all("//ul[@class='plain-list']//strong")]
+    assert names[:3] == ["Ein Browser", "Ein Browser unter Windows", "Firefox unter Linux"]
+    assert "Firefox on Linux" in ada.get("/account").text
+
+
+def test_a_refusal_beside_its_form_names_no_field_of_the_api(ada: Visitor) -> None:
+    refused = ada.send("/account", "/account/name", display_name="")
+    assert _said(refused) == "Type the name that others shall see."
 
 
 def test_nobody_ends_the_session_of_another(open_service: Service, ada: Visitor) -> None:

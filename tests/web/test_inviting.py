@@ -45,7 +45,7 @@ def test_a_letter_makes_an_account_whose_address_needs_no_more_proof(
     assert "?link=" not in answer.text
     mailed.work()
     assert "chief has invited you" in mailbox.last("bea@example.org")
-    assert "as a moderator" in mailbox.last("bea@example.org")
+    assert "You will be a moderator" in mailbox.last("bea@example.org")
     link = mailbox.link("bea@example.org")
     visitor = Visitor(mailed)
     page = visitor.get(link)
