@@ -21,6 +21,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 from moodle_plugin_bridge.blueprint import pages
 from moodle_plugin_bridge.moodle_site import MoodleSite
 from repo_service.domain.errors import InvalidInput
+from repo_service.domain.texts import text
 from repo_service.http.pages import Mark, is_page, mark
 from repo_service.http.problems import CATALOGUE
 from repo_service.web import slots
@@ -36,6 +37,10 @@ SITE_COOKIE: Final = "repo_moodle"
 _KEPT_FOR: Final = timedelta(days=365)
 _WHERE_ONE_CHOOSES: Final = {"web.home", "web.resource", "web.mine", "moodle.send", "moodle.to_typed"}
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_NO_NUMBER: Final = {
+    "course": text("The course is no number."),
+    "section": text("The section is no number."),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,5 +145,5 @@ def _number(given: Mapping[str, str], name: str) -> int | None:
     if not value:
         return None
     if not _NUMBER.fullmatch(value):
-        raise InvalidInput(f"The {name} is no number.", errors=[(f"/{name}", "A number is wanted.")])
+        raise InvalidInput(_NO_NUMBER[name], errors=[(f"/{name}", text("A number is wanted."))])
     return int(value)

@@ -17,6 +17,7 @@ from repo_service.domain.resources import BACKUP_EXTENSION, BACKUP_KINDS
 from repo_service.inspection.text import clean_paragraphs
 from repo_service.services.credits import credit_of, shortened
 from repo_service.services.records import ResourceRecord, VersionRecord
+from repo_service.web.speaking import say
 
 NAME_LENGTH: Final = 255
 """Characters that an activity's name has room for (Moodle up to 4.5)."""
@@ -59,9 +60,9 @@ def download_url(record: ResourceRecord, version: VersionRecord, base_url: str) 
 
 
 def summary_of(record: ResourceRecord, base_url: str) -> str:
-    """The summary, and below it the credit."""
+    """The summary, and below it the credit in the visitor's language."""
     own = plain(shortened(record.summary_text, SUMMARY_LENGTH), limit=SUMMARY_LENGTH)
-    credit = plain(credit_of(record, base_url), limit=SUMMARY_LENGTH)
+    credit = plain(say(credit_of(record, base_url)), limit=SUMMARY_LENGTH)
     return f"{own}\n\n{credit}" if own else credit
 
 

@@ -10,6 +10,7 @@ from typing import Final, Self
 from pydantic import HttpUrl, TypeAdapter, ValidationError
 
 from repo_service.domain.errors import InvalidInput
+from repo_service.domain.texts import Text, counted, text
 
 MAX_LENGTH: Final = 255
 
@@ -46,25 +47,33 @@ class MoodleSite:
         By WHATWG's URL standard, as browsers read the result: nothing here can mean another host there.
         """
         if len(address) > MAX_LENGTH:
-            raise _unusable(f"This is no address of a Moodle: it has more than {MAX_LENGTH} characters.")
+            raise _unusable(
+                counted(
+                    "This is no address of a Moodle: it has more than %(count)s character.",
+                    "This is no address of a Moodle: it has more than %(count)s characters.",
+                    MAX_LENGTH,
+                )
+            )
         if not re.match(r"https?://[^/\\]", address, re.IGNORECASE) or not address.isprintable():
-            raise _unusable("The address of a Moodle begins with https:// or http://.")
+            raise _unusable(text("The address of a Moodle begins with https:// or http://."))
         try:
             url = _URL.validate_python(address)
         except ValidationError as error:
-            raise _unusable("This is no address that a browser can open.") from error
+            raise _unusable(text("This is no address that a browser can open.")) from error
         if url.username is not None or url.password is not None:
-            raise _unusable("The address of a Moodle has no user name or password in it.")
+            raise _unusable(text("The address of a Moodle has no user name or password in it."))
         if url.query is not None or url.fragment is not None:
-            raise _unusable("Give the address of the Moodle's front page, without anything from ? or # on.")
+            raise _unusable(
+                text("Give the address of the Moodle's front page, without anything from ? or # on.")
+            )
         host, port = url.host or "", url.port
         path = (url.path or "").rstrip("/")
         if not _HOST.fullmatch(host) or not port:
             raise _unusable(
-                "Give the address of the Moodle by its name, such as https://moodle.school.example"
+                text("Give the address of the Moodle by its name, such as https://moodle.school.example")
             )
         if not _PATH.fullmatch(path):
-            raise _unusable("Give the address of the Moodle's front page.")
+            raise _unusable(text("Give the address of the Moodle's front page."))
         unusual = "" if port == _DEFAULT_PORTS[url.scheme] else f":{port}"
         reading = url.unicode_host()
         return cls(
@@ -100,5 +109,5 @@ class MoodleSite:
         return self.origin.startswith("https:")
 
 
-def _unusable(detail: str) -> InvalidInput:
+def _unusable(detail: Text) -> InvalidInput:
     return InvalidInput(detail, errors=[("/site", detail)])

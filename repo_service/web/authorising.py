@@ -17,6 +17,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.identity import ClientState, Scope
 from repo_service.domain.redirects import csp_source_of, host_of, is_loopback
+from repo_service.domain.texts import text
 from repo_service.http import oauth
 from repo_service.http.context import identity
 from repo_service.http.read_only import require_writable
@@ -29,30 +30,36 @@ Answer = TypeVar("Answer", bound=AnyResponse)
 
 SCOPES_IN_WORDS = {
     Scope.SHARE: (
-        "Send files to your account",
-        "They arrive as drafts: you look at each here, and decide whether others can see it.",
+        text("Send files to your account"),
+        text("They arrive as drafts: you look at each here, and decide whether others can see it."),
     ),
-    Scope.READ: ("See your resources", "Also drafts and withdrawn ones. And search here for you."),
-    Scope.WRITE: ("Change your resources", "Upload, describe, release and withdraw them for you."),
+    Scope.READ: (
+        text("See your resources"),
+        text("Also drafts and withdrawn ones. And search here for you."),
+    ),
+    Scope.WRITE: (
+        text("Change your resources"),
+        text("Upload, describe, release and withdraw them for you."),
+    ),
 }
 """What is asked for, in a teacher's words, and what that means."""
 
 _REFUSALS = {
-    "invalid_client": (
+    "invalid_client": text(
         "This service does not know the site that sent you here. Its administrator has to connect it with "
         "this service once more."
     ),
-    "invalid_scope": (
+    "invalid_scope": text(
         "The site asks for something that this service does not offer, or that the site did not register "
         "for. Its administrator can help."
     ),
 }
-_WRONG_ADDRESS = (
+_WRONG_ADDRESS = text(
     "The address to which you would be sent back is not one that the site has registered. So that nobody "
     "else gets your permission, this ends here. The site's administrator has to connect it with this service "
     "once more."
 )
-_OTHERWISE = "The site asks in a way that this service does not understand. Its administrator can help."
+_OTHERWISE = text("The site asks in a way that this service does not understand. Its administrator can help.")
 
 
 @blueprint.get(oauth.AUTHORIZE)

@@ -6,6 +6,7 @@ owners come here from there.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +30,7 @@ from repo_service.domain.errors import (
     Uncleanable,
 )
 from repo_service.domain.resources import JobState
+from repo_service.domain.texts import text
 from repo_service.domain.vocabularies import LEVELS, SUBJECTS, TYPES, vocabulary
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
@@ -136,7 +138,7 @@ def _release(record: ResourceRecord, version: VersionRecord, document: Mapping[s
     if record.licence is None:  # asked before a copy is made, which would then wait for it
         raise Incomplete(
             "Choose a licence first: without one nobody knows what they may do.",
-            errors=[("/licence", "Choose one.")],
+            errors=[("/licence", text("Choose one."))],
         )
     found = None if document is None else found_in(document, version.cleaning)
     if found is not None and found.blocking and found.uncleanable is None:
@@ -268,9 +270,14 @@ def _licence_inside(record: ResourceRecord, version: VersionRecord) -> str | Not
 def _languages() -> Sequence[tuple[str, str]]:
     """Code and name of the languages that have a code of two letters, the visitor's own first."""
     names = Locale(spoken().tag).languages
-    listed = sorted((str(name), code) for code, name in names.items() if len(code) == 2)
+    listed = sorted(((name, code) for code, name in names.items() if len(code) == 2), key=_as_in_a_dictionary)
     own = [tag.partition("-")[0].lower() for tag in asked_for()]
     first = [code for code in dict.fromkeys(own) if code in names]
     return [(code, str(names[code])) for code in first] + [
         (code, name) for name, code in listed if code not in first
     ]
+
+
+def _as_in_a_dictionary(entry: tuple[str, str]) -> str:
+    """Capitals and accents count for nothing: Écossais stands among the words with E."""
+    return unicodedata.normalize("NFKD", entry[0]).casefold()

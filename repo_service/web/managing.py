@@ -17,6 +17,7 @@ from repo_service.domain.errors import (
     NotInspected,
     Uncleanable,
 )
+from repo_service.domain.texts import text
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
 from repo_service.web.blueprint import NUMBER, blueprint
@@ -64,7 +65,7 @@ def clean(resource_id: UUID, number: int) -> AnyResponse:
     except (NotInspected, InvalidFile, Conflict, Uncleanable) as error:
         record = services().resources.get(identity(), resource_id)
         status = CATALOGUE[error.code].status
-        return resource_page(record, number, status=status, refusal=error, refused="No clean copy")
+        return resource_page(record, number, status=status, refusal=error, refused=text("No clean copy"))
     return redirect(url_for("web.version", resource_id=resource_id, number=number), 303)
 
 
@@ -92,7 +93,7 @@ def withdraw(resource_id: UUID) -> AnyResponse:
     """Hide a resource from everybody, with a reason that everybody may read."""
     reason = text_field(request.form, "reason", limit=_MAX_REASON)
     if not reason:
-        raise InvalidInput(errors=[("/reason", "Say in a few words why it goes.")])
+        raise InvalidInput(errors=[("/reason", text("Say in a few words why it goes."))])
     services().resources.withdraw(identity(), resource_id, reason=reason)
     return redirect(url_for("web.mine"), 303)
 

@@ -10,6 +10,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 from repo_service.domain.errors import InvalidInput
 from repo_service.domain.identity import ClientState, Scope
 from repo_service.domain.redirects import host_of
+from repo_service.domain.texts import text
 from repo_service.http.context import identity, services
 from repo_service.services.accounts import require_scope
 from repo_service.web.authorising import SCOPES_IN_WORDS
@@ -26,6 +27,18 @@ _DEEDS = {
     ClientState.DISABLED: (ClientState.APPROVED,),
 }
 """What can be done about a site, by the state it is in."""
+
+_ORDERS = {
+    ClientState.APPROVED: text("Approve"),
+    ClientState.DECLINED: text("Decline"),
+    ClientState.DISABLED: text("Disable"),
+}
+_STATES = {
+    ClientState.PENDING: text("waits for an administrator"),
+    ClientState.APPROVED: text("approved"),
+    ClientState.DECLINED: text("declined"),
+    ClientState.DISABLED: text("disabled"),
+}
 
 
 @blueprint.get("/mine/sites")
@@ -65,6 +78,8 @@ def sites() -> Response:
         listed=clients.list(identity(), limit=_A_PAGE, cursor=cursor),
         needs_approval=clients.policy.needs_approval,
         deeds=_DEEDS,
+        orders=_ORDERS,
+        states=_STATES,
         host_of=host_of,
         is_first=cursor is None,
     )
@@ -76,7 +91,7 @@ def decide_site(client_id: UUID) -> AnyResponse:
     """Approve, decline or disable one."""
     wanted = request.form.get("state", "")
     if wanted not in {state.value for state in ClientState}:
-        raise InvalidInput(errors=[("/state", "Choose one of the buttons.")])
+        raise InvalidInput(errors=[("/state", text("Choose one of the buttons."))])
     services().clients.decide(identity(), client_id, ClientState(wanted))
     return redirect(url_for("web.sites"), 303)
 
