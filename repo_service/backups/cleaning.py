@@ -16,6 +16,7 @@ from repo_service.backups.archives import Archive, ZipArchive
 from repo_service.backups.packing import Packed, TarGzPacker, ZipPacker
 from repo_service.domain.errors import InvalidFile, Uncleanable
 from repo_service.domain.findings import KINDS, Finding, Subject
+from repo_service.domain.texts import text
 from repo_service.inspection.archives.base import Sink, Want
 from repo_service.inspection.archives.targz import read_targz
 from repo_service.inspection.base import Progress, Source
@@ -130,7 +131,10 @@ def uncleanable(findings: list[Finding]) -> Uncleanable:
     )
     named = ", ".join(places[:10]) + (" …" if len(places) > 10 else "")
     return Uncleanable(
-        f"We cannot tell where these keep data of users: {named}. Make the backup anew, without users.",
+        text(
+            "We cannot tell where these keep data of users: %(places)s. Make the backup anew, without users.",
+            places=named,
+        ),
         places=places,
     )
 

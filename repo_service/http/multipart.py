@@ -21,6 +21,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.http import parse_options_header
 
 from repo_service.domain.errors import MalformedRequest, PayloadTooLarge, UnsupportedMediaType
+from repo_service.domain.texts import counted, text
 from repo_service.http import body
 from repo_service.http.file_names import clean_file_name
 
@@ -96,7 +97,7 @@ def receive(environ: WSGIEnvironment, *, open_file: Callable[[FilePart], Sink]) 
         for piece in _without_preamble(body.read_exactly(environ), b"--" + boundary):
             parser.write(piece)
     except FormParserError as error:
-        raise MalformedRequest(f"The form cannot be read: {error}.") from error
+        raise MalformedRequest(text("The form cannot be read: %(reason)s.", reason=str(error))) from error
     return receiver.form()
 
 
@@ -135,7 +136,13 @@ class _Receiver:
     def _begin(self) -> None:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise MalformedRequest(f"The form has more than {MAX_PARTS} parts.")
+            raise MalformedRequest(
+                counted(
+                    "The form has more than %(count)s part.",
+                    "The form has more than %(count)s parts.",
+                    MAX_PARTS,
+                )
+            )
         self._part = _Part()
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
@@ -148,7 +155,7 @@ class _Receiver:
         part = self._part
         name = part.header_name.decode("latin-1").lower()
         if name in part.headers:
-            raise MalformedRequest(f"A part of the form has two headers {name}.")
+            raise MalformedRequest(text("A part of the form has two headers %(name)s.", name=name))
         part.headers[name] = _text(bytes(part.header_value))
         part.header_name.clear()
         part.header_value.clear()
@@ -179,7 +186,9 @@ class _Receiver:
         self._fields_size += end - start
         self._part.value += memoryview(data)[start:end]
         if len(self._part.value) > MAX_FIELD_SIZE:
-            raise PayloadTooLarge(f"The field {self._part.name!r} is too long.", limit=MAX_FIELD_SIZE)
+            raise PayloadTooLarge(
+                text("The field %(name)s is too long.", name=repr(self._part.name)), limit=MAX_FIELD_SIZE
+            )
         if self._fields_size > MAX_FIELDS_SIZE:
             raise PayloadTooLarge("The fields of the form are too long.", limit=MAX_FIELDS_SIZE)
 
@@ -190,7 +199,7 @@ class _Receiver:
         try:
             self._fields.add(part.name, part.value.decode("utf-8"))
         except UnicodeDecodeError as error:
-            raise MalformedRequest(f"The field {part.name!r} is not UTF-8.") from error
+            raise MalformedRequest(text("The field %(name)s is not UTF-8.", name=repr(part.name))) from error
 
     def _finish(self) -> None:
         self._complete = True

@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from repo_service.domain.errors import InvalidInput, MalformedRequest
 from repo_service.domain.identity import Identity
+from repo_service.domain.texts import text
 from repo_service.http import body, json_bodies, multipart
 from repo_service.http.problems import invalid_input
 from repo_service.services.records import UploadRecord
@@ -92,7 +93,7 @@ def receive_fields(
                 check(form.fields)
             said = read(form.fields)
             if form.file is None or not receivers:
-                raise InvalidInput(errors=[("/file", "The form has no file.")])
+                raise InvalidInput(errors=[("/file", text("The form has no file."))])
             finished = receivers[0].finish(
                 file_name=form.file.file_name, expected_digest=getattr(said, "sha256", None)
             )
@@ -111,9 +112,8 @@ def read_json(model: type[Model]) -> Model:
 
 
 def _metadata(fields: Fields, model: type[Model]) -> Model:
-    text = fields.get(METADATA, "{}")
     try:
-        value = json_bodies.parse(text)
+        value = json_bodies.parse(fields.get(METADATA, "{}"))
     except ValueError as error:
         raise MalformedRequest(f"The field metadata is not JSON: {error}.") from error
     try:

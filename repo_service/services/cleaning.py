@@ -17,6 +17,7 @@ from repo_service.domain.errors import Busy, Conflict, DomainError, StorageFull,
 from repo_service.domain.findings import KINDS, Finding, FindingClass, Subject, summarise
 from repo_service.domain.identity import Identity, Role, Scope
 from repo_service.domain.resources import ChangeKind, JobKind, JobState, Noun
+from repo_service.domain.texts import text
 from repo_service.inspection.limits import Limits
 from repo_service.models import Account, Resource, Version
 from repo_service.models.database import Database
@@ -120,14 +121,14 @@ class Cleaning:
                 .where(Version.id == version_id, Version.digest.is_not(None))
             ).one_or_none()
             if row is None:
-                raise JobFailed("The file has been deleted.")
+                raise JobFailed(text("The file has been deleted."))
             version, owner = row
             assert version.digest is not None
             if _clean_copy(session, version) is not None:
                 return None
             record = newest_inspection(session, version.digest)
             if record is None or record.problem is not None:
-                raise JobFailed("The file has not been inspected.")
+                raise JobFailed(text("The file has not been inspected."))
             identity = Identity(
                 account_id=owner.id,
                 username=owner.username,

@@ -13,6 +13,7 @@ from repo_service.backups.licence_report import FileRow, LicenceReport, licence_
 from repo_service.backups.licences import Licence, from_code
 from repo_service.domain.errors import Conflict, NotFound
 from repo_service.domain.identity import Identity
+from repo_service.domain.texts import text
 from repo_service.models import Version
 from repo_service.models.database import Database
 from repo_service.services.contents import BackupContents, Whole
@@ -92,11 +93,14 @@ class Comparing:
 def _whole(session: Session, version: Version) -> Whole:
     """Of a version whose file can be looked into."""
     if version.digest is None:
-        raise NotFound(f"The file of version {version.number} has been deleted.")
+        raise NotFound(text("The file of version %(number)s has been deleted.", number=version.number))
     record = inspection_of(session, version)
     if record.document.get("backup_format") != "moodle2":
         raise Conflict(
-            f"Only backups of Moodle 2.0 or later can be looked into: version {version.number} is none."
+            text(
+                "Only backups of Moodle 2.0 or later can be looked into: version %(number)s is none.",
+                number=version.number,
+            )
         )
     return Whole(version.digest, version.created_at)
 
@@ -110,5 +114,5 @@ def _number_before(session: Session, identity: Identity, resource_id: UUID, numb
         query = query.where(Version.released_at.is_not(None))
     found = session.scalar(query.order_by(Version.number.desc()).limit(1))
     if found is None:
-        raise NotFound(f"There is no version before version {number}.")
+        raise NotFound(text("There is no version before version %(number)s.", number=number))
     return found

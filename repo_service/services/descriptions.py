@@ -11,6 +11,7 @@ from typing import Final
 import langcodes
 
 from repo_service.domain.errors import FieldError, InvalidInput
+from repo_service.domain.texts import text
 from repo_service.domain.vocabularies import vocabulary
 from repo_service.inspection.text import clean_html, clean_line, html_to_text
 from repo_service.models import Resource
@@ -67,7 +68,12 @@ def normalise(description: Description, *, at: str = "") -> Description:
             if concept is None:
                 errors.append(
                     FieldError(
-                        f"{at}/{field}/{index}", f"{identifier!r} is not in /vocabularies/{scheme.name}."
+                        f"{at}/{field}/{index}",
+                        text(
+                            "%(value)s is not in %(list)s.",
+                            value=repr(identifier),
+                            list=f"/vocabularies/{scheme.name}",
+                        ),
                     )
                 )
             else:
@@ -81,7 +87,8 @@ def normalise(description: Description, *, at: str = "") -> Description:
     if licence is not None:
         concept = vocabulary("licences").get(licence)
         if concept is None:
-            errors.append(FieldError(f"{at}/licence", f"{licence!r} is not in /vocabularies/licences."))
+            said = text("%(value)s is not in %(list)s.", value=repr(licence), list="/vocabularies/licences")
+            errors.append(FieldError(f"{at}/licence", said))
         else:
             licence = concept.code
     languages: list[str] | None = None
@@ -90,7 +97,8 @@ def normalise(description: Description, *, at: str = "") -> Description:
         for index, tag in enumerate(description.languages):
             standard = language_tag(tag)
             if standard is None:
-                errors.append(FieldError(f"{at}/languages/{index}", f"{tag!r} is not a BCP 47 language tag."))
+                said = text("%(value)s is not a BCP 47 language tag.", value=repr(tag))
+                errors.append(FieldError(f"{at}/languages/{index}", said))
             else:
                 languages.append(standard)
     result = Description(
@@ -128,9 +136,9 @@ def apply(resource: Resource, description: Description) -> None:
     resource.found = [name for name in resource.found if name not in given]
 
 
-def plain_line(text: str) -> str:
+def plain_line(words: str) -> str:
     """One line of text without control characters and outer white space."""
-    return " ".join(clean_line(text, limit=TITLE_LENGTH).split())
+    return " ".join(clean_line(words, limit=TITLE_LENGTH).split())
 
 
 def title_of_file(name: str) -> str:
@@ -138,9 +146,9 @@ def title_of_file(name: str) -> str:
     return plain_line(PurePosixPath(name).stem.replace("_", " ")) or "Untitled"
 
 
-def can_be_seen(text: str) -> bool:
+def can_be_seen(words: str) -> bool:
     """Whether there is more in it than spaces and characters of no width."""
-    return any(unicodedata.category(character) not in _UNSEEN for character in text)
+    return any(unicodedata.category(character) not in _UNSEEN for character in words)
 
 
 def language_tag(tag: str) -> str | None:

@@ -12,6 +12,7 @@ from repo_service.domain.errors import InvalidFile
 from repo_service.domain.identity import Identity
 from repo_service.domain.inspection import glance_of
 from repo_service.domain.resources import LocationState, UploadState, UploadWay
+from repo_service.domain.texts import text
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import Limits
 from repo_service.inspection.registry import inspect, parsers
@@ -70,7 +71,7 @@ class Inspector:
                 )
             ).one_or_none()
             if row is None:
-                raise JobFailed("The file has been deleted.")
+                raise JobFailed(text("The file has been deleted."))
             looked = self._looked_while_verifying(session, UUID(version_id))
         record: InspectionRecord | None = None
         if not looked:
@@ -79,7 +80,9 @@ class Inspector:
                     copies = self._copies.of(session, row.digest)
                 record = self._look_at(row.digest, row.file_name, copies, report)
             except BlobNotFound as error:
-                raise JobFailed("No store has the bytes of this file: an operator must look.") from error
+                raise JobFailed(
+                    text("No store has the bytes of this file: an operator must look.")
+                ) from error
         with self._database.write() as session:
             blob = session.scalar(select(Blob).where(Blob.digest == row.digest).with_for_update())
             found = session.execute(
@@ -89,7 +92,7 @@ class Inspector:
                 .with_for_update()
             ).one_or_none()
             if blob is None or found is None:
-                raise JobFailed("The file was deleted meanwhile.")
+                raise JobFailed(text("The file was deleted meanwhile."))
             if record is not None:
                 self.keep(session, blob, record)
             self._renditions.ask_after_inspection(session, row.digest)

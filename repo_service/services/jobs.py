@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Exists, Row, Select, and_, exists, or_, se
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from repo_service.domain.resources import JobKind, JobState
+from repo_service.domain.texts import text
 from repo_service.models import Job
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database, after_commit
@@ -30,13 +31,13 @@ Handler = Callable[[str, Report], None]
 
 _FIRST_RETRY = timedelta(seconds=5)
 _REASON_LENGTH = 1000
-_BROKE_OFF = "It broke off for a reason of the service's own; the operators find it in the log."
+_BROKE_OFF = text("It broke off for a reason of the service's own; the operators find it in the log.")
 _PROGRESS_STEP = 0.05
 _SIGN_OF_LIFE_SECONDS = 20.0
 
 
 _LONGEST_WAIT = timedelta(minutes=15)
-_STORE_SILENT = "A store does not answer: it is tried again until it does."
+_STORE_SILENT = text("A store does not answer: it is tried again until it does.")
 _GIVEN_UP_FOR = timedelta(days=1)
 """How long a job that failed is not begun anew by those that look for what is owed."""
 _IN_BACKGROUND = (JobKind.REPLICATE.value, JobKind.FETCH.value, JobKind.INDEX.value)
@@ -211,7 +212,7 @@ class Jobs:
                 return None
             if dead and job.attempts >= self._limits.attempts:
                 job.state, job.finished_at = JobState.FAILED.value, moment
-                job.reason = "The worker died each time it tried."
+                job.reason = text("The worker died each time it tried.")
                 return None
             job.state = JobState.RUNNING.value
             job.attempts += 1

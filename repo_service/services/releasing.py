@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import BlockingFindings, EmailUnconfirmed, Incomplete, InvalidFile
-from repo_service.domain.findings import summarise
+from repo_service.domain.findings import Summary, summarise
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.domain.texts import Text, text
 from repo_service.models import Account, InspectionRecord, Resource, Version
 from repo_service.models.base import now
 from repo_service.services import descriptions
@@ -27,11 +29,11 @@ def require_releasable(session: Session, resource: Resource, version: Version) -
     owner = session.get(Account, resource.owner_id)
     if owner is not None and owner.must_confirm:
         raise EmailUnconfirmed
-    require_harmless(inspection_of(session, version), "This file cannot be released")
+    require_harmless(inspection_of(session, version), text("This file cannot be released"))
     if resource.licence is None:
         raise Incomplete(
             "Choose a licence first: without one nobody knows what they may do.",
-            errors=[("/licence", "Choose one from /vocabularies/licences.")],
+            errors=[("/licence", text("Choose one from /vocabularies/licences."))],
         )
 
 
@@ -41,9 +43,17 @@ def require_harmless(record: InspectionRecord, sentence: str) -> None:
         findings = [f for f in record.document["findings"] if f["finding_class"] == "blocking"]
         found = summarise((f["code"], f["count"]) for f in findings)
         raise BlockingFindings(
-            f"{sentence}: it holds {', '.join(summary.words for summary in found)}.",
+            text("%(sentence)s: it holds %(found)s.", sentence=sentence, found=_listed(found)),
             findings=[summary.code for summary in found],
         )
+
+
+def _listed(found: Iterable[Summary]) -> Text:
+    """One after the other, in words that can be said in other languages."""
+    return functools.reduce(
+        lambda before, words: text("%(before)s, %(words)s", before=before, words=words),
+        (summary.words for summary in found),
+    )
 
 
 def release_now(session: Session, identity: Identity, resource: Resource, version: Version) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.findings import Finding, FindingClass
 from repo_service.domain.inspection import BackupInspection, InspectionWarning, PluginUse
+from repo_service.domain.texts import text
 from repo_service.inspection.archives.base import Sink, Want, invalid_member, is_misread
 from repo_service.inspection.archives.targz import GZIP_MAGIC, read_targz
 from repo_service.inspection.archives.zip import ZIP_MAGICS, read_zip
@@ -191,7 +192,7 @@ class _Backup:
             warnings.append(
                 InspectionWarning(
                     code="files-not-all-assigned",
-                    message="Files lie in so many places that some are not counted for their activity.",
+                    message=text("Files lie in so many places that some are not counted for their activity."),
                     place="files.xml",
                 )
             )
@@ -201,7 +202,7 @@ class _Backup:
             warnings.append(
                 InspectionWarning(
                     code="texts-not-all-searched",
-                    message="The backup has so much text that names were not looked for in all of it.",
+                    message=text("The backup has so much text that names were not looked for in all of it."),
                 )
             )
         outline = build_outline(
