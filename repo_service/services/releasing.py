@@ -51,7 +51,7 @@ def require_harmless(record: InspectionRecord, sentence: str) -> None:
 def _listed(found: Iterable[Summary]) -> Text:
     """One after the other, in words that can be said in other languages."""
     return functools.reduce(
-        lambda before, words: text("%(before)s, %(words)s", before=before, words=words),
+        lambda first, words: text("%(first)s, %(next)s", first=first, next=words),
         (summary.words for summary in found),
     )
 

@@ -264,6 +264,18 @@ def test_a_file_that_cannot_be_read(service: Service, tmp_path: Path, content: b
     assert page.form("/inspect") is not None
 
 
+def test_why_a_file_cannot_be_read_is_marked_as_english_where_there_are_no_other_words(
+    service: Service, tmp_path: Path
+) -> None:
+    """Reasons are kept as they were found, with the names of members in them."""
+    shared = Shared(service, write_targz(tmp_path / "course.mbz", {"moodle_backup.xml": b"<moodle_backup/>"}))
+    service.work()
+    page = Visitor(service, shared.token, language="de").get(f"{shared.url}/finish")
+    said = page.one("//*[@lang='en'][starts-with(., 'moodle_backup.xml does not begin')]")
+    assert said.attrib["dir"] == "ltr"
+    assert not shared.owner.get(f"{shared.url}/finish").all("//main//*[@lang='en']")
+
+
 def test_a_file_that_is_no_backup(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(b"Rivers and lakes\n")
