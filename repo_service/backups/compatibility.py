@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from repo_service.backups.losses import components_of
 from repo_service.backups.remarks import Remark, loaded_banks
 from repo_service.backups.sites import Restorer, SiteProfile, number_of
 from repo_service.domain.inspection import BackupInspection
+from repo_service.domain.texts import Text, counted, text
 
 _COURSE = 50
 _MOST_NAMED = 3
@@ -63,35 +65,43 @@ def judge(backup: BackupInspection, site: SiteProfile) -> Compatibility:
 
 def _sentence(
     site: SiteProfile, errors: Sequence[Remark], warnings: Sequence[Remark], lost: Sequence[Remark]
-) -> str:
-    """One that a teacher understands."""
+) -> Text:
+    """What a teacher understands at once; the first remarks stand in it."""
     moodle = f"Moodle {site.version.release}"
     if errors:
-        return f"{moodle} would refuse this backup: {_within(errors[0])}."
+        return text("%(moodle)s would refuse this backup. %(why)s", moodle=moodle, why=errors[0].message)
     if lost:
-        named = "; ".join(map(_within, lost[:_MOST_NAMED]))
-        more = len(lost) - _MOST_NAMED
-        return f"It restores on {moodle}, but {named}{f'; and {more} more' if more > 0 else ''}."
+        named = functools.reduce(_followed, (remark.message for remark in lost[:_MOST_NAMED]))
+        if more := max(0, len(lost) - _MOST_NAMED):
+            named = _followed(named, counted("And %(count)s more.", "And %(count)s more.", more))
+        return text("It restores on %(moodle)s, but not whole. %(losses)s", moodle=moodle, losses=named)
     if warnings:
-        return f"It restores on {moodle}, with a warning: {_within(warnings[0])}."
-    return f"It restores on {moodle} with everything that is in it."
+        return text(
+            "It restores on %(moodle)s, with a warning. %(warning)s",
+            moodle=moodle,
+            warning=warnings[0].message,
+        )
+    return text("It restores on %(moodle)s with everything that is in it.", moodle=moodle)
 
 
-def _within(remark: Remark) -> str:
-    """A remark as a part of a longer sentence."""
-    return remark.message[:1].lower() + remark.message[1:].removesuffix(".")
+def _followed(sentence: str, by: str) -> Text:
+    return text("%(first)s %(next)s", first=sentence, next=by)
 
 
 def _notes(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
     if backup.backup_format == "moodle1":
         yield Remark(
             code="converted",
-            message="It is a backup of Moodle 1.9, which Moodle converts: look at everything afterwards.",
+            message=text(
+                "It is a backup of Moodle 1.9, which Moodle converts: look at everything afterwards."
+            ),
         )
     elif backup.components is None:
         yield Remark(
             code="inspected-before",
-            message="It was inspected by an older version of this service: inspect it again to be told all.",
+            message=text(
+                "It was inspected by an older version of this service: inspect it again to be told all."
+            ),
         )
     if backup.includes_users:
         yield _people(site)
@@ -101,14 +111,14 @@ def _notes(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
     if fields:
         yield Remark(
             code="custom-fields",
-            message="Course fields are kept where the site has one of the same short name and type.",
+            message=text("Course fields are kept where the site has one of the same short name and type."),
             count=fields,
         )
     shared = sum(b.categories for b in loaded_banks(backup, site) if 0 < b.context_level <= _COURSE)
     if site.since("5.0") and shared:
         yield Remark(
             code="questions-move-to-activity",
-            message="Questions of no activity get one of their own: since 5.0 they live nowhere else.",
+            message=text("Questions of no activity get one of their own: since 5.0 they live nowhere else."),
             count=shared,
         )
 
@@ -118,12 +128,16 @@ def _people(site: SiteProfile) -> Remark:
     if site.restorer is Restorer.TEACHER:
         return Remark(
             code="people-left-out",
-            message="It holds people and what they did, which teachers may not restore: that is left out.",
+            message=text(
+                "It holds people and what they did, which teachers may not restore: that is left out."
+            ),
         )
     return Remark(
         code="people",
-        message="It holds people: Moodle refuses them where the site knows the same user name, such as "
-        "admin, with another e-mail address.",
+        message=text(
+            "It holds people: Moodle refuses them where the site knows the same user name, such as admin, "
+            "with another e-mail address."
+        ),
         moodle_string="core/restoreuserconflict",
     )
 
@@ -134,7 +148,9 @@ def _newer_plugins(backup: BackupInspection, site: SiteProfile) -> Iterator[Rema
         if plugin.version and there and number_of(plugin.version) > number_of(there):
             yield Remark(
                 code="newer-plugin",
-                message=f"It was made with a newer version of {plugin.component} than the site's.",
+                message=text(
+                    "It was made with a newer version of %(plugin)s than the site's.", plugin=plugin.component
+                ),
                 component=plugin.component,
                 count=plugin.uses,
             )
@@ -145,7 +161,10 @@ def _hidden_modules(backup: BackupInspection, site: SiteProfile) -> Iterator[Rem
         if site.has(component) and site.may_hide(component):
             yield Remark(
                 code="may-be-disabled",
-                message=f"A new site has {component} switched off: nobody sees those until it is on.",
+                message=text(
+                    "A new site has %(plugin)s switched off: nobody sees those until it is on.",
+                    plugin=component,
+                ),
                 component=component,
                 count=count,
             )

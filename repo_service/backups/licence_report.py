@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from repo_service.backups.contents import Contents
 from repo_service.backups.licences import Licence, LicenceKind, Term, from_h5p, from_moodle
+from repo_service.domain.texts import Text, counted, text
 from repo_service.inspection.text import clean_line
 
 LISTED = 20
@@ -224,19 +225,18 @@ class _Use:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """``one`` and ``many`` go on after "This resource says CC BY 4.0, " or stand alone in a notice."""
+    """``files`` goes on after "This resource says CC BY 4.0, " or stands alone in a notice."""
 
     code: str
     severity: Literal["conflict", "notice"]
     breaks: Callable[[Licence | None, FileRow], bool]
-    one: str
-    many: str
+    files: Callable[[int], Text]
 
-    def sentence(self, own: Licence | None, count: int) -> str:
-        subject = self.one if count == 1 else self.many.format(count=f"{count:,}")
+    def sentence(self, own: Licence | None, count: int) -> Text:
+        files = self.files(count)
         if self.severity == "notice" or own is None or self.code == "two-licences":
-            return f"{subject}."
-        return f"This resource says {own.label}, {subject}."
+            return text("%(files)s.", files=files)
+        return text("This resource says %(licence)s, %(files)s.", licence=own.label, files=files)
 
 
 def _promises(own: Licence | None) -> Licence | None:
@@ -284,58 +284,116 @@ def _names_nobody(own: Licence | None, file: FileRow) -> bool:
 
 _RULES = (
     _Rule(
-        "all-rights-reserved", "conflict", _is_reserved,
-        "1 file says all rights reserved", "{count} files say all rights reserved",
+        "all-rights-reserved",
+        "conflict",
+        _is_reserved,
+        lambda count: counted(
+            "%(count)s file says all rights reserved",
+            "%(count)s files say all rights reserved",
+            count,
+        ),
     ),
     _Rule(
-        "non-commercial", "conflict", _is_narrower(Term.NON_COMMERCIAL),
-        "1 file must not be used commercially", "{count} files must not be used commercially",
+        "non-commercial",
+        "conflict",
+        _is_narrower(Term.NON_COMMERCIAL),
+        lambda count: counted(
+            "%(count)s file must not be used commercially",
+            "%(count)s files must not be used commercially",
+            count,
+        ),
     ),
     _Rule(
-        "no-derivatives", "conflict", _is_narrower(Term.NO_DERIVATIVES),
-        "1 file must not be shared once it is changed",
-        "{count} files must not be shared once they are changed",
+        "no-derivatives",
+        "conflict",
+        _is_narrower(Term.NO_DERIVATIVES),
+        lambda count: counted(
+            "%(count)s file must not be shared once it is changed",
+            "%(count)s files must not be shared once they are changed",
+            count,
+        ),
     ),
     _Rule(
-        "share-alike", "conflict", _is_shared_otherwise,
-        "1 file must be shared under its own licence only",
-        "{count} files must be shared under their own licence only",
+        "share-alike",
+        "conflict",
+        _is_shared_otherwise,
+        lambda count: counted(
+            "%(count)s file must be shared under its own licence only",
+            "%(count)s files must be shared under their own licence only",
+            count,
+        ),
     ),
     _Rule(
-        "attribution", "conflict", _is_narrower(Term.ATTRIBUTION),
-        "1 file asks for its author to be named", "{count} files ask for their authors to be named",
+        "attribution",
+        "conflict",
+        _is_narrower(Term.ATTRIBUTION),
+        lambda count: counted(
+            "%(count)s file asks for its author to be named",
+            "%(count)s files ask for their authors to be named",
+            count,
+        ),
     ),
     _Rule(
-        "two-licences", "conflict", _says_two,
-        "1 H5P package has another licence inside than in Moodle",
-        "{count} H5P packages have another licence inside than in Moodle",
+        "two-licences",
+        "conflict",
+        _says_two,
+        lambda count: counted(
+            "%(count)s H5P package has another licence inside than in Moodle",
+            "%(count)s H5P packages have another licence inside than in Moodle",
+            count,
+        ),
     ),
     _Rule(
-        "no-licence", "notice", lambda own, file: file.licence.kind is LicenceKind.UNSPECIFIED,
-        "1 file says nothing of its licence", "{count} files say nothing of their licence",
+        "no-licence",
+        "notice",
+        lambda own, file: file.licence.kind is LicenceKind.UNSPECIFIED,
+        lambda count: counted(
+            "%(count)s file says nothing of its licence",
+            "%(count)s files say nothing of their licence",
+            count,
+        ),
     ),
     _Rule(
-        "other-licence", "notice", lambda own, file: file.licence.kind is LicenceKind.OTHER,
-        "1 file has a licence that only its site knows",
-        "{count} files have a licence that only their site knows",
+        "other-licence",
+        "notice",
+        lambda own, file: file.licence.kind is LicenceKind.OTHER,
+        lambda count: counted(
+            "%(count)s file has a licence that only its site knows",
+            "%(count)s files have a licence that only their site knows",
+            count,
+        ),
     ),
     _Rule(
-        "no-version", "notice", lambda own, file: file.licence.lacks_version,
-        "1 file does not say which version of its licence is meant",
-        "{count} files do not say which version of their licence is meant",
+        "no-version",
+        "notice",
+        lambda own, file: file.licence.lacks_version,
+        lambda count: counted(
+            "%(count)s file does not say which version of its licence is meant",
+            "%(count)s files do not say which version of their licence is meant",
+            count,
+        ),
     ),
     _Rule(
-        "no-author", "notice", _names_nobody,
-        "1 file asks for its author to be named, and names none",
-        "{count} files ask for their authors to be named, and name none",
+        "no-author",
+        "notice",
+        _names_nobody,
+        lambda count: counted(
+            "%(count)s file asks for its author to be named, and names none",
+            "%(count)s files ask for their authors to be named, and name none",
+            count,
+        ),
     ),
     _Rule(
-        "unreadable-package", "notice",
+        "unreadable-package",
+        "notice",
         lambda own, file: file.package is not None and file.package.problem is not None,
-        "1 H5P package could not be asked for its licence",
-        "{count} H5P packages could not be asked for their licences",
+        lambda count: counted(
+            "%(count)s H5P package could not be asked for its licence",
+            "%(count)s H5P packages could not be asked for their licences",
+            count,
+        ),
     ),
-)  # fmt: skip
+)
 """Conflicts first, the gravest first: of those with the resource a file is told of once only."""
 
 _WITH_RESOURCE = frozenset(
@@ -355,4 +413,6 @@ def _broken(own: Licence | None, file: FileRow) -> Iterator[_Rule]:
 
 def _without_licence(own: Licence | None) -> Iterator[LicenceFinding]:
     if own is None or own.kind is LicenceKind.UNSPECIFIED:
-        yield LicenceFinding("resource-without-licence", "notice", "This resource says no licence.", 0, [])
+        yield LicenceFinding(
+            "resource-without-licence", "notice", text("This resource says no licence."), 0, []
+        )

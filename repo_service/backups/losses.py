@@ -6,12 +6,13 @@ Each rule names the code of Moodle 4.5 that it follows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from repo_service.backups.remarks import Remark, all_activities, loaded_banks, times
+from repo_service.backups.remarks import Remark, all_activities, loaded_banks
 from repo_service.backups.sites import Restorer, SiteProfile, number_of
 from repo_service.domain.inspection import BackupInspection
+from repo_service.domain.texts import Text, counted, text
 from repo_service.inspection.moodle.core import life_of
 
 _VERSIONED_QUESTIONS = 20220202
@@ -31,14 +32,19 @@ def losses(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
         if not site.has(component):
             yield Remark(
                 code=rule.code,
-                message=_capital(f"{rule.subject(component, count)} {_fate(rule, component, backup, site)}."),
+                message=_loss(rule, component, count, backup, site),
                 component=component,
                 count=count,
             )
         elif site.disabled is not None and component in site.disabled and kind == "mod":
             yield Remark(
                 code="disabled-module",
-                message=_capital(f"{rule.subject(component, count)} would stay unseen: it is switched off."),
+                message=counted(
+                    "%(subject)s would stay unseen: it is switched off.",
+                    "%(subject)s would stay unseen: it is switched off.",
+                    count,
+                    subject=rule.concerned(component, count),
+                ),
                 component=component,
                 count=count,
             )
@@ -62,47 +68,128 @@ def _ruled(backup: BackupInspection) -> Iterator[tuple[str, str, int]]:
             yield kind, component, count
 
 
+Subject = Callable[[str, int], Text]
+"""What is concerned: the name of the plugin without its type, and how many uses of it."""
+Fate = Callable[[Text, int], Text]
+"""What becomes of a subject, and of how many."""
+
+
+def _missing(subject: Text, count: int) -> Text:
+    return counted("%(subject)s would be missing", "%(subject)s would be missing", count, subject=subject)
+
+
+def _useless(subject: Text, count: int) -> Text:
+    return counted("%(subject)s would not work", "%(subject)s would not work", count, subject=subject)
+
+
+def _replaced(subject: Text, count: int) -> Text:
+    return counted(
+        "%(subject)s would give way to the site's own",
+        "%(subject)s would give way to the site's own",
+        count,
+        subject=subject,
+    )
+
+
+def _lifted(subject: Text, count: int) -> Text:
+    return counted(
+        "%(subject)s would no longer hold", "%(subject)s would no longer hold", count, subject=subject
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """What becomes of the uses of a plugin that the site lacks."""
 
     code: str
-    one: str
-    many: str
-    fate: str = "would be missing"
+    subject: Subject
+    fate: Fate = _missing
 
-    def subject(self, component: str, count: int) -> str:
-        """What is concerned, and how many of them."""
-        name = component.partition("_")[2]
-        return f"{self.one} “{name}”" if count == 1 else f"{count} {self.many} “{name}”"
+    def concerned(self, component: str, count: int) -> Text:
+        """The subject, by the name of a component."""
+        return self.subject(component.partition("_")[2], count)
 
 
 _RULES = {
     # Planned only where plugin_supports() says so: build_section_plan(), restore_plan_builder.class.php.
-    "mod": _Rule("missing-module", "an activity", "activities"),
+    "mod": _Rule(
+        "missing-module",
+        lambda name, count: counted(
+            "An activity “%(name)s”", "%(count)s activities “%(name)s”", count, name=name
+        ),
+    ),
     # The rows come without what the plugin adds, and are shown as of the type missingtype.
-    "qtype": _Rule("missing-question-type", "a question of type", "questions of type", "would not work"),
+    "qtype": _Rule(
+        "missing-question-type",
+        lambda name, count: counted(
+            "A question of type “%(name)s”", "%(count)s questions of type “%(name)s”", count, name=name
+        ),
+        _useless,
+    ),
     # backup_general_helper::get_blocks_from_path().
-    "block": _Rule("missing-block", "a block", "blocks"),
+    "block": _Rule(
+        "missing-block",
+        lambda name, count: counted("A block “%(name)s”", "%(count)s blocks “%(name)s”", count, name=name),
+    ),
     # The name is kept, and the site's default format shows the course: get_format_or_default(),
     # course/format/classes/base.php.
     "format": _Rule(
-        "missing-format", "the course format", "course formats", "would give way to the site's own"
+        "missing-format",
+        lambda name, count: counted(
+            "The course format “%(name)s”", "%(count)s course formats “%(name)s”", count, name=name
+        ),
+        _replaced,
     ),
     # Conditions of an unknown type are passed over: core_availability\tree::__construct(), when lax.
     "availability": _Rule(
-        "missing-restriction", "an access restriction", "access restrictions", "would no longer hold"
+        "missing-restriction",
+        lambda name, count: counted(
+            "An access restriction “%(name)s”", "%(count)s access restrictions “%(name)s”", count, name=name
+        ),
+        _lifted,
     ),
     # course_handler::restore_instance_data_from_backup() wants a field of the same short name and type.
-    "customfield": _Rule("missing-custom-field", "a course field of type", "course fields of type"),
+    "customfield": _Rule(
+        "missing-custom-field",
+        lambda name, count: counted(
+            "A course field of type “%(name)s”",
+            "%(count)s course fields of type “%(name)s”",
+            count,
+            name=name,
+        ),
+    ),
     # restore_filters_structure_step asks filter_is_enabled().
-    "filter": _Rule("missing-filter", "a setting of the filter", "settings of the filter"),
+    "filter": _Rule(
+        "missing-filter",
+        lambda name, count: counted(
+            "A setting of the filter “%(name)s”",
+            "%(count)s settings of the filter “%(name)s”",
+            count,
+            name=name,
+        ),
+    ),
     # restore_enrolments_structure_step::process_enrol().
-    "enrol": _Rule("missing-enrolment", "a way of enrolment", "ways of enrolment"),
+    "enrol": _Rule(
+        "missing-enrolment",
+        lambda name, count: counted(
+            "A way of enrolment “%(name)s”", "%(count)s ways of enrolment “%(name)s”", count, name=name
+        ),
+    ),
     # The definition comes without its form: restore_activity_grading_structure_step.
-    "gradingform": _Rule("missing-grading-form", "a grading form", "grading forms"),
+    "gradingform": _Rule(
+        "missing-grading-form",
+        lambda name, count: counted(
+            "A grading form “%(name)s”", "%(count)s grading forms “%(name)s”", count, name=name
+        ),
+    ),
     "contenttype": _Rule(
-        "missing-content-type", "a thing in the content bank of type", "things in the content bank of type"
+        "missing-content-type",
+        lambda name, count: counted(
+            "A thing in the content bank of type “%(name)s”",
+            "%(count)s things in the content bank of type “%(name)s”",
+            count,
+            name=name,
+        ),
     ),
 }
 
@@ -125,15 +212,16 @@ def _matters(component: str, backup: BackupInspection, site: SiteProfile) -> boo
     return True
 
 
-def _fate(rule: _Rule, component: str, backup: BackupInspection, site: SiteProfile) -> str:
+def _loss(rule: _Rule, component: str, count: int, backup: BackupInspection, site: SiteProfile) -> Text:
     since, until = life_of(component)
+    loss = rule.fate(rule.concerned(component, count), count)
     if component == _SUBSECTION and _knows_no_subsections(backup, site):
-        return f"{rule.fate}: what is inside of it stays, in a section of its own"
+        return text("%(loss)s: what is inside of it stays, in a section of its own.", loss=loss)
     if until is not None and site.since(until):
-        return f"{rule.fate}: Moodle had it up to {until}"
+        return text("%(loss)s: Moodle had it up to %(release)s.", loss=loss, release=until)
     if since is not None and not site.since(since):
-        return f"{rule.fate}: Moodle has it since {since}"
-    return rule.fate
+        return text("%(loss)s: Moodle has it since %(release)s.", loss=loss, release=since)
+    return text("%(loss)s.", loss=loss)
 
 
 def _inside_subsections(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
@@ -145,7 +233,11 @@ def _inside_subsections(backup: BackupInspection, site: SiteProfile) -> Iterator
     if inside:
         yield Remark(
             code="inside-subsections",
-            message=f"{times(inside, 'activity', 'activities')} inside of subsections would be missing.",
+            message=counted(
+                "%(count)s activity inside of subsections would be missing.",
+                "%(count)s activities inside of subsections would be missing.",
+                inside,
+            ),
             component=_SUBSECTION,
             count=inside,
         )
@@ -160,8 +252,13 @@ def _lost_questions(backup: BackupInspection, site: SiteProfile, *, unreadable: 
     if unreadable:
         yield Remark(
             code="versioned-questions",
-            message=f"{times(backup.questions, 'question', 'questions')} would be missing: Moodle before 4.0 "
-            "cannot read questions that have versions.",
+            message=counted(
+                "%(count)s question would be missing: "
+                "Moodle before 4.0 cannot read questions that have versions.",
+                "%(count)s questions would be missing: "
+                "Moodle before 4.0 cannot read questions that have versions.",
+                backup.questions,
+            ),
             component="core_question",
             count=backup.questions,
         )
@@ -174,7 +271,11 @@ def _lost_questions(backup: BackupInspection, site: SiteProfile, *, unreadable: 
     if count := lost.total():
         yield Remark(
             code="questions-of-missing-activities",
-            message=f"{times(count, 'question', 'questions')} would be missing together with what uses them.",
+            message=counted(
+                "%(count)s question would be missing together with what uses them.",
+                "%(count)s questions would be missing together with what uses them.",
+                count,
+            ),
             component="core_question",
             count=count,
         )
@@ -183,7 +284,3 @@ def _lost_questions(backup: BackupInspection, site: SiteProfile, *, unreadable: 
 def _has_unreadable_questions(backup: BackupInspection, site: SiteProfile) -> bool:
     versioned = number_of(backup.backup_version[:8]) >= _VERSIONED_QUESTIONS
     return versioned and not site.since("4.0") and backup.questions > 0
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from repo_service.backups.remarks import Remark, loaded_banks
 from repo_service.backups.sites import Restorer, SiteProfile, number_of
 from repo_service.domain.inspection import BackupInspection, RoleUse
+from repo_service.domain.texts import text
 from repo_service.inspection.moodle.names import is_restorable
 
 _FIRST_BACKUP = 2010072300
@@ -30,13 +31,13 @@ def errors(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
     if number_of(backup.backup_version) < _FIRST_BACKUP:
         yield Remark(
             code="backup-too-old",
-            message="It was made with a development version of Moodle's backup, before 2.0.",
+            message=text("It was made with a development version of Moodle's backup, before 2.0."),
             moodle_string="backup/errorminbackup20version",
         )
     if backup.kind == "course" and backup.course_format == "site" and site.since("2.9"):
         yield Remark(
             code="front-page",
-            message="It is the backup of a site's home page, which restores onto a home page only.",
+            message=text("It is the backup of a site's home page, which restores onto a home page only."),
             moodle_string="backup/errorrestorefrontpagebackup",
         )
     yield from _several_tops(backup, site)
@@ -49,13 +50,16 @@ def warnings(backup: BackupInspection, site: SiteProfile) -> Iterator[Remark]:
     if number_of(backup.moodle_version) > site.version.number:
         yield Remark(
             code="newer-than-site",
-            message=f"It was made with a newer Moodle ({_short(backup.moodle_release)}) than the site's.",
+            message=text(
+                "It was made with a newer Moodle (%(release)s) than the site's.",
+                release=_short(backup.moodle_release),
+            ),
             moodle_string="core/noticenewerbackup",
         )
     if backup.remote_users and backup.includes_users and site.restorer is Restorer.MANAGER:
         yield Remark(
             code="remote-users",
-            message="It holds people of a Moodle network, who become people of the site.",
+            message=text("It holds people of a Moodle network, who become people of the site."),
             moodle_string="admin/mnetrestore_extusers_admin",
         )
     yield from _roles_without_match(backup, site)
@@ -73,7 +77,10 @@ def _wrong_names(backup: BackupInspection) -> Iterator[Remark]:
         if not is_restorable(name):
             yield Remark(
                 code="name-with-tags",
-                message=f"The course is called “{name[:80]}”: Moodle restores none with tags in its name.",
+                message=text(
+                    "The course is called “%(name)s”: Moodle restores none with tags in its name.",
+                    name=name[:80],
+                ),
                 name=name,
                 moodle_string="error/setting_invalid_text",
             )
@@ -90,7 +97,9 @@ def _several_tops(backup: BackupInspection, site: SiteProfile) -> Iterator[Remar
         if count > 1:
             yield Remark(
                 code="several-top-categories",
-                message="A question bank in it has several top categories, which Moodle takes for damage.",
+                message=text(
+                    "A question bank in it has several top categories, which Moodle takes for damage."
+                ),
                 name=str(context_id),
                 count=count,
                 moodle_string="question/restoremultipletopcats",
@@ -110,7 +119,9 @@ def _roles_without_match(backup: BackupInspection, site: SiteProfile) -> Iterato
         if not matches(role):
             yield Remark(
                 code="role-without-match",
-                message=f"The role “{role.name or role.shortname}” is none that may be given there.",
+                message=text(
+                    "The role “%(name)s” is none that may be given there.", name=role.name or role.shortname
+                ),
                 name=role.shortname,
                 moodle_string="backup/cannotfindassignablerole",
             )
@@ -129,8 +140,10 @@ def _moved_categories(backup: BackupInspection, site: SiteProfile) -> Iterator[R
         if bank.context_level == _COURSE_CATEGORY or closed:
             yield Remark(
                 code="questions-move-to-course",
-                message=f"Question categories shared beyond the course ({', '.join(bank.names[:3])}) become "
-                "the course's.",
+                message=text(
+                    "Question categories shared beyond the course (%(names)s) become the course's.",
+                    names=", ".join(bank.names[:3]),
+                ),
                 name=", ".join(bank.names),
                 count=bank.categories,
                 moodle_string="backup/qcategory2coursefallback",

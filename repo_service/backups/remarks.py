@@ -41,8 +41,3 @@ def all_activities(sections: Iterable[Section]) -> Iterator[Activity]:
         for activity in section.activities:
             yield activity
             yield from all_activities(activity.sections)
-
-
-def times(count: int, one: str, many: str) -> str:
-    """How many of something: ``1 question``, ``2 questions``."""
-    return f"1 {one}" if count == 1 else f"{count} {many}"

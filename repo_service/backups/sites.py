@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from repo_service.domain.texts import text
 from repo_service.inspection.moodle.core import MoodleVersion, core_of, off_by_default
 
 COMPONENT = r"[a-z]{1,30}_[a-z][a-z0-9_]{0,98}"
@@ -77,15 +78,18 @@ class InvalidPlugins(ValueError):
     """The text names no plugins; what is wrong is said to whoever wrote it."""
 
 
-def parse_plugins(texts: Iterable[str]) -> dict[str, str | None]:
+def parse_plugins(lines: Iterable[str]) -> dict[str, str | None]:
     """``mod_hvp:2023122500,qtype_stack`` → component → version. Raises InvalidPlugins."""
     plugins: dict[str, str | None] = {}
-    for text in texts:
-        for item in filter(None, (part.strip() for part in text.split(","))):
+    for line in lines:
+        for item in filter(None, (part.strip() for part in line.split(","))):
             found = _PLUGIN.fullmatch(item)
             if found is None:
                 raise InvalidPlugins(
-                    f"{item[:60]!r} is no plugin: write mod_hvp, or mod_hvp:2023122500 with its version."
+                    text(
+                        "%(given)s is no plugin: write mod_hvp, or mod_hvp:2023122500 with its version.",
+                        given=repr(item[:60]),
+                    )
                 )
             plugins[found["component"]] = found["version"]
     return plugins

@@ -41,7 +41,7 @@ class SiteDescription:
         try:
             version = parse_version(self.moodle)
         except UnknownMoodle as error:
-            raise InvalidInput(errors=[("/moodle", str(error))]) from error
+            raise InvalidInput(errors=[("/moodle", error.args[0])]) from error
         return SiteProfile(
             version=version,
             plugins=self.plugins,

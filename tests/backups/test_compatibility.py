@@ -55,8 +55,8 @@ def test_too_old(plain: BackupInspection) -> None:
     judged = judge(replace(plain, backup_version="2010072200"), _site())
     assert (judged.verdict, _codes(judged.errors)) == (Verdict.REFUSED, ["backup-too-old"])
     assert judged.sentence == (
-        "Moodle 4.5.6 would refuse this backup: "
-        "it was made with a development version of Moodle's backup, before 2.0."
+        "Moodle 4.5.6 would refuse this backup. "
+        "It was made with a development version of Moodle's backup, before 2.0."
     )
     assert judge(replace(plain, backup_version="2010072300"), _site()).errors == ()
 
@@ -109,7 +109,7 @@ def test_newer_than_the_site(made: str, site: str, newer: bool, plain: BackupIns
 def test_the_warning_is_said(tmp_path: Path) -> None:
     made = inspect_backup(backup(tmp_path / "x.mbz", release=MOODLE_52, activities=[ActivitySpec()]))
     assert judge(made, _site()).sentence == (
-        "It restores on Moodle 4.5.6, with a warning: it was made with a newer Moodle (5.2) than the site's."
+        "It restores on Moodle 4.5.6, with a warning. It was made with a newer Moodle (5.2) than the site's."
     )
 
 
@@ -189,8 +189,8 @@ def test_what_the_site_lacks(tmp_path: Path) -> None:
     }
     assert judged.verdict is Verdict.PARTIAL
     assert judged.sentence == (
-        "It restores on Moodle 4.5.6, but 2 activities “hvp” would be missing; 3 questions of type “stack” "
-        "would not work; a block “xp” would be missing; and 2 more."
+        "It restores on Moodle 4.5.6, but not whole. 2 activities “hvp” would be missing. "
+        "3 questions of type “stack” would not work. A block “xp” would be missing. And 2 more."
     )
     plugins = dict.fromkeys(("availability_stash", "block_xp", "format_tiles", "mod_hvp", "qtype_stack"))
     assert judge(made, _site(plugins=plugins)).verdict is Verdict.COMPLETE

@@ -46,7 +46,7 @@ def test_anybody_may_ask_about_what_is_released(any_service: Service, content: b
     judged = json_of(public.get(f"{url}?moodle=4.5.6"))
     assert judged == {
         "verdict": "partial",
-        "sentence": "It restores on Moodle 4.5.6, but 2 activities “hvp” would be missing.",
+        "sentence": "It restores on Moodle 4.5.6, but not whole. 2 activities “hvp” would be missing.",
         "errors": [],
         "warnings": [],
         "losses": [

@@ -14,6 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from repo_service.domain.texts import text
+
 _RELEASE = re.compile(r"([0-9]{1,2}\.[0-9]{1,2})(?:\.([0-9]{1,2}))?(\+?)(?: \(Build: [0-9]{8}\))?")
 _VERSION = re.compile(r"[0-9]{10}(?:\.[0-9]{1,2})?")
 
@@ -48,29 +50,36 @@ class MoodleVersion:
         return branch_of(self.number)
 
 
-def parse_version(text: str) -> MoodleVersion:
+def parse_version(given: str) -> MoodleVersion:
     """A release (``4.5``, ``4.5.6``, ``4.5.6+``, also with its build) or a version number (``2024100706``).
 
     A release without its last number is its first: Moodle calls 4.5.0 ``4.5``. Raises UnknownMoodle.
     """
-    text = text.strip()
-    if _VERSION.fullmatch(text) is not None:
-        number = Decimal(text)
+    given = given.strip()
+    if _VERSION.fullmatch(given) is not None:
+        number = Decimal(given)
         if number < RELEASES[OLDEST]:
-            raise UnknownMoodle("Moodle before 2.0 restores no backups of this kind.")
+            raise UnknownMoodle(text("Moodle before 2.0 restores no backups of this kind."))
         return MoodleVersion(number, _release_of(number))
-    found = _RELEASE.fullmatch(text)
+    found = _RELEASE.fullmatch(given)
     if found is None:
-        raise UnknownMoodle("Give a release such as 4.5.6, or a version number such as 2024100706.")
+        raise UnknownMoodle(text("Give a release such as 4.5.6, or a version number such as 2024100706."))
     branch, minor, plus = found[1], int(found[2] or 0), found[3]
     if branch not in RELEASES:
-        raise UnknownMoodle(f"Moodle {branch} is not known: {OLDEST} to {NEWEST} are.")
+        raise UnknownMoodle(
+            text(
+                "Moodle %(release)s is not known: %(oldest)s to %(newest)s are.",
+                release=branch,
+                oldest=OLDEST,
+                newest=NEWEST,
+            )
+        )
     odd: dict[str, int] = _facts["odd_versions"]
     number = Decimal(odd.get(f"{branch}.{minor}", RELEASES[branch] + minor))
     if plus:
         # A weekly build after that release, of which only the site knows the number behind the point.
         number += Decimal("0.99")
-    return MoodleVersion(number, text.partition(" ")[0])
+    return MoodleVersion(number, given.partition(" ")[0])
 
 
 def _release_of(number: Decimal) -> str:
