@@ -15,7 +15,7 @@ from tests import translations
 from tests.support.backups import ActivitySpec, backup
 from tests.support.browser import LiveService, sign_in_by_token
 
-_STYLES = translations.ROOT / "repo_service" / "web" / "static" / "site.css"
+_STYLES = sorted((translations.ROOT / "repo_service" / "web" / "static").glob("*.css"))
 _SIDES = re.compile(
     r"^\s*(?:[a-z-]*-)?(?:left|right)(?:-[a-z-]+)?:|^\s*[a-z-]+:\s*(?:left|right)\s*;", re.MULTILINE
 )
@@ -57,9 +57,10 @@ def draft(chromium: Browser, live_service: LiveService, course: Path) -> str:
         return page.url
 
 
-def test_the_style_sheet_knows_no_left_and_no_right() -> None:
+@pytest.mark.parametrize("sheet", _STYLES, ids=lambda path: path.name)
+def test_style_sheets_know_no_left_and_no_right(sheet: Path) -> None:
     """But for pictures in a background, which have no other names for their places."""
-    source = _STYLES.read_text()
+    source = sheet.read_text()
     assert _SIDES.findall(source) == []
     assert [found[0] for found in _FOUR_SIDES.finditer(source) if found[1] != found[2]] == []
 
