@@ -156,6 +156,6 @@ def _site(asked: Asked) -> SiteProfile:
             restorer=restorer,
         )
     except UnknownMoodle as error:
-        raise InvalidInput(errors=[("/moodle", str(error))]) from error
+        raise InvalidInput(errors=[("/moodle", error.args[0])]) from error
     except InvalidPlugins as error:
-        raise InvalidInput(errors=[("/plugins", str(error))]) from error
+        raise InvalidInput(errors=[("/plugins", error.args[0])]) from error
