@@ -100,6 +100,17 @@ KINDS = {
     "file": text("File"),
 }
 
+DIFFERENCES = {
+    "category": text("category"),
+    "content": text("content"),
+    "files": text("files"),
+    "questions": text("questions"),
+    "settings": text("settings"),
+    "title": text("name"),
+    "visibility": text("visibility"),
+}
+"""In what a part of a backup can differ from the same part of another (``backups/changes.py``)."""
+
 _FACET_VOCABULARY = {
     Facet.TYPE: "hcrt",
     Facet.SUBJECT: "isced-f-2013",
@@ -133,6 +144,11 @@ def part_kind(kind: str) -> str:
         if kind in names:
             return say(names[kind])
     return kind
+
+
+def difference(what: str) -> str:
+    """In what a part differs."""
+    return _named(DIFFERENCES, what)
 
 
 def facet_value(facet: Facet, value: str) -> Label:

@@ -29,7 +29,9 @@ _ABOUT_SIGNING_IN = {
 
 def register(app: Flask) -> None:
     """Give templates the words for values."""
-    app.jinja_env.filters.update(size=size, day=day, moment=moment, number=number, marked=marked)
+    app.jinja_env.filters.update(
+        difference=labels.difference, size=size, day=day, moment=moment, number=number, marked=marked
+    )
     app.jinja_env.globals.update(
         asset_url=asset_url,
         cover_of=cover_of,
