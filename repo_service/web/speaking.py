@@ -70,17 +70,22 @@ def asked_for() -> Sequence[str]:
     return accepted if chosen is None else [chosen, *(tag for tag in accepted if tag != chosen)]
 
 
-def offers() -> list[Offer]:
-    """All languages, each with the way to this page in it."""
+def offers(*, here: bool) -> list[Offer]:
+    """All languages, each with the way to this page in it; to the home page where this one cannot be had."""
+    way = _here_in if here else _home_in
     now = spoken().tag
-    return [Offer(tag, name, _here_in(tag), tag == now) for tag, name in LANGUAGES.items()]
+    return [Offer(tag, name, way(tag), tag == now) for tag, name in LANGUAGES.items()]
 
 
 def _here_in(tag: str) -> str:
     if request.method not in ("GET", "HEAD") or request.endpoint is None:
-        return url_for("web.home", lang=tag)
+        return _home_in(tag)
     arguments = request.args.to_dict(flat=False) | (request.view_args or {}) | {ARGUMENT: [tag]}
     return url_for(request.endpoint, **arguments)
+
+
+def _home_in(tag: str) -> str:
+    return url_for("web.home", lang=tag)
 
 
 def _chosen() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from werkzeug.routing import Rule
 
 from repo_service.http.pages import Pages
-from repo_service.web.headers import CONTENT_SECURITY_POLICY
+from repo_service.web.headers import CONTENT_SECURITY_POLICY, content_security_policy
 from tests.support.backups import ActivitySpec, backup, write_zip
 from tests.support.private import private_members
 from tests.support.service import Service, json_of
@@ -73,9 +74,13 @@ def _assert_harmless(page: Page) -> None:
         values = {name: str(value) for name, value in element.attrib.items()}
         assert element.tag not in {"iframe", "object", "embed", "base", "style"}
         assert not [name for name in values if name.startswith("on") or name == "style"]
-        if element.tag in {"script", "img", "link"}:
+        if element.tag == "script" and values.get("type") == "application/ld+json":
+            assert json.loads(element.text)["name"]
+        elif element.tag in {"script", "img"} or values.get("rel") in {"stylesheet", "icon"}:
             assert values.get("src", values.get("href", "")).startswith("/assets/")
             assert not element.text
+        elif element.tag == "link":
+            assert values["rel"] in {"alternate", "canonical"}
         assert not re.match(r"\s*(javascript|data|vbscript):", values.get("href", ""), re.IGNORECASE)
     assert "<script>alert" not in page.source
     assert "<img src=x" not in page.source
@@ -144,7 +149,9 @@ def test_every_page_has_the_strict_policy(hostile: Shared) -> None:
         for rule in _rules(hostile.service, "GET"):
             answer = visitor.client.get(_address(hostile.service, rule, hostile.id), headers=visitor.headers)
             seen.add(answer.status_code)
-            assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY, rule
+            framed = "*" if rule.endpoint == "web.embedded" and answer.status_code == 200 else "'none'"
+            policy = content_security_policy(framed_by=framed)
+            assert answer.headers["Content-Security-Policy"] == policy, rule
             assert answer.headers["X-Content-Type-Options"] == "nosniff", rule
             assert answer.headers["Referrer-Policy"] in ("same-origin", "no-referrer"), rule
             if answer.status_code == 200 and answer.mimetype == "text/html":
@@ -220,7 +227,7 @@ def test_pages_are_no_part_of_the_api(service: Service) -> None:
 
 def test_assets_are_kept_for_good_only_under_their_present_name(service: Service) -> None:
     visitor = Visitor(service)
-    addresses = visitor.get("/sign-in").all("//link/@href | //script/@src")
+    addresses = visitor.get("/sign-in").all("//link[@rel='stylesheet' or @rel='icon']/@href | //script/@src")
     assert len(addresses) >= 4
     for address in addresses:
         with visitor.client.get(address) as answer:
