@@ -5,16 +5,16 @@ A message that is new stands there without words, one that has gone is taken out
 
 from __future__ import annotations
 
+import ast
 import inspect
 import io
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from babel.messages import Catalog
-from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.pofile import read_po, write_po
 
 from repo_service.domain import errors
@@ -24,26 +24,26 @@ ROOT = Path(__file__).resolve().parents[1]
 CATALOGUES = ROOT / "repo_service" / "languages"
 
 _PACKAGES = ("repo_service", "moodle_plugin_bridge")
-_METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
-_OPTIONS = {"**/templates/**.html": {"trimmed": "true"}}
 _FOR_SOFTWARE = (
     "api/",
     "cli/",
+    "migrations/",
     *(f"services/{name}" for name in ("catalogue", "direct", "mirror", "resuming")),
 )
 """What no person reads on a page."""
 _NEVER = datetime(2026, 11, 28, tzinfo=UTC)  # a file that changes when nothing did is in everybody's way
 
 
-def keywords() -> dict[str, Any]:
-    """What texts stand in, and which argument each is."""
-    raised = {
-        name: (1,)
+def keywords() -> dict[str, tuple[int, ...]]:
+    """The calls that texts stand in, and which of their arguments each is, from 0."""
+    errors_of_ours = {
+        name: (0,)
         for name, found in vars(errors).items()
         if inspect.isclass(found) and issubclass(found, errors.DomainError)
     }
-    found = {f"_{subject}": (1, 2) for subject in ("learners", "secret", "unjudged", "author", "number")}
-    return {**DEFAULT_KEYWORDS, **raised, **found, "FieldError": (2,), "text": (1,), "counted": (1, 2)}
+    kinds = {f"_{subject}": (0, 1) for subject in ("learners", "secret", "unjudged", "author", "number")}
+    reasons = {"JobFailed": (0,), "JobWaits": (0,)}
+    return {**errors_of_ours, **kinds, **reasons, "FieldError": (1,), "text": (0,), "counted": (0, 1)}
 
 
 def messages() -> Catalog:
@@ -83,13 +83,51 @@ def _is_said(known: Catalog, message_id: str | list[str] | tuple[str, ...]) -> b
 
 def _extracted() -> Iterator[tuple[str, str | tuple[str, ...]]]:
     for package in _PACKAGES:
-        for path, _line, message, _comments, _context in extract_from_dir(
-            ROOT / package, method_map=_METHODS, options_map=_OPTIONS, keywords=keywords()
+        for path in sorted((ROOT / package).rglob("*.html")):
+            yield from ((_named(path), message) for message in _of_template(path))
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = _named(path)
+            if not any(name.removeprefix("repo_service/").startswith(part) for part in _FOR_SOFTWARE):
+                yield from ((name, message) for message in of_source(path.read_text()))
+
+
+def _of_template(path: Path) -> Iterator[str | tuple[str, ...]]:
+    with path.open("rb") as source:
+        calls = {**DEFAULT_KEYWORDS, "counted": (1, 2)}
+        for _line, message, _comments, _context in extract(
+            "jinja2", source, keywords=calls, options={"trimmed": "true"}
         ):
-            if any(path.startswith(part) for part in _FOR_SOFTWARE):
-                continue
-            if message and (not isinstance(message, str) or message.strip()):
-                yield f"{package}/{path}", message
+            yield message
+
+
+def of_source(source: str) -> Iterator[str | tuple[str, ...]]:
+    """The messages of a Python source; an argument of another call is looked into, and both ends of an if."""
+    calls = keywords()
+    if "domain.texts import" not in source:  # the database's text() is another
+        calls.pop("text")
+        calls.pop("counted")
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        where = calls.get(name, ())
+        texts = [list(_constants(node.args[at])) for at in where if at < len(node.args)]
+        if len(texts) == len(where) == 2 and all(texts):
+            yield texts[0][0], texts[1][0]
+        elif len(where) == 1:
+            yield from (text for found in texts for text in found)
+
+
+def _constants(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from _constants(node.body)
+        yield from _constants(node.orelse)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip():
+        yield node.value
+
+
+def _named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def main() -> int:

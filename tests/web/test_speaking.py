@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -114,3 +115,34 @@ def test_texts_are_english_and_can_be_said_elsewhere() -> None:
 
 def test_a_percent_sign_in_a_value_is_a_percent_sign() -> None:
     assert language("de").say(text("Search: %(text)s", text="100% %(x)s")) == "Suche: 100% %(x)s"
+
+
+def test_what_is_to_be_said_is_found_wherever_it_stands() -> None:
+    source = """
+from repo_service.domain.texts import counted, text
+raise InvalidInput(errors=[FieldError("/a", text("within another")), ("/b", text("in a tuple"))])
+raise Conflict("one end" if x else "the other")
+counted("%(count)s file", "%(count)s files", count)
+log.info("never said"); session.execute(select("no"))
+"""
+    assert sorted(str(message) for message in translations.of_source(source)) == sorted(
+        [
+            "('%(count)s file', '%(count)s files')",
+            *("in a tuple", "one end", "the other", "within another"),
+        ]
+    )
+    assert list(translations.of_source('session.execute(text("SELECT 1"))')) == []
+
+
+def test_texts_are_plain_strings() -> None:
+    """What is put together before ``text()`` sees it can be found by nobody who translates."""
+    for path in [
+        *translations.ROOT.glob("repo_service/**/*.py"),
+        *translations.ROOT.glob("moodle_*/**/*.py"),
+    ]:
+        source = path.read_text()
+        if "domain.texts import" not in source:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "text":
+                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}"
