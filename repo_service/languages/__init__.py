@@ -45,6 +45,11 @@ class Language:
         """``ltr`` or ``rtl``, as HTML has it."""
         return self._locale.text_direction
 
+    @property
+    def comma(self) -> str:
+        """What stands between the parts of a list."""
+        return "، " if self.direction == "rtl" else ", "
+
     def knows(self, message: str) -> bool:
         """Whether it has words of its own for a text."""
         template = message.template if isinstance(message, Text) else message
