@@ -55,7 +55,7 @@ e2e: $(VENV)/.installed-dev ## The tests that need a running Moodle
 
 .PHONY: plugins
 plugins: ## The Moodle plugins, one zip each to install, in build/plugins
-	@$(PYTHON) -m moodle_plugin_bridge.plugins build/plugins
+	@$(PYTHON) moodle_plugin_bridge/plugins.py build/plugins
 
 .PHONY: image
 image: $(VENV)/.installed-dev ## Run the Dockerfile's steps without Docker, in a debootstrap chroot (root)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
@@ -21,6 +22,7 @@ NETWORK = "Resources of our network"
 
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 PICTURES = Path("build/e2e")
+_FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +52,13 @@ def authority(moodle: MoodleSite) -> Authority:
 
 @dataclass(frozen=True)
 class School:
-    """What ``php/school.php`` made: a teacher who may edit ``course``, which is full, and ``target``."""
+    """What ``php/school.php`` made: a teacher who may edit ``course``, which is full, and ``target``. Of
+    ``courses`` all are deleted at the end."""
 
     teacher: Login
     course: int
     target: int
+    courses: list[int]
     page: int
     quiz: int
     file: int
@@ -69,7 +73,7 @@ def make_school(moodle: MoodleSite) -> Iterator[Callable[[int], School]]:
         found = moodle.run("school.php", "make", str(mebibytes))
         made.append(found)
         teacher = Login(found["teacher"]["username"], found["teacher"]["password"])
-        return School(teacher, found["course"], found["target"], **found["cmids"])
+        return School(teacher, found["course"], found["target"], found["courses"], **found["cmids"])
 
     yield make
     for found in made:
@@ -90,7 +94,24 @@ def repository(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def window(chromium: Browser) -> Iterator[Callable[[], Page]]:
+def watch() -> Callable[[BrowserContext], None]:
+    """What is looked at in each browser beside what a test asks for: nothing."""
+    return lambda context: None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets ``window`` know that a test failed."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
+@pytest.fixture
+def window(
+    request: pytest.FixtureRequest, chromium: Browser, watch: Callable[[BrowserContext], None]
+) -> Iterator[Callable[[], Page]]:
     """Opens the browser of one more person."""
     contexts: list[BrowserContext] = []
 
@@ -99,9 +120,13 @@ def window(chromium: Browser) -> Iterator[Callable[[], Page]]:
         context = chromium.new_context(viewport=SIZE, locale="en-GB", ignore_https_errors=True)
         context.set_default_timeout(30_000)
         contexts.append(context)
+        watch(context)
         return context.new_page()
 
     yield open_window
+    if request.node.stash.get(_FAILED, False):
+        for number, page in enumerate(page for context in contexts for page in context.pages):
+            page.screenshot(path=PICTURES / f"failed-{request.node.name}-{number}.png", full_page=True)
     for context in contexts:
         context.close()
 
@@ -141,7 +166,7 @@ def connected(
 
 @dataclass(frozen=True)
 class Stage:
-    """A stock Moodle that the service is set up on, and people's browsers."""
+    """A Moodle that the service is set up on, and people's browsers."""
 
     moodle: MoodleSite
     repository: Repository
@@ -153,6 +178,11 @@ class Stage:
         pages = MoodlePages(self.moodle, self.open_window())
         pages.log_in(who)
         return pages
+
+    def contents(self, courseid: int) -> dict[str, Any]:
+        """What a course holds: see ``php/course.php``."""
+        found: dict[str, Any] = self.moodle.run("course.php", str(courseid))
+        return found
 
     def make_account(self, *options: str) -> Login:
         """A person's account at the service; ``options`` are those of ``repo account create``."""
@@ -171,11 +201,6 @@ def stage(
     return Stage(moodle, connected, window, look)
 
 
-_BLOCKED = "192.168.0.0/16\n10.0.0.0/8\n172.16.0.0/12\n0.0.0.0\n169.254.169.254\n0000::1"
-"""What Moodle sets by itself (admin/settings/security.php), without loopback, by number and by
-the name that it looks up for the number."""
-
-
 def set_up(
     pages: MoodlePages, administrator: Login, repository: Repository, look: Callable[[Page, str], None]
 ) -> None:
@@ -183,10 +208,7 @@ def set_up(
     page = pages.page
     pages.log_in(administrator)
 
-    pages.open_administration("General", "HTTP security")
-    page.locator("#id_s__curlsecurityblockedhosts").fill(_BLOCKED)
-    page.locator("#id_s__curlsecurityallowedport").fill(f"443\n80\n{repository.port}")
-    pages.save_settings()
+    pages.allow_loopback(repository.port)
 
     pages.open_administration("Development", "Experimental")
     page.get_by_label("Enable sharing to MoodleNet").check()

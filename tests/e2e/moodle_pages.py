@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 POPUP: ViewportSize = {"width": 550, "height": 550}
 """The size of the window in which Moodle asks to connect (lib/amd/src/moodlenet/authorize.js)."""
 
+_BLOCKED = "192.168.0.0/16\n10.0.0.0/8\n172.16.0.0/12\n0.0.0.0\n169.254.169.254\n0000::1"
+"""What Moodle sets by itself (admin/settings/security.php), without loopback, by number and by
+the name that it looks up for the number."""
+
 _WORKING = 120_000
 """Milliseconds for Moodle to pack, send and be answered, or to restore."""
 
@@ -61,6 +65,13 @@ class MoodlePages:
         """By the button below."""
         self.page.get_by_role("button", name="Save changes").click()
         expect(self.page.get_by_text("Changes saved")).to_be_visible()
+
+    def allow_loopback(self, port: int) -> None:
+        """Let Moodle ask services on this machine, on that port."""
+        self.open_administration("General", "HTTP security")
+        self.page.locator("#id_s__curlsecurityblockedhosts").fill(_BLOCKED)
+        self.page.locator("#id_s__curlsecurityallowedport").fill(f"443\n80\n{port}")
+        self.save_settings()
 
     # Of teachers
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import NETWORK, School, Stage
 from tests.e2e.moodle_pages import MoodlePages
-from tests.e2e.repository import sign_in
-from tests.e2e.site import Login, MoodleSite
+from tests.e2e.repository import release, sign_in
+from tests.e2e.site import Login
 from tests.web.accessibility import assert_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -52,19 +51,6 @@ def _open_draft(teacher: MoodlePages, consent: Callable[[Page], None], look: Loo
     return opened.value
 
 
-def _release(draft: Page, button: str, look: Look, name: str) -> None:
-    """Answer what is asked and let it go."""
-    expect(draft.get_by_role("button", name=button, exact=True)).to_be_visible(timeout=60_000)
-    assert_accessible(draft)
-    # All files inside say so, and the page proposes it.
-    expect(draft.get_by_label("Licence")).to_have_value("CC-BY-4.0")
-    draft.get_by_label("Language").select_option("en")
-    look(draft, f"{name}-2-draft")
-    draft.get_by_role("button", name=button, exact=True).click()
-    expect(draft).to_have_url(re.compile(r"/resources/[0-9a-f-]{36}$"), timeout=60_000)
-    look(draft, f"{name}-3-released")
-
-
 def _without_ids(files: list[list[str]]) -> list[list[str]]:
     """Files of activities; a course has some more that a restore into another leaves out."""
     return [file for file in files if file[0].startswith("mod_")]
@@ -77,7 +63,8 @@ def test_a_course_goes_out_without_its_keys_and_into_another(stage: Stage, schoo
     expect(draft.get_by_role("heading", name="This file holds keys and contacts")).to_be_visible(
         timeout=60_000
     )
-    _release(draft, "Release a clean copy", stage.look, "course")
+    # All files inside say so, and the page proposes it.
+    release(draft, "Release a clean copy", licence="CC-BY-4.0", look=stage.look, name="course-2")
     draft.close()
 
     found = teacher.browse(school.target, NETWORK)
@@ -97,7 +84,7 @@ def test_a_course_goes_out_without_its_keys_and_into_another(stage: Stage, schoo
     restoring.restore()
     stage.look(restoring.page, "back-5-restored")
 
-    source, restored = (_course(stage.moodle, id_) for id_ in (school.course, school.target))
+    source, restored = (stage.contents(id_) for id_ in (school.course, school.target))
     assert restored["outline"] == source["outline"]
     assert restored["quizzes"] == source["quizzes"] != {}
     assert sum(map(len, restored["quizzes"].values())) == 3
@@ -134,7 +121,7 @@ def test_an_activity_goes_out_once_it_is_allowed(stage: Stage, school: School) -
     draft.goto(address)
     sign_in(draft, tess)  # in another browser, and then straight to the draft
     expect(draft).to_have_url(address)
-    _release(draft, "Release", stage.look, "activity")
+    release(draft, "Release", licence="CC-BY-4.0", look=stage.look, name="activity-2")
 
     teacher.open("/moodlenet/shareprogress.php")
     link = teacher.page.get_by_role("link", name="What lives in a pond")
@@ -163,14 +150,9 @@ def test_a_file_that_is_no_backup_becomes_a_file_of_the_course(stage: Stage, sch
     expect(importing.page.get_by_role("main").get_by_role("link", name="Newts")).to_be_visible()
     stage.look(importing.page, "file-4-added")
 
-    found = _course(stage.moodle, school.target)
+    found = stage.contents(school.target)
     assert found["outline"][0][1] == ["resource: Newts"]
     ((_, digest, *_),) = _without_ids(found["files"])
     assert digest == hashlib.sha1(PDF).hexdigest()
     (introduction,) = found["introductions"].values()
     assert "CC BY-SA 4.0" in introduction
-
-
-def _course(moodle: MoodleSite, courseid: int) -> dict[str, Any]:
-    found: dict[str, Any] = moodle.run("course.php", str(courseid))
-    return found

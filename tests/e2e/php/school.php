@@ -8,7 +8,8 @@
  *     php school.php MOODLE_DIR remove JSON
  *
  * "make" prints one JSON object, which "remove" takes: the teacher, who may edit two courses and do nothing else;
- * "course", which holds a page with a picture, a file, a quiz with questions, and keys; and the empty "target".
+ * "course", which holds a page with a picture, a file, a quiz with questions, and keys; the empty "target"; and "courses",
+ * all that are to be removed.
  * With MEBIBYTES above 0 the course also holds so much in files that no packing makes smaller.
  */
 
@@ -155,6 +156,7 @@ function make(int $mebibytes): array {
     return [
         'teacher' => teacher($name, [$course->id, $target->id]),
         'course' => (int) $course->id, 'target' => (int) $target->id, 'cmids' => $cmids,
+        'courses' => [(int) $course->id, (int) $target->id],
     ];
 }
 
@@ -163,7 +165,7 @@ function remove(stdClass $school): array {
     // What is taken away is not packed once more for the category's recycle bin.
     $CFG->forced_plugin_settings['tool_recyclebin'] = ['categorybinenable' => 0, 'coursebinenable' => 0];
     ob_start();
-    foreach ([$school->course, $school->target] as $courseid) {
+    foreach ($school->courses as $courseid) {
         delete_course($courseid, false);
     }
     $DB->delete_records('moodlenet_share_progress', ['userid' => $school->teacher->id]);
