@@ -17,7 +17,6 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.e2e.site import Login
-from tests.web.accessibility import assert_accessible
 from tests.support.front import Authority, Front, fronted
 from tests.support.running import Running, running, wait_for
 from tests.support.services import free_port
@@ -120,15 +119,3 @@ def sign_in_and_allow(page: Page, who: Login) -> None:
     """What somebody does there whose Moodle asks to act for them."""
     sign_in(page, who)
     page.get_by_role("button", name="Allow", exact=True).click()
-
-
-def release(draft: Page, button: str, *, licence: str, look: Callable[[Page, str], None], name: str) -> None:
-    """On the page of a draft: look at what is proposed, answer what is asked, and let it go."""
-    expect(draft.get_by_role("button", name=button, exact=True)).to_be_visible(timeout=60_000)
-    assert_accessible(draft)
-    expect(draft.get_by_label("Licence")).to_have_value(licence)
-    draft.get_by_label("Language").select_option("en")
-    look(draft, f"{name}-draft")
-    draft.get_by_role("button", name=button, exact=True).click()
-    expect(draft).to_have_url(re.compile(r"/resources/[0-9a-f-]{36}$"), timeout=60_000)
-    look(draft, f"{name}-released")

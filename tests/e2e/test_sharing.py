@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import NETWORK, School, Stage
 from tests.e2e.moodle_pages import MoodlePages
-from tests.e2e.repository import release, sign_in
+from tests.e2e.repository import sign_in
 from tests.e2e.site import Login
 from tests.web.accessibility import assert_accessible
 
@@ -51,6 +51,19 @@ def _open_draft(teacher: MoodlePages, consent: Callable[[Page], None], look: Loo
     return opened.value
 
 
+def _release(draft: Page, button: str, look: Look, name: str) -> None:
+    """Answer what is asked and let it go."""
+    expect(draft.get_by_role("button", name=button, exact=True)).to_be_visible(timeout=60_000)
+    assert_accessible(draft)
+    # All files inside say so, and the page proposes it.
+    expect(draft.get_by_label("Licence")).to_have_value("CC-BY-4.0")
+    draft.get_by_label("Language").select_option("en")
+    look(draft, f"{name}-2-draft")
+    draft.get_by_role("button", name=button, exact=True).click()
+    expect(draft).to_have_url(re.compile(r"/resources/[0-9a-f-]{36}$"), timeout=60_000)
+    look(draft, f"{name}-3-released")
+
+
 def _without_ids(files: list[list[str]]) -> list[list[str]]:
     """Files of activities; a course has some more that a restore into another leaves out."""
     return [file for file in files if file[0].startswith("mod_")]
@@ -63,8 +76,7 @@ def test_a_course_goes_out_without_its_keys_and_into_another(stage: Stage, schoo
     expect(draft.get_by_role("heading", name="This file holds keys and contacts")).to_be_visible(
         timeout=60_000
     )
-    # All files inside say so, and the page proposes it.
-    release(draft, "Release a clean copy", licence="CC-BY-4.0", look=stage.look, name="course-2")
+    _release(draft, "Release a clean copy", stage.look, "course")
     draft.close()
 
     found = teacher.browse(school.target, NETWORK)
@@ -121,7 +133,7 @@ def test_an_activity_goes_out_once_it_is_allowed(stage: Stage, school: School) -
     draft.goto(address)
     sign_in(draft, tess)  # in another browser, and then straight to the draft
     expect(draft).to_have_url(address)
-    release(draft, "Release", licence="CC-BY-4.0", look=stage.look, name="activity-2")
+    _release(draft, "Release", stage.look, "activity")
 
     teacher.open("/moodlenet/shareprogress.php")
     link = teacher.page.get_by_role("link", name="What lives in a pond")

@@ -15,6 +15,7 @@ define('CLI_SCRIPT', true);
 
 [, $moodledir, $what] = $argv;
 require($moodledir . '/config.php');
+require_once($CFG->libdir . '/filelib.php');
 
 $folder = $CFG->langotherroot . '/de';
 $mark = $folder . '/made-by-tests';

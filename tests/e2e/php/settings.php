@@ -19,7 +19,7 @@ require($moodledir . '/config.php');
 
 const SETTINGS = [
     'core' => ['enablesharingtomoodlenet', 'curlsecurityblockedhosts', 'curlsecurityallowedport',
-        'activitychooseractivefooter', 'debug', 'debugdisplay'],
+        'activitychooseractivefooter', 'debug', 'debugdisplay', 'noreplyaddress'],
     'moodlenet' => ['oauthservice'],
     'tool_moodlenet' => ['enablemoodlenet', 'defaultmoodlenet', 'defaultmoodlenetname'],
     'local_resourcerepo' => ['baseurl', 'issuerid'],

@@ -20,6 +20,9 @@ from tests.e2e.site import Login, MoodleSite
 _DEVELOPER = "32767"
 """Moodle's highest level of debugging (``DEBUG_DEVELOPER``)."""
 
+_NO_REPLY = "noreply@example.org"
+"""A Moodle whose address is a number has none by itself, and PHP complains of that with every message."""
+
 _NOTICE = re.compile(
     r"^\+\+ .*"  # debugging() on the command line
     r"|^.*\b(?:Notice|Warning|Deprecated|Fatal error)\b: .* in \S+\.php.* on line \d+"
@@ -46,7 +49,12 @@ def look() -> Callable[[Page, str], None]:
     def take(page: Page, name: str) -> None:
         page.wait_for_load_state("networkidle")
         page.bring_to_front()
-        page.screenshot(path=PICTURES / f"plugin-{name}.png", full_page=True)
+        # Not as "full page": what stays in its place while a page is moved would stand in the midst of it.
+        height = max(SIZE["height"], page.evaluate("document.documentElement.scrollHeight"))
+        page.set_viewport_size({**SIZE, "height": height})
+        page.wait_for_timeout(300)  # Moodle moves its drawers
+        page.screenshot(path=PICTURES / f"plugin-{name}.png")
+        page.set_viewport_size(SIZE)
 
     return take
 
@@ -124,8 +132,9 @@ def service(repository: Repository) -> Repository:
 def before(with_plugins: MoodleSite) -> Iterator[None]:
     """Debugging at its highest level meanwhile; all settings are put back at the end."""
     settings = with_plugins.run("settings.php", "read")
-    core = {**settings["values"]["core"], "debug": _DEVELOPER, "debugdisplay": "1"}
-    changed = {**settings, "values": {**settings["values"], "core": core}}
+    core = {"debug": _DEVELOPER, "debugdisplay": "1", "noreplyaddress": _NO_REPLY}
+    values = {**settings["values"], "core": {**settings["values"]["core"], **core}}
+    changed = {**settings, "values": values}
     with_plugins.run("settings.php", "write", json.dumps(changed))
     yield
     with_plugins.run("settings.php", "write", json.dumps(settings))

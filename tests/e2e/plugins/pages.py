@@ -86,11 +86,11 @@ class PluginPages(MoodlePages):
 
     # Of teachers: adding
 
-    def find(self, courseid: int, words: str, title: str) -> None:
-        """From a course to the page of a resource."""
+    def find(self, courseid: int, title: str) -> None:
+        """From a course to the page of a resource. What nobody searched for before: answers are kept a while."""
         self.open_course(courseid)
         self.choose_in_more("Add from the repository")
-        self.main.get_by_label("Words to search for").fill(words)
+        self.main.get_by_label("Words to search for").fill(title)
         self.main.get_by_role("button", name="Search").click()
         self.main.get_by_role("link", name=title, exact=True).first.click()
         expect(self.main.get_by_role("heading", name=title)).to_be_visible(timeout=_ASKING)
@@ -141,7 +141,7 @@ class FilePicker:
         page.wait_for_load_state("networkidle")  # what the button does comes last
         page.get_by_role("button", name=button).or_(page.get_by_role("link", name=button)).first.click()
         self._page = page
-        self.box = page.locator(".moodle-dialogue-base:not(.moodle-dialogue-hidden) .file-picker").last
+        self.box = page.locator(".fp-generallayout:visible")
         self.box.locator(".fp-repo-area").get_by_text(NAME).click()
         self._wait()
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import School
 from tests.e2e.plugins.conftest import PluginStage
 from tests.e2e.plugins.pages import PluginPages
-from tests.e2e.repository import release, sign_in_and_allow
+from tests.e2e.repository import sign_in_and_allow
+from tests.support.running import wait_for
+from tests.web.accessibility import assert_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -34,7 +38,7 @@ def test_a_course_with_keys_is_a_draft_until_a_clean_copy_is_made(stage: PluginS
     expect(survey).to_contain_text("These people are named as authors of files, and stay named: Tess Teacher")
     expect(teacher.main.get_by_label("Title")).to_have_value("Ponds and streams")
     stage.look(teacher.page, "share-course-3-survey")
-    teacher.describe_and_share(licence="CC-BY-4.0", at_once=True)
+    teacher.describe_and_share(licence="CC-BY-4.0")
     expect(teacher.main).to_contain_text("Waiting to begin")
     stage.look(teacher.page, "share-course-4-waiting")
 
@@ -46,9 +50,17 @@ def test_a_course_with_keys_is_a_draft_until_a_clean_copy_is_made(stage: PluginS
     teacher.open(teacher.page.url.removeprefix(stage.moodle.url))
     teacher.go_on("Open the draft at the repository")
     draft = teacher.page
-    expect(draft.get_by_role("heading", name="This file holds keys and contacts")).to_be_visible()
-    release(draft, "Release a clean copy", licence="CC-BY-4.0", look=stage.look, name="share-course-6")
-    shared = _released(stage, draft.url)
+    stage.look(draft, "share-course-6-draft")
+    draft.get_by_role("button", name="Make a clean copy").click()
+    way = draft.get_by_role("link", name="Go to the clean copy")
+    wait_for(lambda: draft.reload() and way.is_visible(), "the clean copy", 60)
+    way.click()
+    button = draft.get_by_role("button", name=re.compile("^Confirm and release"))
+    expect(button).to_be_visible()
+    assert_accessible(draft)
+    stage.look(draft, "share-course-7-clean")
+    button.click()
+    shared = _released(stage, draft)
     assert shared["title"] == "Ponds and streams"
     assert [author["name"] for author in shared["authors"]] == ["Tess Teacher"]
 
@@ -70,7 +82,7 @@ def test_a_section_is_public_at_once(stage: PluginStage, school: School) -> None
     stage.look(teacher.page, "share-section-2-done")
     teacher.go_on("Its page at the repository")
     expect(teacher.page.get_by_role("heading", name="Running water")).to_be_visible()
-    assert _released(stage, teacher.page.url)["licence"] == "CC-BY-SA-4.0"
+    assert _released(stage, teacher.page)["licence"] == "CC-BY-SA-4.0"
 
 
 def test_an_activity_from_its_own_page(stage: PluginStage, school: School) -> None:
@@ -85,11 +97,12 @@ def test_an_activity_from_its_own_page(stage: PluginStage, school: School) -> No
     stage.look(teacher.page, "share-activity-1-survey")
     teacher.describe_and_share(licence="CC-BY-4.0")
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("Nothing stands against its release")
+    expect(teacher.come_back()).to_contain_text("open the draft, confirm them and release it")
     stage.look(teacher.page, "share-activity-2-done")
     teacher.go_on("Open the draft at the repository")
-    release(teacher.page, "Release", licence="CC-BY-4.0", look=stage.look, name="share-activity-3")
-    shared = _released(stage, teacher.page.url)
+    teacher.page.get_by_role("button", name="Confirm and release").click()
+    shared = _released(stage, teacher.page)
+    stage.look(teacher.page, "share-activity-3-released")
     assert shared["title"] == "What lives in a pond"
 
 
@@ -101,9 +114,11 @@ def _told(teacher: PluginPages, subject: str) -> None:
     teacher.page.goto(place)
 
 
-def _released(stage: PluginStage, address: str) -> dict[str, Any]:
-    """What everybody sees of it."""
-    answer = stage.repository.running.client.get(f"/api/v1/resources/{address.rsplit('/', 1)[-1]}")
-    found: dict[str, Any] = answer.json()
-    assert found["visibility"] == "public"
-    return found
+def _released(stage: PluginStage, page: Page) -> dict[str, Any]:
+    """What everybody sees of the resource whose page it is."""
+    expect(page.get_by_text("Only you see this version")).to_have_count(0, timeout=60_000)
+    found = re.search(r"/resources/[0-9a-f-]{36}", page.url)
+    assert found is not None
+    answer = httpx.get(f"{stage.repository.url}/api/v1{found[0]}", verify=False)
+    shared: dict[str, Any] = answer.raise_for_status().json()
+    return shared
