@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.e2e.moodle_pages import MoodlePages
 from tests.e2e.repository import Repository, repository_at
@@ -22,6 +22,7 @@ NETWORK = "Resources of our network"
 
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 PICTURES = Path("build/e2e")
+expect.set_options(timeout=30_000)  # Moodle is slow where it runs for tests
 _FAILED = pytest.StashKey[bool]()
 
 

@@ -143,7 +143,14 @@ def test_an_activity_goes_out_once_it_is_allowed(stage: Stage, school: School) -
 
 def test_a_file_that_is_no_backup_becomes_a_file_of_the_course(stage: Stage, school: School) -> None:
     """From the repository's own pages, by the address of the Moodle."""
-    made = stage.repository.share(PDF, file_name="newts.pdf", title="Newts", licence="CC-BY-SA-4.0")
+    made = stage.repository.share(
+        PDF,
+        file_name="newts.pdf",
+        title="Newts",
+        summary="Newts, 1 < 2 & more",
+        licence="CC-BY-SA-4.0",
+        authors=[{"name": "Ada Lehrer"}],
+    )
     teacher = stage.at_moodle(school.teacher)
     page = teacher.page.context.new_page()
     page.goto(f"{stage.repository.url}/resources/{made}")
@@ -167,4 +174,7 @@ def test_a_file_that_is_no_backup_becomes_a_file_of_the_course(stage: Stage, sch
     ((_, digest, *_),) = _without_ids(found["files"])
     assert digest == hashlib.sha1(PDF).hexdigest()
     (introduction,) = found["introductions"].values()
-    assert "CC BY-SA 4.0" in introduction
+    # Moodle keeps neither on this road, so that they stand in the text.
+    assert "Ada Lehrer" in introduction
+    assert "CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/)" in introduction
+    assert f"{stage.repository.url}/resources/{made}" in introduction

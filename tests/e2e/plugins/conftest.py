@@ -1,4 +1,4 @@
-"""What all walks of the plugins need: both in the site, set up by an administrator, and every page watched."""
+"""What all walks of the plugins need: both in the site, set up by an administrator; every page is watched."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _NOTICE = re.compile(
 )
 _REPORT = """
 addEventListener("DOMContentLoaded", () => {
-  const told = [...document.querySelectorAll(".debuggingmessage, [data-rel=debugging], [data-rel=fatalerror]")];
-  const text = told.map((element) => element.innerText);
+  const told = document.querySelectorAll(".debuggingmessage, [data-rel=debugging], [data-rel=fatalerror]");
+  const text = [...told].map((element) => element.innerText);
   text.push(...(document.documentElement.innerText.match(
     /(Notice|Warning|Deprecated|Fatal error): .* in \\S+\\.php.* on line \\d+/g) || []));
   if (text.length) reportNotice(location.href + ": " + text.join("\\n"));
@@ -64,8 +64,11 @@ def watch() -> Iterator[Callable[[BrowserContext], None]]:
     """No page may show a notice: told when the test is over."""
     notices: list[str] = []
 
+    def hear(notice: str) -> None:
+        notices.append(notice)
+
     def begin(context: BrowserContext) -> None:
-        context.expose_function("reportNotice", lambda notice: notices.append(notice))
+        context.expose_function("reportNotice", hear)
         context.add_init_script(_REPORT)
 
     yield begin

@@ -87,7 +87,7 @@ class PluginPages(MoodlePages):
     # Of teachers: adding
 
     def find(self, courseid: int, title: str) -> None:
-        """From a course to the page of a resource. What nobody searched for before: answers are kept a while."""
+        """From a course to the page of a resource, nobody searched for yet: answers are kept."""
         self.open_course(courseid)
         self.choose_in_more("Add from the repository")
         self.main.get_by_label("Words to search for").fill(title)
@@ -115,10 +115,11 @@ class PluginPages(MoodlePages):
 
     # Of teachers: what goes on in the background
 
-    def come_back(self) -> Locator:
-        """To the page of what was begun: what it says now."""
-        self.page.reload()
-        return self.main.locator(".alert")
+    def outcome(self) -> Locator:
+        """What the page of what was begun says. It loads itself anew every five seconds."""
+        said = self.main.locator(".alert")
+        expect(said).to_be_visible()
+        return said
 
     def go_on(self, label: str) -> None:
         """By a button or a link of that page."""

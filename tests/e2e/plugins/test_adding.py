@@ -1,4 +1,4 @@
-"""*Add from the repository*: a course, a new course, a section, an activity and a file, by a teacher's pages."""
+"""*Add from the repository*: a course, a new course, parts of one and a file, by the pages of a teacher."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shared(stage: PluginStage, school: School) -> str:
     teacher.main.get_by_label("Title").fill(title)
     teacher.describe_and_share(licence="CC-BY-4.0", at_once=True)
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("It is public at the repository now.")
+    expect(teacher.outcome()).to_contain_text("It is public at the repository now.")
     return title
 
 
@@ -43,7 +43,7 @@ def test_all_of_a_course(stage: PluginStage, school: School, shared: str) -> Non
     teacher.add_all()
     stage.look(teacher.page, "add-course-2-waiting")
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("It is in your course. Activities: 3")
+    expect(teacher.outcome()).to_contain_text("It is in your course. Activities: 3")
     stage.look(teacher.page, "add-course-3-done")
     teacher.go_on("Look at what was added")
     stage.look(teacher.page, "add-course-4-added")
@@ -62,7 +62,7 @@ def test_a_new_course(stage: PluginStage, administrator: Login, school: School, 
     pages.find(school.target, shared)
     pages.add_as_new_course()
     stage.run_tasks()
-    expect(pages.come_back()).to_contain_text("Learners do not see it before you show it.")
+    expect(pages.outcome()).to_contain_text("Learners do not see it before you show it.")
     stage.look(pages.page, "add-new-1-done")
     made = id_in(pages.main.get_by_role("link", name="Look at what was added"))
     school.courses.append(made)
@@ -78,7 +78,7 @@ def test_a_section_and_an_activity_of_another(stage: PluginStage, school: School
     teacher.find(school.target, shared)
     teacher.add_ticked("Still water", "Field guide")
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("It is in your course. Activities: 3, new sections: 1.")
+    expect(teacher.outcome()).to_contain_text("It is in your course. Activities: 3, new sections: 1.")
     stage.look(teacher.page, "add-parts-1-done")
 
     source, added = (stage.contents(id_) for id_ in (school.course, school.target))
@@ -104,7 +104,7 @@ def test_a_file_keeps_its_licence_and_authors(stage: PluginStage, school: School
     stage.look(teacher.page, "add-file-1-resource")
     teacher.add_all()
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("The file is in your course.")
+    expect(teacher.outcome()).to_contain_text("The file is in your course.")
     teacher.go_on("Look at what was added")
     stage.look(teacher.page, "add-file-2-added")
 
@@ -121,9 +121,7 @@ def german(moodle: MoodleSite) -> Iterator[Callable[[Login], None]]:
     moodle.run("german.php", "take")
 
 
-def test_in_german(
-    stage: PluginStage, school: School, shared: str, german: Callable[[Login], None]
-) -> None:
+def test_in_german(stage: PluginStage, school: School, shared: str, german: Callable[[Login], None]) -> None:
     """The plugin's own words; Moodle's are German where the site has its language pack."""
     german(school.teacher)
     teacher = stage.at_moodle(school.teacher)
@@ -138,7 +136,7 @@ def test_in_german(
     teacher.main.get_by_role("button", name="Alles zu").click()
     stage.look(teacher.page, "german-3-waiting")
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("Es ist in Ihrem Kurs.")
+    expect(teacher.outcome()).to_contain_text("Es ist in Ihrem Kurs.")
     stage.look(teacher.page, "german-4-done")
 
 

@@ -16,11 +16,11 @@ _MEBIBYTES = 600
 _MEMORY = 150
 """Mebibytes that no process of the service may need more meanwhile: as for the stock road."""
 _MEMORY_OF_PHP = 250
-"""Mebibytes that Moodle's task may hold in all: much less than the course. Moodle alone needs some 100 of it."""
+"""Mebibytes that Moodle's task may hold in all, much less than the course. Moodle alone needs some 100."""
 _SECONDS = 900
 
 
-def test_a_large_course_goes_out_and_comes_in(stage: PluginStage, make_school: Callable[[int], School]) -> None:
+def test_a_large_course_goes_out_and_in(stage: PluginStage, make_school: Callable[[int], School]) -> None:
     school = make_school(_MEBIBYTES)
     teacher = stage.connected(school.teacher, stage.make_account())
     teacher.open(f"/local/resourcerepo/share.php?whole={school.course}")
@@ -29,7 +29,7 @@ def test_a_large_course_goes_out_and_comes_in(stage: PluginStage, make_school: C
     teacher.describe_and_share(licence="CC-BY-4.0")
     with stage.repository.running.within(mebibytes=_MEMORY, seconds=_SECONDS):
         out = stage.run_tasks(seconds=_SECONDS)
-    expect(teacher.come_back()).to_contain_text("It arrived as a draft.")
+    expect(teacher.outcome()).to_contain_text("It arrived as a draft.")
     stage.look(teacher.page, "large-1-shared")
 
     teacher.open_course(school.target)
@@ -40,7 +40,7 @@ def test_a_large_course_goes_out_and_comes_in(stage: PluginStage, make_school: C
     teacher.add_all()
     with stage.repository.running.within(mebibytes=_MEMORY, seconds=_SECONDS):
         back = stage.run_tasks(seconds=_SECONDS)
-    expect(teacher.come_back()).to_contain_text("It is in your course.")
+    expect(teacher.outcome()).to_contain_text("It is in your course.")
     stage.look(teacher.page, "large-3-added")
     print(f"PHP held {out:.0f} MiB on the way out, {back:.0f} MiB on the way in")
     assert max(out, back) < _MEMORY_OF_PHP

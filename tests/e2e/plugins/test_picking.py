@@ -16,6 +16,7 @@ from tests.e2e.test_sharing import PDF
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
+
 def _share(stage: PluginStage, school: School) -> str:
     """The title of a file that nobody asked for yet: answers are kept for a while."""
     title = f"Amphibians of course {school.course}"
@@ -124,8 +125,8 @@ def test_ones_own_drafts(stage: PluginStage, school: School) -> None:
     refusal = teacher.page.get_by_role("dialog").filter(has_text="only you can see").last
     expect(refusal).to_contain_text("so it cannot be linked to")
     stage.look(teacher.page, "picker-6-refused")
-    refusal.get_by_role("button", name="OK").click()
-    picker.take(box, As.COPY)
+    refusal.locator("button.closebutton").click()
+    picker.take(picker.choose(title), As.COPY)
     _save(teacher)
     ((place, *_),) = stage.contents(school.target)["files"]
     assert place == "mod_resource/content/What_lives_in_a_pond.mbz"
@@ -140,7 +141,7 @@ def test_a_backup_is_picked_and_restored(stage: PluginStage, school: School) -> 
     teacher.main.get_by_label("Title").fill(title)
     teacher.describe_and_share(licence="CC-BY-4.0", at_once=True)
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("It is public at the repository now.")
+    expect(teacher.outcome()).to_contain_text("It is public at the repository now.")
 
     context = stage.contents(school.target)["context"]
     teacher.open(f"/backup/restorefile.php?contextid={context}")

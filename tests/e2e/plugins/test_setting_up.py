@@ -1,4 +1,4 @@
-"""From nothing to a connected account: the administrators' and the teachers' road of ``docs/moodle-plugins.md``."""
+"""From nothing to a connected account, as ``docs/moodle-plugins.md`` tells it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import School, Stage
 from tests.e2e.plugins.conftest import PluginStage
-from tests.e2e.plugins.pages import PluginPages, approve
+from tests.e2e.plugins.pages import approve
 from tests.e2e.repository import Repository, repository_at, sign_in
 from tests.e2e.site import Login, MoodleSite
 from tests.support.front import Authority

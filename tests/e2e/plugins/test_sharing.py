@@ -43,7 +43,7 @@ def test_a_course_with_keys_is_a_draft_until_a_clean_copy_is_made(stage: PluginS
     stage.look(teacher.page, "share-course-4-waiting")
 
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("“Make a clean copy”")
+    expect(teacher.outcome()).to_contain_text("“Make a clean copy”")
     stage.look(teacher.page, "share-course-5-done")
     _told(teacher, "“Ponds and streams” is at the repository")
 
@@ -78,7 +78,7 @@ def test_a_section_is_public_at_once(stage: PluginStage, school: School) -> None
     stage.look(teacher.page, "share-section-1-survey")
     teacher.describe_and_share(licence="CC-BY-SA-4.0", at_once=True)
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("It is public at the repository now.")
+    expect(teacher.outcome()).to_contain_text("It is public at the repository now.")
     stage.look(teacher.page, "share-section-2-done")
     teacher.go_on("Its page at the repository")
     expect(teacher.page.get_by_role("heading", name="Running water")).to_be_visible()
@@ -97,7 +97,7 @@ def test_an_activity_from_its_own_page(stage: PluginStage, school: School) -> No
     stage.look(teacher.page, "share-activity-1-survey")
     teacher.describe_and_share(licence="CC-BY-4.0")
     stage.run_tasks()
-    expect(teacher.come_back()).to_contain_text("open the draft, confirm them and release it")
+    expect(teacher.outcome()).to_contain_text("open the draft, confirm them and release it")
     stage.look(teacher.page, "share-activity-2-done")
     teacher.go_on("Open the draft at the repository")
     teacher.page.get_by_role("button", name="Confirm and release").click()
