@@ -77,7 +77,9 @@ CATALOGUE: Mapping[str, Kind] = {
     ),
     "unsupported-media-type": Kind(415, "Unsupported media type", "Send one of the supported media types."),
     "length-required": Kind(411, "Length required", "Send Content-Length; chunked bodies are not taken."),
-    "payload-too-large": Kind(413, "Too large", "Send no more bytes than the limit."),
+    "payload-too-large": Kind(
+        413, "Too large", "Send less: of a Moodle course, share single sections or activities."
+    ),
     "quota-exceeded": Kind(413, "Quota exceeded", "Delete what you no longer need, or ask for more room."),
     "size-mismatch": Kind(400, "Size mismatch", "The connection may have broken: send it again."),
     "digest-mismatch": Kind(422, "Digest mismatch", "The bytes changed on their way: send them again."),

@@ -23,7 +23,7 @@ NETWORK = "Resources of our network"
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 PICTURES = Path("build/e2e")
 expect.set_options(timeout=30_000)  # Moodle is slow where it runs for tests
-_FAILED = pytest.StashKey[bool]()
+_CONTEXTS = pytest.StashKey[list[BrowserContext]]()
 
 
 @pytest.fixture(scope="session")
@@ -102,10 +102,12 @@ def watch() -> Callable[[BrowserContext], None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Lets ``window`` know that a test failed."""
+    """Takes a picture of every page that is open where a test failed."""
     report = yield
-    if report.failed:
-        item.stash[_FAILED] = True
+    if report.failed and report.when != "teardown":
+        pages = [page for context in item.stash.get(_CONTEXTS, []) for page in context.pages]
+        for number, page in enumerate(pages):
+            page.screenshot(path=PICTURES / f"failed-{item.name}-{number}.png", full_page=True)
     return report
 
 
@@ -114,7 +116,7 @@ def window(
     request: pytest.FixtureRequest, chromium: Browser, watch: Callable[[BrowserContext], None]
 ) -> Iterator[Callable[[], Page]]:
     """Opens the browser of one more person."""
-    contexts: list[BrowserContext] = []
+    contexts = request.node.stash[_CONTEXTS] = list[BrowserContext]()
 
     def open_window() -> Page:
         # The browser trusts none of the test's authorities; that Moodle does is what is tested.
@@ -125,9 +127,6 @@ def window(
         return context.new_page()
 
     yield open_window
-    if request.node.stash.get(_FAILED, False):
-        for number, page in enumerate(page for context in contexts for page in context.pages):
-            page.screenshot(path=PICTURES / f"failed-{request.node.name}-{number}.png", full_page=True)
     for context in contexts:
         context.close()
 
