@@ -107,13 +107,18 @@ class MoodlePages:
     def restore(self) -> None:
         """Through Moodle's own restore with what it proposes: adding all to the course that was come from."""
         main = self.page.get_by_role("main")
+        stage = main.locator(".backup_stage_current")
+        expect(stage).to_contain_text("Confirm")
         main.get_by_role("button", name="Continue").click()
-        expect(main.get_by_role("heading", name="Restore into this course")).to_be_visible()
+        expect(stage).to_contain_text("Destination")
+        expect(
+            main.get_by_role("heading", name=re.compile("^Restore into (this|an existing) course$")).first
+        ).to_be_visible()
         main.get_by_role("button", name="Continue").first.click()
-        expect(main.get_by_role("group", name="Restore settings")).to_be_visible()
-        main.get_by_role("button", name="Next").click()
-        expect(main.get_by_role("group", name="Course settings")).to_be_visible()
-        main.get_by_role("button", name="Next").click()
+        for name in ("Settings", "Schema"):
+            expect(stage).to_contain_text(name)
+            main.get_by_role("button", name="Next").click()
+        expect(stage).to_contain_text("Review")
         main.get_by_role("button", name="Perform restore").click()
         expect(main.get_by_text("The course was successfully restored")).to_be_visible(timeout=_WORKING)
         main.get_by_role("button", name="Continue").click()

@@ -134,7 +134,7 @@ def test_the_connection_is_ended_at_the_repository(stage: PluginStage, school: S
     ours.goto(f"{stage.repository.url}/sign-in")
     sign_in(ours, tess)
     ours.get_by_role("link", name="My account").click()
-    ours.get_by_role("link", name="see and end that").click()
+    ours.get_by_role("link", name="page of their own").click()
     ours.get_by_role("button", name="Disconnect").click()
 
     stage.run_tasks()
