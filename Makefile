@@ -54,8 +54,8 @@ e2e: $(VENV)/.installed-dev ## The tests that need a running Moodle
 	$(BIN)/python -m pytest -m e2e $(ARGS)
 
 .PHONY: plugins
-plugins: ## The Moodle plugins, one zip each to install, in build/plugins
-	@$(PYTHON) moodle_plugin_bridge/plugins.py build/plugins
+plugins: $(VENV)/.installed ## The Moodle plugins, one zip each to install, in build/plugins
+	@$(BIN)/python -m moodle_plugin_bridge.plugins build/plugins
 
 .PHONY: image
 image: $(VENV)/.installed-dev ## Run the Dockerfile's steps without Docker, in a debootstrap chroot (root)

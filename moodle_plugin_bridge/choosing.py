@@ -34,6 +34,7 @@ SITE_COOKIE: Final = "repo_moodle"
 """The Moodle that was typed last."""
 
 _KEPT_FOR: Final = timedelta(days=365)
+_WHERE_ONE_CHOOSES: Final = {"web.home", "web.resource", "web.mine", "moodle.send", "moodle.to_typed"}
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -59,8 +60,9 @@ class Target:
 
 
 def register(app: APIFlask) -> None:
-    """Say on every page for which Moodle its visitor chooses."""
-    app.jinja_env.globals["chosen_moodle"] = chosen
+    """Say on the pages where one chooses for which Moodle that is: not where somebody signs in, lets a site
+    act for them, or finishes a draft of their own."""
+    app.jinja_env.globals["chosen_moodle"] = _chosen_here
     slots.fill(app, Slot.TOP, "moodle/choosing.html")
 
 
@@ -90,6 +92,11 @@ def stop() -> AnyResponse:
 def chosen() -> Target | None:
     """Where the visitor of this page came from to choose something."""
     return _remembered(VISIT_COOKIE)
+
+
+def _chosen_here() -> Target | None:
+    """What pages say: most of them are about something else."""
+    return chosen() if request.endpoint in _WHERE_ONE_CHOOSES else None
 
 
 def likely() -> Target | None:

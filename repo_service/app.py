@@ -124,6 +124,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         send_limit=settings.send_limit,
         read_only=settings.read_only,
         registration=Registration(settings.registration),
+        sends_mail=bool(_reveal(settings.smtp_url)),
     )
     context.install(app, services, site, counted)
     request_ids.register(app)

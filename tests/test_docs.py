@@ -65,6 +65,12 @@ def test_make_targets_exist(page: Path) -> None:
     assert set(named) <= targets
 
 
+def test_make_runs_our_code_where_what_it_needs_is_installed() -> None:
+    """The Python that is found makes the environment and runs nothing else: it has none of our packages."""
+    run_by_it = re.findall(r"\$\(PYTHON\) -m ([\w.]+)", (PROJECT / "Makefile").read_text())
+    assert set(run_by_it) == {"venv"}
+
+
 def test_the_table_of_settings_is_current() -> None:
     page = (PROJECT / "docs" / "settings.md").read_text()
     assert page == settings_reference.markdown(), (

@@ -24,6 +24,8 @@ class Site:
     send_limit: int
     read_only: bool
     registration: Registration
+    sends_mail: bool
+    """Whether letters leave the machine; otherwise they are written to its log."""
 
 
 def install(app: Flask, services: Services, site: Site, metrics: Metrics) -> None:

@@ -40,6 +40,7 @@ JSON_HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 _AUTH_METHODS = [method.value for method in AuthMethod]
 _CODE = "code"
+_NOT_APPROVED = "An administrator of the service has to approve this site first."
 _S256 = "S256"
 _CHALLENGE = 'Basic realm="OAuth", charset="UTF-8"'
 """RFC 7617, section 2: a challenge without a realm is none."""
@@ -77,6 +78,11 @@ class AuthorizationRequest:
     def denied(self) -> str:
         """Where to go after the person said no."""
         return self._back(error="access_denied", error_description="The person did not allow it.")
+
+    def unapproved(self) -> str:
+        """Where to go while the site waits for an administrator: nobody was asked, so nobody said no. Moodle
+        shows the sentence (lib/amd/src/moodlenet/authorize.js); of a refusal it says nothing."""
+        return self._back(error="unauthorized_client", error_description=_NOT_APPROVED)
 
     def allowed(self, identity: Identity) -> str:
         """Where to go after ``identity`` said yes: with a code for the client. Raises as

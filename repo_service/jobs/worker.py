@@ -93,4 +93,5 @@ def _counts(services: Services) -> dict[str, int]:
         "strays": collected.strays,
         "grants": services.grants.sweep(),
         "clients": services.clients.sweep(),
+        "accounts": services.people.sweep(),
     }

@@ -32,7 +32,7 @@ from repo_service.services.client_records import client_record
 from repo_service.services.descriptions import plain_line
 from repo_service.services.emails import normalise_email
 from repo_service.services.hashing import hash_secret, new_secret
-from repo_service.services.quota import used_bytes
+from repo_service.services.quota import quota_of, used_bytes
 from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
 from repo_service.services.trail import audit, record_change
 
@@ -260,7 +260,7 @@ class Accounts:
         blocked: bool | None = None,
     ) -> AccountRecord:
         """Change what is given. Nobody blocks or demotes themselves. Links that were sent to an address
-        before are void once there is another.
+        before are void once there is another, and those that an administrator made who is none any more.
 
         Raises NotFound, Forbidden, NameTaken, InvalidInput.
         """
@@ -288,6 +288,8 @@ class Accounts:
                 account.quota = quota
             if blocked is not None:
                 account.blocked_at = (account.blocked_at or now()) if blocked else None
+            if account.blocked_at is not None or account.role != Role.ADMINISTRATOR.value:
+                links.end_made_by(session, account.id)
             audit(session, identity, "change", Noun.ACCOUNT, account.id, role=account.role, blocked=blocked)
             record_change(session, Noun.ACCOUNT, account.id, ChangeKind.UPDATED)
             return self._record(session, account)
@@ -318,6 +320,8 @@ class Accounts:
     def public_name(self, username: str) -> str:
         """The name of an account that the public knows of, since it owns something public. Raises NotFound
         for any other, whether there is one or not: nobody can try out who has an account."""
+        if not re.fullmatch(USERNAME, username.lower()):  # databases keep no NUL, and refuse to look for one
+            raise NotFound("There is nobody of that name here.")
         query = (
             select(Account.username)
             .join(Resource, Resource.owner_id == Account.id)
@@ -528,7 +532,7 @@ class Accounts:
             must_confirm=account.must_confirm,
             has_password=account.password_hash is not None,
             role=Role(account.role),
-            quota=self._default_quota if account.quota is None else account.quota,
+            quota=quota_of(account, default_quota=self._default_quota),
             used=used_bytes(session, account.id),
             blocked_at=account.blocked_at,
             created_at=account.created_at,

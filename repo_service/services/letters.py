@@ -4,8 +4,8 @@ So no request waits for a mail server, none tells by the time it takes whether t
 letter that cannot be sent now goes later. The secret of a link is made when its letter is written: no row
 ever holds it.
 
-Letters hold nothing that a stranger typed but a user name, which is short and plain: whoever signs up with
-somebody else's address must not reach their mailbox in our name.
+Letters hold nothing that a stranger typed, not even a user name: mail programs make links of those that look
+like a host. Whoever signs up with somebody else's address must not reach their mailbox in our name.
 """
 
 from __future__ import annotations
@@ -204,8 +204,8 @@ class Letters:
         return self._letter(
             to,
             "Choose a new password",
-            f"Somebody, most likely you, asked for a new password at {self._site_name}. Your user name is "
-            f"{account.username}.",
+            f"Somebody, most likely you, asked for a new password at {self._site_name}."
+            + (f" Your user name is {account.username}." if account.email == to else ""),
             f"Open this page to choose it:\n\n{where}",
             f"The link works once, for {_days(LinkPurpose.RESET)}. If it was not you, do nothing: your "
             "password stays as it is.",

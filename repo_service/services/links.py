@@ -90,6 +90,12 @@ def void(session: Session, account_id: UUID, *purposes: LinkPurpose) -> None:
     session.execute(query.values(used_at=now()))
 
 
+def end_made_by(session: Session, account_id: UUID) -> None:
+    """End every link that an administrator made who is none any more: it would let them in again."""
+    query = update(OneTimeLink).where(OneTimeLink.made_by == account_id, OneTimeLink.expires_at > now())
+    session.execute(query.values(expires_at=now()))
+
+
 def tidy(session: Session) -> int:
     """Forget links that were of no use for a month; returns how many."""
     stale = delete(OneTimeLink).where(OneTimeLink.expires_at < now() - _KEPT).returning(OneTimeLink.id)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import (
@@ -28,7 +28,17 @@ from repo_service.domain.errors import (
 )
 from repo_service.domain.identity import SCOPES_OF_ROLE, Identity, LinkPurpose, Registration, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun
-from repo_service.models import Account, OneTimeLink, Token
+from repo_service.models import (
+    Account,
+    Client,
+    Grant,
+    OneTimeLink,
+    Resource,
+    StoredSite,
+    Token,
+    Upload,
+    Version,
+)
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import links
@@ -43,6 +53,7 @@ from repo_service.services.accounts import (
     require_scope,
     require_username,
 )
+from repo_service.services.clients import end_grants
 from repo_service.services.descriptions import plain_line
 from repo_service.services.emails import normalise_email
 from repo_service.services.letters import Letters
@@ -53,6 +64,10 @@ from repo_service.services.trail import audit, record_change
 NAME_LENGTH = 200
 HANDED_OVER_LASTS = timedelta(days=7)
 """How long a link to choose a password works that an operator was shown."""
+
+UNCONFIRMED_KEPT = timedelta(days=30)
+"""How long an account is kept that somebody made by themselves and never proved to be reached at."""
+_SWEPT_AT_ONCE = 1000
 
 # Of failures only: whoever knows the password is never kept waiting by them, except at the last.
 SIGN_IN_HERE = Allowance(name="sign-in-here", burst=10, every=timedelta(minutes=2))
@@ -79,6 +94,8 @@ _WRONG = (
     "your user name."
 )
 
+_SYSTEM = Identity(username="system")
+
 log = structlog.get_logger(__name__)
 
 
@@ -88,6 +105,14 @@ class Invitation:
 
     role: Role
     email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOwner:
+    """Whose a link is."""
+
+    username: str
+    has_password: bool
 
 
 class People:
@@ -225,17 +250,17 @@ class People:
 
     # Links
 
-    def try_link(self, purpose: LinkPurpose, secret: str, *, address: str) -> str:
-        """The user name of whose link that is; it stays good. Raises InvalidLink, TooManyRequests."""
+    def try_link(self, purpose: LinkPurpose, secret: str, *, address: str) -> LinkOwner:
+        """Whose link that is; it stays good. Raises InvalidLink, TooManyRequests."""
         taken = self._throttling.take((LINK_FROM, address))
         with self._database.read() as session:
             link = links.find(session, purpose, secret)
             account = session.get(Account, link.account_id)
             if account is None or account.blocked_at is not None:
                 raise InvalidLink
-            username = account.username
+            owner = LinkOwner(username=account.username, has_password=account.password_hash is not None)
         self._throttling.give_back(taken)
-        return username
+        return owner
 
     def confirm(self, secret: str, *, address: str) -> None:
         """The address that this link was sent to is its owner's from now on.
@@ -275,10 +300,13 @@ class People:
             )
             self._letters.send_link(session, link)
 
-    def choose_password(self, secret: str, password: str, *, address: str) -> Identity:
-        """Set a password by a link; it ends every session and every other link of the account. Where the link
-        came by letter the address is confirmed; if nobody knew before whose it was, API tokens end as well:
-        whoever made them may be somebody else.
+    def choose_password(
+        self, secret: str, password: str, *, address: str, everywhere: bool = False
+    ) -> Identity:
+        """Set a password by a link; it ends every session and every other link of the account, and
+        ``everywhere`` its API tokens and connected sites, too. Where the link came by letter the address is
+        confirmed; if nobody knew before whose it was, all of that ends in any case: whoever made it may be
+        somebody else.
 
         Raises InvalidLink, InvalidInput, TooManyRequests.
         """
@@ -298,7 +326,10 @@ class People:
                 self._prove(session, account, link.email)
             links.void(session, account.id)
             end_sessions(session, account.id)
-            audit(session, Identity(account_id=account.id), "reset password", Noun.ACCOUNT, account.id)
+            if everywhere:
+                _end_access(session, account.id)
+            who = Identity(account_id=account.id)
+            audit(session, who, "reset password", Noun.ACCOUNT, account.id, everywhere=everywhere)
             self._letters.tell_password_changed(session, account)
             return _identity_of(account)
 
@@ -378,8 +409,11 @@ class People:
                 )
                 self._letters.send_link(session, link)
 
-    def change_password(self, identity: Identity, *, present: str, new: str, address: str) -> None:
+    def change_password(
+        self, identity: Identity, *, present: str, new: str, address: str, everywhere: bool = False
+    ) -> None:
         """Another password; every other browser is signed out, and links that were sent are void.
+        ``everywhere`` ends API tokens and connected sites, too.
 
         Raises InvalidInput, TooManyRequests, Forbidden.
         """
@@ -393,7 +427,9 @@ class People:
             account.password_hash = hashed
             links.void(session, own, LinkPurpose.RESET)
             end_sessions(session, own, but=identity.token_id)
-            audit(session, identity, "change password", Noun.ACCOUNT, own)
+            if everywhere:
+                _end_access(session, own, but=identity.token_id)
+            audit(session, identity, "change password", Noun.ACCOUNT, own, everywhere=everywhere)
             self._letters.tell_password_changed(session, account)
 
     def make_token(
@@ -425,6 +461,30 @@ class People:
         with self._database.write() as session:
             return links.tidy(session) + self._letters.tidy(session)
 
+    def sweep(self) -> int:
+        """Where everybody may sign up, forget those who did and never came back: their address is not
+        confirmed after ``UNCONFIRMED_KEPT``, nothing is theirs, nobody is signed in. Their user names
+        are free again. Returns how many went."""
+        if self._registration is not Registration.OPEN:
+            return 0
+        abandoned = _is_abandoned(now())
+        with self._database.read() as session:
+            found = session.scalars(select(Account.id).where(abandoned).limit(_SWEPT_AT_ONCE)).all()
+        return sum(self._forget(account_id, abandoned) for account_id in found)
+
+    def _forget(self, account_id: UUID, abandoned: ColumnElement[bool]) -> bool:
+        with self._database.write() as session:
+            session.get(Account, account_id, with_for_update=True)
+            # After the lock: they may have signed in meanwhile.
+            if session.scalar(select(Account.id).where(Account.id == account_id, abandoned)) is None:
+                return False
+            session.execute(delete(OneTimeLink).where(OneTimeLink.account_id == account_id))
+            session.execute(delete(Token).where(Token.account_id == account_id))
+            session.execute(delete(Account).where(Account.id == account_id))
+            audit(session, _SYSTEM, "delete", Noun.ACCOUNT, account_id)
+            record_change(session, Noun.ACCOUNT, account_id, ChangeKind.DELETED)
+        return True
+
     def _add(self, session: Session, account: Account, invitation: str | None) -> None:
         assert account.unconfirmed_email is not None
         invited: OneTimeLink | None = None
@@ -455,11 +515,7 @@ class People:
             if session.scalar(select(Account.id).where(Account.email == email)) is not None:
                 return
             _confirm(session, account, email)
-            session.execute(
-                update(Token)
-                .where(Token.account_id == account.id, Token.revoked_at.is_(None))
-                .values(revoked_at=now())
-            )
+            _end_access(session, account.id)
 
     def _require_owner(self, identity: Identity, password: str, *, address: str) -> UUID:
         """The account of who asks for themselves, with its whole power, and knows its password if it has one.
@@ -514,6 +570,32 @@ def _unconfirmed_with(email: str) -> Select[Account]:
     return query.order_by(Account.id.desc()).limit(1)
 
 
+def _is_abandoned(moment: datetime) -> ColumnElement[bool]:
+    owned = (
+        Resource.owner_id,
+        Version.created_by,
+        Upload.account_id,
+        StoredSite.account_id,
+        Client.account_id,
+        Grant.account_id,
+        OneTimeLink.made_by,
+    )
+    lives = and_(
+        Token.account_id == Account.id,
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > moment),
+    )
+    return and_(
+        Account.must_confirm,
+        Account.email.is_(None),
+        Account.created_at < moment - UNCONFIRMED_KEPT,
+        Account.role == Role.MEMBER.value,
+        Account.blocked_at.is_(None),
+        ~exists().where(lives),
+        *(~exists().where(column == Account.id) for column in owned),
+    )
+
+
 def _present(session: Session, account_id: UUID) -> Account:
     account = session.get(Account, account_id)
     if account is None:
@@ -527,6 +609,15 @@ def _confirm(session: Session, account: Account, email: str) -> None:
     with refuses_duplicates(account):
         session.flush()
     record_change(session, Noun.ACCOUNT, account.id, ChangeKind.UPDATED)
+
+
+def _end_access(session: Session, account_id: UUID, *, but: UUID | None = None) -> None:
+    """End whatever acts for an account, ``but`` one token: sessions, API tokens, connected sites."""
+    query = update(Token).where(Token.account_id == account_id, Token.revoked_at.is_(None))
+    if but is not None:
+        query = query.where(Token.id != but)
+    session.execute(query.values(revoked_at=now()))
+    end_grants(session, Grant.account_id == account_id)
 
 
 def _identity_of(account: Account) -> Identity:

@@ -11,6 +11,15 @@ from repo_service.domain.errors import NotFound, QuotaExceeded
 from repo_service.domain.resources import UploadState
 from repo_service.models import Account, Blob, Resource, Upload, Version
 
+UNCONFIRMED_QUOTA = 100_000_000
+"""Bytes for whoever cannot be reached yet: where everybody may sign up, accounts cost nothing."""
+
+
+def quota_of(account: Account, *, default_quota: int) -> int:
+    """Bytes that the account may keep."""
+    quota = default_quota if account.quota is None else account.quota
+    return min(quota, UNCONFIRMED_QUOTA) if account.must_confirm else quota
+
 
 def used_bytes(session: Session, account_id: UUID) -> int:
     """Bytes that count for the account: each blob of its versions once, and all uploads not swept yet, but
@@ -47,11 +56,13 @@ def require_room(session: Session, account_id: UUID, size: int, *, default_quota
     account = session.scalar(select(Account).where(Account.id == account_id).with_for_update())
     if account is None:
         raise NotFound("There is no such account.")
-    quota = default_quota if account.quota is None else account.quota
+    quota = quota_of(account, default_quota=default_quota)
     used = used_bytes(session, account_id)
     if used + size > quota:
         raise QuotaExceeded(
-            "There is not enough room left in your account: delete something or ask for a larger quota.",
+            "There is little room before your e-mail address is confirmed: open the link in the letter first."
+            if account.must_confirm
+            else "There is not enough room left in your account: delete something or ask for a larger quota.",
             quota=quota,
             used=used,
             size=size,

@@ -29,6 +29,7 @@ _DONE = {
     "email": "We sent a letter to that address. Open the link in it, and the address is yours.",
     "again": "We sent the letter once more.",
     "password": "Your password is saved. Every other browser was signed out.",
+    "everywhere": "Your password is saved. Nothing but this browser can use your account now.",
     "signed-out": "That browser is signed out.",
     "revoked": "The token is worthless from now on.",
 }
@@ -96,16 +97,18 @@ def send_again() -> AnyResponse:
 @for_the_signed_in
 def change_password() -> AnyResponse:
     """Another password."""
+    everywhere = bool(request.form.get("everywhere"))
     try:
         services().people.change_password(
             identity(),
             present=request.form.get("password", ""),
             new=request.form.get("new_password", ""),
             address=address_block(request.remote_addr),
+            everywhere=everywhere,
         )
     except InvalidInput as error:
         return _refused(error, "password")
-    return redirect(url_for("web.account", done="password"), 303)
+    return redirect(url_for("web.account", done="everywhere" if everywhere else "password"), 303)
 
 
 @blueprint.post("/account/tokens")

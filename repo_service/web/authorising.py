@@ -100,7 +100,7 @@ def _question(template: str, asked: oauth.AuthorizationRequest, status: int = 20
         scopes=[words for scope, words in SCOPES_IN_WORDS.items() if scope in asked.scopes],
         is_here=is_loopback(asked.redirect_uri),
         is_insecure=asked.redirect_uri.startswith("http:") and not is_loopback(asked.redirect_uri),
-        back=asked.denied(),
+        back=asked.unapproved(),
         action=request.full_path,
         waits=asked.client.state is ClientState.PENDING,
     )

@@ -11,6 +11,7 @@ from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.datastructures import MultiDict
 
 from repo_service.domain.errors import MalformedRequest
+from repo_service.http.context import identity
 from repo_service.http.pages import Mark, is_marked, is_page
 from repo_service.http.read_only import SAFE_METHODS
 
@@ -18,6 +19,9 @@ FIELD = "csrf_token"
 HEADER = "X-CSRFToken"
 
 _MAX_FORM = 2 * 1024 * 1024
+_MAX_FORM_OF_STRANGERS = 64 * 1024
+"""Signing in and up take less. Front servers hold back so much until all of it is there (``deploy``), so that
+nobody who sends slowly keeps a thread."""
 
 
 def register(app: Flask) -> None:
@@ -51,5 +55,5 @@ def check(fields: MultiDict[str, str]) -> None:
 def _check() -> None:
     if not is_page() or request.method in SAFE_METHODS or is_marked(Mark.CHECKS_ITS_FORM):
         return
-    request.max_content_length = _MAX_FORM
+    request.max_content_length = _MAX_FORM_OF_STRANGERS if identity().is_public else _MAX_FORM
     check(request.form)

@@ -20,6 +20,7 @@ from repo_service.domain.errors import (
     BlockingFindings,
     Conflict,
     DomainError,
+    EmailUnconfirmed,
     Incomplete,
     InvalidFile,
     InvalidInput,
@@ -117,7 +118,15 @@ def release_finished(resource_id: UUID) -> AnyResponse:
     except InvalidInput as error:
         messages = {item.pointer.split("/")[1]: item.detail for item in error.errors}
         return _page(record, answers=answers, messages=messages, status=CATALOGUE[error.code].status)
-    except (NotInspected, InvalidFile, BlockingFindings, Incomplete, Conflict, Uncleanable) as error:
+    except (
+        NotInspected,
+        InvalidFile,
+        BlockingFindings,
+        EmailUnconfirmed,
+        Incomplete,
+        Conflict,
+        Uncleanable,
+    ) as error:
         status = CATALOGUE[error.code].status
         return _page(own_record(resource_id), answers=answers, refusal=error, status=status)
     return redirect(url_for("web.finish", resource_id=resource_id), 303)
@@ -150,6 +159,7 @@ def _page(
     found = None if document is None else found_in(document, version.cleaning)
     licence_inside = _licence_inside(record, version) if record.licence is None and document else None
     suggested = licence_inside if isinstance(licence_inside, str) else None
+    account = services().accounts.own(identity())
     return page(
         "finish.html",
         status=status,
@@ -162,6 +172,8 @@ def _page(
         inside=None if document is None else inside_of(document),
         found=found,
         to_confirm=_to_confirm(found),
+        must_confirm=account.must_confirm,
+        unconfirmed_email=account.unconfirmed_email,
         releasable=_is_releasable(version, document, found, cleaning)
         and not isinstance(licence_inside, NotIndexed),
         missing=_missing(record, version),

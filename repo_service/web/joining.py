@@ -81,10 +81,8 @@ def confirm() -> Response:
     """Ask before the address is confirmed: programs that look for malware in letters open every link."""
     require_writable()
     link = request.args.get("link", "")
-    username = services().people.try_link(
-        LinkPurpose.CONFIRM, link, address=address_block(request.remote_addr)
-    )
-    return secret_page("confirm.html", link=link, username=username)
+    owner = services().people.try_link(LinkPurpose.CONFIRM, link, address=address_block(request.remote_addr))
+    return secret_page("confirm.html", link=link, username=owner.username)
 
 
 @blueprint.post("/confirm")

@@ -12,6 +12,7 @@ from repo_service.http.problems import CATALOGUE
 from repo_service.http.read_only import require_writable
 from repo_service.models.account import EMAIL_LENGTH
 from repo_service.services.passwords import MIN_LENGTH
+from repo_service.services.people import LinkOwner
 from repo_service.services.throttling import address_block
 from repo_service.web.blueprint import blueprint
 from repo_service.web.fields import line_field
@@ -46,28 +47,39 @@ def new_password() -> Response:
     """The form behind the link of the letter."""
     require_writable()
     link = request.args.get("link", "")
-    return _form(link, _owner_of(link))
+    return _form(link, _owner_of(link), everywhere=True)
 
 
 @blueprint.post("/new-password")
 def choose_password() -> AnyResponse:
     """Take the new password, and sign its owner in."""
     link = request.form.get("link", "")
+    everywhere = bool(request.form.get("everywhere"))
     try:
         who = services().people.choose_password(
-            link, request.form.get("password", ""), address=address_block(request.remote_addr)
+            link,
+            request.form.get("password", ""),
+            address=address_block(request.remote_addr),
+            everywhere=everywhere,
         )
     except InvalidInput as error:
-        return _form(link, _owner_of(link), error=error.detail, status=CATALOGUE[error.code].status)
+        status = CATALOGUE[error.code].status
+        return _form(link, _owner_of(link), everywhere=everywhere, error=error.detail, status=status)
     begin_session(who)
-    return redirect(url_for("web.account", done="password"), 303)
+    return redirect(url_for("web.account", done="everywhere" if everywhere else "password"), 303)
 
 
-def _owner_of(link: str) -> str:
+def _owner_of(link: str) -> LinkOwner:
     return services().people.try_link(LinkPurpose.RESET, link, address=address_block(request.remote_addr))
 
 
-def _form(link: str, username: str, *, error: str = "", status: int = 200) -> Response:
+def _form(link: str, owner: LinkOwner, *, everywhere: bool, error: str = "", status: int = 200) -> Response:
     return secret_page(
-        "new_password.html", status=status, link=link, username=username, error=error, min_length=MIN_LENGTH
+        "new_password.html",
+        status=status,
+        link=link,
+        owner=owner,
+        everywhere=everywhere,
+        error=error,
+        min_length=MIN_LENGTH,
     )

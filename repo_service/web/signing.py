@@ -6,12 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from typing import ParamSpec
+from urllib.parse import urlsplit
 
 from flask import Response, redirect, request, session, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import Forbidden, InsufficientScope, NotFound, Unauthorised
 from repo_service.domain.identity import Identity
+from repo_service.http import oauth
 from repo_service.http.authentication import SESSION_KEY, identify
 from repo_service.http.context import identity, services
 from repo_service.http.read_only import require_writable
@@ -48,7 +50,7 @@ def for_the_signed_in(view: Callable[P, AnyResponse]) -> Callable[P, AnyResponse
 def sign_in() -> Response:
     """The form that takes a name and a password, and the one for a token."""
     require_writable()
-    return page("sign_in.html", next=local_path(request.args.get("next")), values={})
+    return _form(local_path(request.args.get("next")))
 
 
 @blueprint.post("/sign-in")
@@ -71,10 +73,21 @@ def try_to_sign_in() -> AnyResponse:
             _keep(secret)
     except (Unauthorised, Forbidden) as error:
         wrong = "token" if token else "password"
-        return page(
-            "sign_in.html", status=403, next=onward, values={"login": login}, error=error.detail, wrong=wrong
-        )
+        return _form(onward, status=403, login=login, error=error.detail, wrong=wrong)
     return redirect(onward, 303)
+
+
+def _form(onward: str, *, status: int = 200, login: str = "", error: str = "", wrong: str = "") -> Response:
+    """Whom a Moodle sends here takes it for Moodle's own log-in: it says then whose password is meant."""
+    return page(
+        "sign_in.html",
+        status=status,
+        next=onward,
+        connects=urlsplit(onward).path == oauth.AUTHORIZE,
+        login=login,
+        error=error,
+        wrong=wrong,
+    )
 
 
 @blueprint.post("/sign-out")

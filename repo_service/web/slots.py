@@ -13,7 +13,7 @@ class Slot(StrEnum):
     """Where it goes. Its template sees what the page's sees."""
 
     TOP = "top"
-    """Above every page."""
+    """Above every page; what stands there says itself on which it shows."""
     DOWNLOAD = "download"
     """Below the download button of a resource."""
 

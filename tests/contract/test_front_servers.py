@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -103,6 +106,44 @@ def test_a_refusal_comes_through(site: Fronted, tmp_path: Path) -> None:
         assert answer.status == 401, answer
         assert answer.body.startswith(b'{"detail":"You are logged out of the repository.')
     assert staged(site.live.settings) == []
+
+
+_SLOW = 24
+"""Connections: more than the service has threads."""
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/sign-in", "application/x-www-form-urlencoded"),
+        ("/oauth/token", "application/x-www-form-urlencoded"),
+        ("/oauth/register", "application/json"),
+        ("/upload", "multipart/form-data; boundary=b"),
+        ("/api/v1/resources", "multipart/form-data; boundary=b"),
+        (CREATE, "multipart/form-data; boundary=b"),
+    ],
+)
+def test_strangers_who_send_slowly_keep_nobody_out(site: Fronted, path: str, media_type: str) -> None:
+    """A form of which a byte comes now and then holds a connection of the front server, and no thread."""
+    context = ssl.create_default_context(cafile=str(site.front.authority))
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.front.port}\r\nContent-Type: {media_type}\r\n"
+        "Content-Length: 15000\r\n\r\na"
+    )
+    with ExitStack() as stack:
+        for _ in range(_SLOW):
+            plain = stack.enter_context(socket.create_connection(("127.0.0.1", site.front.port)))
+            slow = stack.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+            slow.sendall(head.encode())
+        time.sleep(0.5)  # all of them have arrived
+        browser = stack.enter_context(httpx.Client(verify=context, timeout=5))
+        assert browser.get(f"{site.front.url}/sign-in").status_code == 200
+
+
+def test_a_stranger_sends_no_large_form(site: Fronted) -> None:
+    context = ssl.create_default_context(cafile=str(site.front.authority))
+    with httpx.Client(verify=context, base_url=site.front.url) as browser:
+        assert browser.post("/sign-in", data={"login": "a" * 100_000}).status_code == 413
 
 
 def test_pages_know_their_address(site: Fronted) -> None:

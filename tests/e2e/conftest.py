@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.e2e.moodle_pages import MoodlePages
 from tests.e2e.repository import Repository, repository_at
 from tests.e2e.site import Login, MoodleSite
-from tests.support.front import Authority
 
 NETWORK = "Resources of our network"
 """What the administrator calls the service."""
@@ -44,7 +44,7 @@ def administrator(moodle: MoodleSite) -> Login:
 
 
 @pytest.fixture(scope="session")
-def authority(moodle: MoodleSite) -> Authority:
+def authority(moodle: MoodleSite) -> trustme.CA:
     """Who vouches for the service before the site."""
     if moodle.authority is None:
         pytest.skip("Moodle talks TLS only: set MOODLE_CA and MOODLE_CA_KEY to a CA that its PHP trusts")
@@ -88,7 +88,7 @@ def school(make_school: Callable[[int], School]) -> School:
 
 
 @pytest.fixture(scope="session")
-def repository(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+def repository(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     """The service that all tests share; each has accounts of its own."""
     with repository_at(tmp_path_factory.mktemp("repository"), authority) as service:
         yield service

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import trustme
 from playwright.sync_api import Page, expect
 
 from tests.e2e.site import Login
-from tests.support.front import Authority, Front, fronted
+from tests.support.front import Front, fronted
 from tests.support.running import Running, running, wait_for
 from tests.support.services import free_port
 
@@ -92,7 +93,7 @@ class Repository:
 
 
 @contextmanager
-def repository_at(folder: Path, authority: Authority, **settings: str) -> Iterator[Repository]:
+def repository_at(folder: Path, authority: trustme.CA, **settings: str) -> Iterator[Repository]:
     """A new one with its data in ``folder``; ``settings`` are environment variables without their REPO_."""
     port = free_port()
     given = {"base_url": f"https://127.0.0.1:{port}", "trusted_proxies": "1", **settings}

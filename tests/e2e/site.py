@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.front import Authority
+import trustme
 
 _SCRIPTS = Path(__file__).with_name("php")
 _SETTINGS = ("-d", "max_input_vars=5000", "-d", "memory_limit=1G")
@@ -41,7 +41,7 @@ class MoodleSite:
     folder: Path
     php: tuple[str, ...]
     administrator: Login | None = None
-    authority: Authority | None = None
+    authority: trustme.CA | None = None
 
     @classmethod
     def from_environment(cls) -> Self | None:
@@ -51,13 +51,15 @@ class MoodleSite:
             return None
         php = shlex.split(os.environ.get("MOODLE_PHP", "php"))
         username, _, password = os.environ.get("MOODLE_ADMIN", "").partition(":")
-        certificate, key = os.environ.get("MOODLE_CA"), os.environ.get("MOODLE_CA_KEY")
+        pems = [os.environ.get(name) for name in ("MOODLE_CA", "MOODLE_CA_KEY")]
         return cls(
             url=os.environ.get("MOODLE_URL", "").rstrip("/"),
             folder=Path(folder),
             php=tuple(php),
             administrator=Login(username, password) if username else None,
-            authority=Authority(Path(certificate), Path(key)) if certificate and key else None,
+            authority=trustme.CA.from_pem(*(Path(pem).read_bytes() for pem in pems if pem))
+            if all(pems)
+            else None,
         )
 
     def run(self, script: str, *arguments: str | Path, seconds: float = 280) -> Any:

@@ -144,6 +144,15 @@ def test_browse_without_a_site_is_a_search(service: Service) -> None:
     assert not visitor.get("/").all("//div[@role='note']")
 
 
+def test_pages_about_something_else_do_not_speak_of_choosing(service: Service, shared: Shared) -> None:
+    owner = shared.owner
+    owner.client.get(SEARCH)
+    for path in ("/", shared.url, _send_url(shared), "/mine"):
+        assert owner.get(path).all("//div[@role='note']"), path
+    for path in (f"{shared.url}/edit", "/sign-in", "/account", "/upload", "/mine/sites"):
+        assert not owner.get(path).all("//div[@role='note']"), path
+
+
 def test_choosing_stops_when_asked(service: Service, shared: Shared) -> None:
     visitor = Visitor(service)
     visitor.client.get(SEARCH)

@@ -75,6 +75,13 @@ def test_nobody_here(known: Service, resource: str) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize("name", ["ada%00", "%00", "a%0d%0ab", "%ED%A0%80", "%22%3E%3Cscript%3E", "a" * 3000])
+def test_what_is_no_name(any_service: Service, name: str) -> None:
+    """On either database: PostgreSQL refuses to look for NUL."""
+    host = any_service.settings.base_url.partition("://")[2]
+    problem_of(any_service.client().get(_address(f"acct:{name}@{host}")), "not-found")
+
+
 def test_one_who_is_blocked_is_nobody(known: Service) -> None:
     account = known.services.accounts.find(OPERATOR, "ada")
     known.services.accounts.change(OPERATOR, account.id, blocked=True)

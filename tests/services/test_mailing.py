@@ -22,7 +22,7 @@ from repo_service.services.mailing import (
     parse_sender,
     parse_smtp_url,
 )
-from tests.support.mail import PASSWORD, USERNAME, Mailbox, certificate, smtp_server
+from tests.support.mail import PASSWORD, USERNAME, Mailbox, certified, smtp_server
 from tests.support.services import free_port
 
 LETTER = Letter(
@@ -35,8 +35,9 @@ LOGIN = f"{quote(USERNAME, safe='')}:{quote(PASSWORD, safe='')}"
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A server's context with a certificate that this process trusts."""
-    made, context = certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(made))
+    authority, context = certified()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     return context
 
 
@@ -78,8 +79,8 @@ def test_a_wrong_password_is_for_the_operators(trusted: ssl.SSLContext) -> None:
 
 
 @pytest.mark.parametrize(("tls", "scheme"), [("starttls", "smtp"), ("implicit", "smtps")])
-def test_a_certificate_that_nobody_vouches_for_is_not_taken(tmp_path: Path, tls: str, scheme: str) -> None:
-    _, context = certificate(tmp_path)
+def test_a_certificate_that_nobody_vouches_for_is_not_taken(tls: str, scheme: str) -> None:
+    _, context = certified()
     with smtp_server(tls=tls, context=context) as box:
         mailer = open_mailer(f"{scheme}://{LOGIN}@127.0.0.1:{box.port}", mail_from=FROM)
         with pytest.raises(MailUnavailable, match="CERTIFICATE_VERIFY_FAILED"):

@@ -1,9 +1,9 @@
-"""The front servers that ``deploy/`` configures, for real, with TLS by a throw-away CA."""
+"""Front servers for real, nginx and Caddy, with TLS by a throw-away CA: those of ``deploy/``, and any."""
 
 from __future__ import annotations
 
 import os
-import secrets
+import re
 import shutil
 import socket
 import subprocess
@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import trustme
+
 from tests.support.services import missing
 
 _DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 _SECONDS = 20
+_CADDY_WITH_BUFFERS = (2, 6, 4)
 
 _NGINX = """
 daemon off;
@@ -31,6 +34,15 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   include {site};
+}}
+"""
+_SITE = """
+server {{
+  listen 127.0.0.1:{port} ssl;
+  ssl_certificate {folder}/certificate.pem;
+  ssl_certificate_key {folder}/key.pem;
+  client_max_body_size 0;
+  location {location}
 }}
 """
 _CADDY = """
@@ -52,14 +64,6 @@ class Front:
     authority: Path
 
 
-@dataclass(frozen=True)
-class Authority:
-    """A CA: the files of its certificate and of its key."""
-
-    certificate: Path
-    key: Path
-
-
 def program(name: str) -> str:
     """Where a server program is; one that is missing is said to be."""
     places = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -69,32 +73,41 @@ def program(name: str) -> str:
 
 @contextmanager
 def fronted(
-    kind: str, folder: Path, *, port: int, upstream: int, authority: Authority | None = None
+    kind: str, folder: Path, *, port: int, upstream: int, authority: trustme.CA | None = None
 ) -> Iterator[Front]:
     """``nginx`` or ``caddy`` with the configuration that is shipped, but for its names and places.
 
     Its certificate is by ``authority``, or by one made for it that nobody else trusts.
     """
     folder.mkdir()
-    server = program(kind)
-    authority = authority or _make_authority(folder)
-    _make_certificate(folder, authority)
-    command = [server, *{"nginx": _nginx, "caddy": _caddy}[kind](folder, port, upstream)]
-    log = folder / "log"
-    environment = {**os.environ, "REPO_BASE_URL": f"https://127.0.0.1:{port}", "HOME": str(folder)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
-        )
-        try:
-            _wait_until_it_listens(process, port, log)
-            yield Front(f"https://127.0.0.1:{port}", port, authority.certificate)
-        finally:
-            process.terminate()
-            process.wait(30)
+    configure = {"nginx": _shipped_nginx, "caddy": _shipped_caddy}[kind]
+    front = _certified(folder, port, authority)
+    with _listening(configure(folder, port, upstream), folder, port):
+        yield front
 
 
-def _nginx(folder: Path, port: int, upstream: int) -> list[str]:
+@contextmanager
+def behind_nginx(folder: Path, *, port: int, location: str) -> Iterator[Front]:
+    """nginx before whatever ``location`` says, with a certificate that nobody else trusts."""
+    folder.mkdir()
+    site = folder / "site.conf"
+    site.write_text(_SITE.format(folder=folder, port=port, location=location))
+    front = _certified(folder, port)
+    with _listening(_nginx(folder, site), folder, port):
+        yield front
+
+
+def _certified(folder: Path, port: int, authority: trustme.CA | None = None) -> Front:
+    """Writes a certificate for loopback, its key, and the certificate of who vouches for it."""
+    authority = authority or trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return Front(f"https://127.0.0.1:{port}", port, folder / "ca.pem")
+
+
+def _shipped_nginx(folder: Path, port: int, upstream: int) -> list[str]:
     shipped = (_DEPLOY / "nginx.conf").read_text()
     secure, _, _ = shipped.partition("\nserver {\n    listen 80;")
     site = _replaced(
@@ -105,11 +118,18 @@ def _nginx(folder: Path, port: int, upstream: int) -> list[str]:
         ("http://127.0.0.1:8080", f"http://127.0.0.1:{upstream}"),
     )
     (folder / "site.conf").write_text(site)
-    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, site=folder / "site.conf"))
-    return ["-e", "stderr", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+    return _nginx(folder, folder / "site.conf")
 
 
-def _caddy(folder: Path, port: int, upstream: int) -> list[str]:
+def _nginx(folder: Path, site: Path) -> list[str]:
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, site=site))
+    return [program("nginx"), "-e", "stderr", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+
+
+def _shipped_caddy(folder: Path, port: int, upstream: int) -> list[str]:
+    told = subprocess.run([program("caddy"), "version"], check=True, capture_output=True, text=True).stdout
+    version = tuple(map(int, re.findall(r"\d+", told)[:3]))
+    buffers = "request_buffers 128KiB"  # older ones have no size
     site = _replaced(
         (_DEPLOY / "Caddyfile").read_text(),
         (
@@ -117,9 +137,10 @@ def _caddy(folder: Path, port: int, upstream: int) -> list[str]:
             f"tls {folder}/certificate.pem {folder}/key.pem",
         ),
         ("app:8080", f"127.0.0.1:{upstream}"),
+        (buffers, buffers if version >= _CADDY_WITH_BUFFERS else "buffer_requests"),
     )
     (folder / "Caddyfile").write_text(_CADDY.format(folder=folder, site=site))
-    return ["run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+    return [program("caddy"), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
 def _replaced(text: str, *pairs: tuple[str, str]) -> str:
@@ -129,32 +150,20 @@ def _replaced(text: str, *pairs: tuple[str, str]) -> str:
     return text
 
 
-_KEY = ("-newkey", "rsa:2048", "-nodes")
-
-
-def _openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run([program("openssl"), *arguments], check=True, capture_output=True, cwd=folder)
-
-
-def _make_authority(folder: Path) -> Authority:
-    _openssl(
-        folder,
-        *("req", "-x509", *_KEY, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2"),
-        *("-subj", "/CN=Throw-away CA", "-addext", "keyUsage=critical,keyCertSign"),
-    )
-    return Authority(folder / "ca.pem", folder / "ca-key.pem")
-
-
-def _make_certificate(folder: Path, authority: Authority) -> None:
-    """For loopback."""
-    _openssl(folder, "req", *_KEY, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=127.0.0.1")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
-    by = ("-CA", str(authority.certificate.resolve()), "-CAkey", str(authority.key.resolve()))
-    _openssl(
-        folder,
-        *("x509", "-req", "-in", "request.pem", *by, "-set_serial", f"0x{secrets.token_hex(16)}"),
-        *("-days", "2", "-extfile", "names", "-out", "certificate.pem"),
-    )
+@contextmanager
+def _listening(command: list[str], folder: Path, port: int) -> Iterator[None]:
+    log = folder / "log"
+    environment = {**os.environ, "REPO_BASE_URL": f"https://127.0.0.1:{port}", "HOME": str(folder)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+        )
+        try:
+            _wait_until_it_listens(process, port, log)
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

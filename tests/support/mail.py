@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.support.services import free_port, missing
+from tests.support.services import free_port
 
 USERNAME, PASSWORD = "repo@example.org", "p/ss:w@rd #1"
 
@@ -123,18 +121,12 @@ def smtp_server(*, tls: str = "none", context: ssl.SSLContext | None = None) -> 
         controller.stop()
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 that only who trusts it takes: its file, and the server's context."""
-    program = shutil.which("openssl")
-    if program is None:
-        missing("openssl", "apt-get install openssl")
-    key, made = folder / "key.pem", folder / "certificate.pem"
-    asked = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
-    subprocess.run([program, "req", *asked, *names], check=True, capture_output=True)
+def certified() -> tuple[trustme.CA, ssl.SSLContext]:
+    """A CA that nobody trusts yet, and a server's context with a certificate of it for 127.0.0.1."""
+    authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(made, key)
-    return made, context
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return authority, context
 
 
 def path_of(url: str) -> str:

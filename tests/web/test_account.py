@@ -15,6 +15,7 @@ from repo_service.models.base import now
 from repo_service.services import people
 from repo_service.services.throttling import Allowance
 from repo_service.web.browsers import browser_name
+from tests.contract.consenting import connect_site, tokens_of
 from tests.contract.support import rows
 from tests.support.mail import Mailbox
 from tests.support.service import OPERATOR, MakeService, Service, json_of
@@ -161,6 +162,23 @@ def test_another_password_ends_the_other_sessions(
     assert sign_in(Visitor(open_service), "ada", OTHER_PASSWORD).status_code == 303
     open_service.work()
     assert "Your password was changed" in str(mailbox.letters[-1]["Subject"])
+
+
+def test_another_password_ends_tokens_and_sites_if_wanted(open_service: Service, ada: Visitor) -> None:
+    site = connect_site(open_service)
+    tokens = tokens_of(open_service, site, ada)
+
+    def refreshed(tokens: Any) -> Any:
+        return site.refresh(tokens["refresh_token"]).to(open_service.client())
+
+    ada.send("/account", "/account/password", password=PASSWORD, new_password=OTHER_PASSWORD)
+    tokens = json_of(refreshed(tokens))
+    answer = ada.send(
+        "/account", "/account/password", password=OTHER_PASSWORD, new_password=PASSWORD, everywhere="1"
+    )
+    assert "Nothing but this browser" in ada.get(answer.location).text
+    assert open_service.client(tokens["access_token"]).get("/api/v1/me").status_code == 401
+    assert refreshed(tokens).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,18 @@ def test_a_session_that_ended_meanwhile_leads_back_to_the_question(
         assert answer.location.startswith("/sign-in?next=")
 
 
+def test_who_signs_in_to_connect_reads_whose_password_is_asked_for(service: Service, moodle: Moodle) -> None:
+    """Moodle opens this window: people take it for Moodle's own log-in."""
+    said = "sign in with your account here, not with that of your Moodle"
+    visitor = Visitor(service)
+    there = visitor.client.get(moodle.authorize()).location
+    assert said in visitor.get(there).text
+    refused = Page(visitor.send(there, "/sign-in", login="teacher1", password="that of the Moodle"))
+    assert refused.status == 403
+    assert said in refused.text
+    assert said not in visitor.get("/sign-in?next=/mine").text
+
+
 def test_no_decision_is_no(service: Service, moodle: Moodle, teacher: Visitor) -> None:
     with nothing_changes(service):
         for decision in ("", "yes", "Allow"):
@@ -219,7 +231,9 @@ def test_administrators_who_come_from_a_site_find_the_way(make_service: MakeServ
     chief = Visitor(service, service.token("chief", role=Role.ADMINISTRATOR))
     links = chief.get(site.authorize(), 403).links()
     assert links["Sites that wait"] == "/admin/sites"
-    assert parameters_of(links["Back to the site"])["error"] == "access_denied"
+    told = parameters_of(links["Back to the site"])
+    assert told["error"] == "unauthorized_client", "nobody was asked, so nobody said no"
+    assert "has to approve this site first" in told["error_description"]
 
 
 def test_templates_name_no_host_of_elsewhere() -> None:

@@ -11,8 +11,10 @@ from werkzeug.test import TestResponse
 
 from repo_service.domain.resources import JobKind
 from tests.support.backups import ActivitySpec, backup, write_targz
+from tests.support.mail import Mailbox
 from tests.support.private import private_backup, private_members
 from tests.support.service import MakeService, Service, json_of, send_file
+from tests.web.person import somebody
 from tests.web.shared import Shared
 from tests.web.visitor import Page, Visitor
 
@@ -89,6 +91,37 @@ def test_without_a_licence_it_stays_a_draft_and_keeps_the_answers(make: Make) ->
     assert _asked(page) == ["licence", "language", "level"]
     assert shared.json()["subjects"] == ["0521"]
     assert shared.json()["visibility"] == "draft"
+
+
+def test_an_address_to_confirm_is_told_before_and_takes_no_answers_away(
+    make_service: MakeService, mailbox: Mailbox
+) -> None:
+    service = make_service(smtp_url=mailbox.url, mail_from="repo@example.org", registration="open")
+    visitor = somebody(service, "ada")
+    with visitor.client.session_transaction() as session:
+        client = service.client(session["token"])
+    url = f"/resources/{json_of(send_file(client, b'Notes', file_name='a.txt'), 201)['id']}"
+    service.work()
+    page = visitor.get(f"{url}/finish")
+    assert "Confirm your e-mail address first We sent a letter to ada@example.org." in page.text
+    assert page.links()["My account"] == "/account"
+    refused = Page(visitor.send(f"{url}/finish", "/finish", licence="CC-BY-4.0", subject="0521"))
+    assert refused.status == 409
+    assert "Confirm your e-mail address" in refused.one("//div[@role='alert']").text_content()
+    assert _asked(refused) == ["language", "level", "type"]
+    visitor.send(mailbox.link("ada@example.org"), "/confirm")
+    assert "Confirm your e-mail address" not in visitor.get(f"{url}/finish").text
+    assert visitor.send(f"{url}/finish", "/finish").status_code == 303
+    assert json_of(client.get(f"/api/v1{url}"))["visibility"] == "public"
+
+
+def test_whose_draft_it_is_not_learns_as_whom_they_look(service: Service, make: Make) -> None:
+    shared = make()
+    other = Visitor(service, service.token("other"))
+    for path in (shared.url, f"{shared.url}/finish"):
+        page = other.get(path, 404)
+        assert "you are signed in as other" in page.text
+        assert page.links()["sign in with that"] == f"/sign-in?next={path}"
 
 
 @pytest.mark.parametrize(

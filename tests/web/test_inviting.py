@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from repo_service.domain.identity import Role
 from tests.contract.support import count, nothing_changes, problem_of
@@ -58,6 +59,23 @@ def test_a_letter_makes_an_account_whose_address_needs_no_more_proof(
     assert is_signed_in(visitor)
     Visitor(mailed).get(link, 410)
     assert "used" in chief.get("/invitations").text
+
+
+def test_without_a_mail_server_nobody_is_told_that_a_letter_was_sent(make_service: MakeService) -> None:
+    service = make_service()
+    chief = Visitor(service, service.token("chief", role=Role.ADMINISTRATOR))
+    answer = Page(chief.send("/invitations", "/invitations", email="bea@example.org"))
+    assert "goes to the log of this service and no further" in answer.text
+    with capture_logs() as logged:
+        service.work()
+    assert "Written" in chief.get("/invitations").text
+    (link,) = [line["link"] for line in logged if "link" in line]
+    visitor = Visitor(service)
+    welcome = sign_up(visitor, "bea", on=path_of(link), email="other@example.org").location
+    for path in (welcome, "/account"):
+        page = visitor.get(path)
+        assert "The letter to other@example.org is in the log of this service" in page.text
+        assert "sent a letter" not in page.text
 
 
 def test_a_link_to_pass_on(mailed: Service, chief: Visitor, mailbox: Mailbox) -> None:
@@ -121,6 +139,28 @@ def test_an_invitation_that_was_taken_back(mailed: Service, chief: Visitor, mail
     chief.client.post(form.action, data=dict(form.fields), headers=chief.headers)
     mailed.work()
     assert mailbox.letters == [], "none that was taken back before it was sent"
+
+
+@pytest.mark.parametrize("change", [{"blocked": True}, {"role": "member"}])
+def test_links_of_an_administrator_who_is_none_any_more(any_service: Service, change: dict[str, Any]) -> None:
+    """They would come in again by it, as an administrator, or as somebody else."""
+    secret = any_service.token("rogue", role=Role.ADMINISTRATOR)
+    rogue = any_service.client(secret)
+    made = json_of(rogue.post("/api/v1/invitations", json={"role": "administrator"}), 201)
+    any_service.token("ada")
+    identity = any_service.services.accounts.authenticate(secret)
+    as_ada = any_service.services.people.link_for_password(identity, "ada", send=False)
+    assert as_ada is not None
+    invited, choosing = path_of(made["url"]), path_of(as_ada)
+    Visitor(any_service).get(invited)
+    Visitor(any_service).get(choosing)
+    chief = any_service.client(any_service.token("chief", role=Role.ADMINISTRATOR))
+    kept = json_of(chief.post("/api/v1/invitations", json={}), 201)
+    rogue_id = json_of(rogue.get("/api/v1/me"))["id"]
+    json_of(chief.patch(f"/api/v1/accounts/{rogue_id}", json=change))
+    Visitor(any_service).get(invited, 410)
+    Visitor(any_service).get(choosing, 410)
+    Visitor(any_service).get(path_of(kept["url"]))
 
 
 def test_where_registration_is_closed_no_invitation_helps(make_service: MakeService) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,9 +16,11 @@ from repo_service.models import Account, Base, OneTimeLink, Token
 from repo_service.models.base import now
 from repo_service.services import letters, people
 from repo_service.services.passwords import Passwords
+from repo_service.services.quota import UNCONFIRMED_QUOTA
 from repo_service.services.throttling import Allowance
+from tests.contract.consenting import connect_site, tokens_of
 from tests.contract.support import count, problem_of, rows
-from tests.support.mail import Mailbox
+from tests.support.mail import Mailbox, path_of
 from tests.support.service import OPERATOR, MakeService, Service, json_of, send_file
 from tests.web.person import OTHER_PASSWORD, PASSWORD, is_signed_in, sign_in, sign_up, somebody
 from tests.web.visitor import Page, Visitor
@@ -35,6 +37,20 @@ def mail_settings(mailbox: Mailbox) -> dict[str, Any]:
 def open_service(make_service: MakeService, mail_settings: dict[str, Any]) -> Service:
     """A service where everybody may sign up, with a mail server."""
     return make_service(**mail_settings)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_open_service(request: pytest.FixtureRequest, make_service: MakeService) -> Service:
+    """The same without one, on either database."""
+    if request.param == "sqlite":
+        return make_service(registration="open")
+    database: str = request.getfixturevalue("postgres_database")()
+    return make_service(registration="open", database_url=database)
+
+
+def _accounts(service: Service) -> Sequence[Account]:
+    with service.services.database.read() as session:
+        return session.scalars(select(Account)).all()
 
 
 def _account(service: Service, username: str = "ada") -> Account:
@@ -80,6 +96,7 @@ def test_from_the_sign_up_to_a_release(open_service: Service, mailbox: Mailbox) 
     refused = visitor.send(f"/resources/{resource['id']}", "/release")
     assert refused.status_code == 409
     assert "Confirm your e-mail address first" in Page(refused).text
+    assert Page(refused).links()["My account"] == "/account"
     assert "(ada)" in page.one("//header").text_content()
 
     assert visitor.send(mailbox.link(ADDRESS), "/confirm").location == "/confirmed"
@@ -87,6 +104,23 @@ def test_from_the_sign_up_to_a_release(open_service: Service, mailbox: Mailbox) 
     assert (account.email, account.unconfirmed_email, account.must_confirm) == (ADDRESS, None, False)
     assert account.email_confirmed_at is not None
     json_of(client.post(f"/api/v1/resources/{resource['id']}/versions/1/release"))
+
+
+def test_there_is_little_room_before_the_address_is_confirmed(
+    open_service: Service, mailbox: Mailbox
+) -> None:
+    """Or a stranger with many accounts would fill the disk."""
+    visitor = Visitor(open_service)
+    sign_up(visitor)
+    client = open_service.client(_session_secret(visitor))
+    announced = {"file_name": "a", "size": UNCONFIRMED_QUOTA + 1}
+    problem = problem_of(client.post("/api/v1/uploads", json=announced), "quota-exceeded")
+    assert problem["quota"] == UNCONFIRMED_QUOTA == json_of(client.get("/api/v1/me"))["quota"]
+    assert "open the link in the letter" in problem["detail"]
+    json_of(client.post("/api/v1/uploads", json={**announced, "size": UNCONFIRMED_QUOTA}), 201)
+    open_service.work()
+    visitor.send(mailbox.link(ADDRESS), "/confirm")
+    json_of(client.post("/api/v1/uploads", json=announced), 201)
 
 
 def _session_secret(visitor: Visitor) -> str:
@@ -112,11 +146,21 @@ def test_the_letter_waits_for_no_click_of_a_program(open_service: Service, mailb
 
 def test_no_letter_holds_what_a_stranger_typed(open_service: Service, mailbox: Mailbox) -> None:
     """Or our letters would carry the words of whoever types somebody else's address."""
-    sign_up(Visitor(open_service), display_name="Buy now at https://evil.example\r\nBcc: all@example.org")
+    visitor = Visitor(open_service)
+    sign_up(
+        visitor,
+        "win-at.evil.example",
+        email=ADDRESS,
+        display_name="Buy now at https://evil.example\r\nBcc: all@example.org",
+    )
+    for login in ("win-at.evil.example", ADDRESS):
+        Visitor(open_service).send("/forgotten-password", "/forgotten-password", login=login)
     open_service.work()
-    (letter,) = mailbox.letters
-    assert "evil" not in letter.as_string()
-    assert mailbox.envelopes[0].rcpt_tos == [ADDRESS]
+    assert len(mailbox.letters) == 3
+    for letter, envelope in zip(mailbox.letters, mailbox.envelopes, strict=True):
+        assert "evil" not in letter.as_string()
+        assert envelope.rcpt_tos == [ADDRESS]
+    assert "win-at.evil.example" in Visitor(open_service).get(mailbox.link(ADDRESS)).text
 
 
 def test_whether_an_address_is_known_does_not_show(open_service: Service, mailbox: Mailbox) -> None:
@@ -440,7 +484,7 @@ def test_a_forgotten_password(open_service: Service, mailbox: Mailbox) -> None:
     assert weak.status_code == 422
     assert "tried first" in Page(weak).text
     answer = visitor.send(link, "/new-password", password=OTHER_PASSWORD)
-    assert answer.location == "/account?done=password"
+    assert answer.location == "/account?done=everywhere"
     assert is_signed_in(visitor)
     assert not is_signed_in(elsewhere)
     for secret in (first, second):
@@ -451,6 +495,41 @@ def test_a_forgotten_password(open_service: Service, mailbox: Mailbox) -> None:
     assert sign_in(Visitor(open_service), "ada", OTHER_PASSWORD).status_code == 303
     open_service.work()
     assert "Your password was changed" in str(mailbox.letters[-1]["Subject"])
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_forgotten_password_ends_tokens_and_sites_unless_that_is_not_wanted(
+    open_service: Service, mailbox: Mailbox, everywhere: bool
+) -> None:
+    """Whoever confirmed an address that is not theirs, or knew the password, has no way back in."""
+    elsewhere = _confirmed(open_service, mailbox)
+    made = elsewhere.send("/account", "/account/tokens", name="x", lasts="a year", password=PASSWORD)
+    secret = re.search(r"mrr_[\w-]+", made.text)
+    assert secret is not None
+    site = connect_site(open_service)
+    tokens = tokens_of(open_service, site, elsewhere)
+    owner = Visitor(open_service)
+    owner.send("/forgotten-password", "/forgotten-password", login=ADDRESS)
+    open_service.work()
+    link = mailbox.link(ADDRESS)
+    assert "checked" in owner.get(link).one("//input[@name='everywhere']").attrib
+    choice: dict[str, Any] = {} if everywhere else {"everywhere": ""}
+    owner.send(link, "/new-password", password=OTHER_PASSWORD, **choice)
+    assert is_signed_in(owner)
+    assert open_service.client(secret[0]).get("/api/v1/me").status_code == (401 if everywhere else 200)
+    again = site.refresh(tokens["refresh_token"]).to(open_service.client())
+    assert again.status_code == (400 if everywhere else 200)
+
+
+def test_a_first_password_leaves_the_tokens_that_were_there(service: Service) -> None:
+    """As at the first start, which shows a token and a link to choose a password."""
+    secret = service.token("ada")
+    url = service.services.people.link_for_password(OPERATOR, "ada", send=False)
+    assert url is not None
+    visitor = Visitor(service)
+    assert not visitor.get(url).all("//input[@name='everywhere']")
+    visitor.send(url, "/new-password", password=PASSWORD)
+    assert service.client(secret).get("/api/v1/me").status_code == 200
 
 
 def test_asking_for_a_password_is_answered_the_same_for_everybody(
@@ -484,6 +563,8 @@ def test_a_letter_that_only_its_owner_reads_proves_an_address(
     """Somebody signed up with another's address: whoever reads it may take the account over, and nothing that
     was made before lets the other in again."""
     thief = somebody(open_service, "eve")
+    site = connect_site(open_service)
+    tokens = tokens_of(open_service, site, thief)
     secret = _session_secret(thief)
     issued = json_of(
         open_service.client(secret).post(
@@ -499,8 +580,10 @@ def test_a_letter_that_only_its_owner_reads_proves_an_address(
     assert (account.email, account.must_confirm) == ("eve@example.org", False)
     assert is_signed_in(owner)
     assert not is_signed_in(thief)
-    for old in (secret, issued):
+    for old in (secret, issued, tokens["access_token"]):
         assert open_service.client(old).get("/api/v1/me").status_code == 401
+    again = site.refresh(tokens["refresh_token"]).to(open_service.client())
+    assert (again.status_code, json_of(again, 400)["error"]) == (400, "invalid_grant")
 
 
 def test_a_link_is_good_for_its_purpose_only(open_service: Service, mailbox: Mailbox) -> None:
@@ -763,6 +846,64 @@ def test_what_is_of_no_use_is_forgotten(open_service: Service, mailbox: Mailbox)
     assert services.people.tidy() == 2
     assert count(services, "one_time_links") == 0
     assert [row for row in rows(services)["jobs"] if "mail" in row] == []
+
+
+def _grown_old(service: Service, *usernames: str) -> None:
+    """A month goes by; whoever was signed in is not any more."""
+    ago = now() - people.UNCONFIRMED_KEPT - timedelta(minutes=1)
+    with service.services.database.write() as session:
+        session.execute(update(Account).where(Account.username.in_(usernames)).values(created_at=ago))
+        session.execute(update(Token).where(Token.is_session).values(expires_at=ago))
+
+
+def test_who_signed_up_and_never_came_back_is_forgotten(any_open_service: Service) -> None:
+    """So nobody sits on user names: and who has anything here, or can still come in, stays."""
+    service = any_open_service
+    somebody(service, "squatter")
+    service.token("made-by-an-administrator")
+    json_of(send_file(service.client(_session_secret(somebody(service, "shares"))), b"x"), 201)
+    json_of(
+        service.client(_session_secret(somebody(service, "program"))).post(
+            "/api/v1/me/tokens", json={"name": "x", "scopes": ["resources:read"]}
+        ),
+        201,
+    )
+    connected = somebody(service, "connected")
+    tokens_of(service, connect_site(service), connected)
+    somebody(service, "blocked")
+    somebody(service, "confirmed")
+    with service.services.database.write() as session:
+        session.execute(update(Account).where(Account.username == "blocked").values(blocked_at=now()))
+        confirmed = update(Account).where(Account.username == "confirmed")
+        session.execute(confirmed.values(email="c@example.org", unconfirmed_email=None, must_confirm=False))
+        session.execute(update(Token).where(Token.name == "x").values(expires_at=None))
+    assert service.services.people.sweep() == 0, "nobody is old enough"
+    everybody = {row.username for row in _accounts(service)}
+    _grown_old(service, *everybody)
+    fresh = somebody(service, "fresh")
+    assert service.services.people.sweep() == 1
+    assert {row.username for row in _accounts(service)} == everybody - {"squatter"} | {"fresh"}
+    assert is_signed_in(fresh)
+    assert sign_in(Visitor(service), "squatter").status_code == 403
+    somebody(service, "squatter")
+
+
+def test_who_is_signed_in_is_not_forgotten(open_service: Service) -> None:
+    visitor = somebody(open_service)
+    with open_service.services.database.write() as session:
+        ago = now() - people.UNCONFIRMED_KEPT - timedelta(minutes=1)
+        session.execute(update(Account).values(created_at=ago))
+    assert open_service.services.people.sweep() == 0
+    assert is_signed_in(visitor)
+
+
+def test_nobody_is_forgotten_where_people_are_invited(service: Service) -> None:
+    """They had an invitation, and would need another one."""
+    invited = service.services.invitations.invite(OPERATOR)
+    assert invited.url is not None
+    assert sign_up(Visitor(service), on=path_of(invited.url)).status_code == 303
+    _grown_old(service, "ada")
+    assert service.services.people.sweep() == 0
 
 
 def test_an_account_has_so_many_sessions_and_the_oldest_go(

@@ -73,7 +73,7 @@ def test_the_first_link_makes_an_administrator_who_invites(
     page.get_by_role("link", name="Invite people").click()
     page.get_by_label("E-mail").fill("bea@example.org")
     page.get_by_role("button", name="Invite", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("A letter goes to bea@example.org")
+    expect(page.get_by_role("status")).to_contain_text("The letter to bea@example.org goes to the log")
     page.get_by_label("Send no letter").check()
     page.get_by_role("button", name="Invite", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("/sign-up?link=")

@@ -149,21 +149,23 @@ class repository_resourcerepo extends repository {
     /**
      * Fetch a file.
      *
+     * The picker names the file, and whoever picks gets what they may see. Moodle does not name it where it fetches what a
+     * reference shows to everybody, for whoever happens to look first: that may be the owner, who has newer drafts.
+     *
      * @param string $reference
      * @param string $filename
      * @return array with path and url
      */
     public function get_file($reference, $filename = '') {
-        global $CFG;
-        $client = client::for_whoever();
+        $client = $filename === '' ? client::for_everybody() : client::for_whoever();
         $resource = $client->resource(item::id($reference));
         $version = item::newest($resource);
-        $path = $this->prepare_file($filename === '' ? $version->file_name : $filename);
+        $path = $this->prepare_file(''); // Names from elsewhere may lead out of the folder: Moodle takes them as they are.
         // A long download is not to lock the user's other pages.
         \core\session\manager::write_close();
         core_php_time_limit::raise();
         $client->download($resource, $version, $path, $this->limit());
-        return ['path' => $path, 'url' => $resource->url];
+        return ['path' => $path, 'url' => item::page($resource->id)];
     }
 
     /**
@@ -183,7 +185,7 @@ class repository_resourcerepo extends repository {
      * @return string
      */
     public function get_file_source_info($source) {
-        return $this->page(item::id((string) $source));
+        return item::page(item::id((string) $source));
     }
 
     /**
@@ -193,7 +195,7 @@ class repository_resourcerepo extends repository {
      * @return string
      */
     public function get_link($reference) {
-        return $this->public_resource($reference)->url;
+        return item::page($this->public_resource($reference)->id);
     }
 
     /**
@@ -204,7 +206,7 @@ class repository_resourcerepo extends repository {
      * @return string
      */
     public function get_reference_details($reference, $filestatus = 0) {
-        $page = $this->page(item::id((string) $reference));
+        $page = item::page(item::id((string) $reference));
         return $filestatus ? get_string('lostsource', 'repository', $page) : $this->get_name() . ': ' . $page;
     }
 
@@ -392,15 +394,5 @@ class repository_resourcerepo extends repository {
             throw $failure->reason === 'notfound' ? new failure('notpublic') : $failure;
         }
         return $resource;
-    }
-
-    /**
-     * Address of the page about a resource.
-     *
-     * @param string $id
-     * @return string
-     */
-    private function page(string $id): string {
-        return \local_resourcerepo\connection::baseurl() . '/resources/' . $id;
     }
 }

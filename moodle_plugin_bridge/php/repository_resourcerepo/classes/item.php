@@ -73,6 +73,16 @@ class item {
     }
 
     /**
+     * The page about a resource: at the address that the administrator has set, whatever the repository answers.
+     *
+     * @param string $id
+     * @return string
+     */
+    public static function page(string $id): string {
+        return connection::baseurl() . '/resources/' . rawurlencode($id);
+    }
+
+    /**
      * Where a browser gets a public file.
      *
      * @param \stdClass $resource
@@ -112,7 +122,7 @@ class item {
             'thumbnail_width' => 90,
             'thumbnail_height' => 90,
             'thumbnail_title' => implode(' · ', array_filter([$title, $authors, $licence])),
-            'url' => $resource->url,
+            'url' => self::page($resource->id),
         ];
         if (isset($version->size)) {
             $item['size'] = (int) $version->size;

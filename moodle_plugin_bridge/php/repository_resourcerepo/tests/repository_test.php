@@ -99,12 +99,48 @@ final class repository_test extends \advanced_testcase {
     }
 
     /**
-     * A link leads to the page about the resource.
+     * A link leads to the page about the resource, whatever the repository says.
      */
     public function test_link(): void {
-        fake_catalogue::answers(fake_catalogue::resource());
+        fake_catalogue::answers(fake_catalogue::resource(['url' => 'javascript:alert(1)']));
         $page = 'https://resources.example.org/resources/' . fake_catalogue::ID;
         $this->assertSame($page, $this->repository->get_link(item::source(fake_catalogue::ID)));
+    }
+
+    /**
+     * A file is written where Moodle wants it, whatever the repository calls it.
+     */
+    public function test_file_name_with_folders(): void {
+        $version = ['file_name' => '../../escaped.php', 'size' => null, 'sha256' => null];
+        fake_catalogue::answers(fake_catalogue::resource([], $version), ['a' => 'file']);
+        $file = $this->repository->get_file(item::source(fake_catalogue::ID));
+        $this->assertSame('file', basename($file['path']));
+        $this->assertStringNotContainsString('..', $file['path']);
+        $this->assertFileExists($file['path']);
+    }
+
+    /**
+     * What a reference shows is fetched as everybody gets it: if the owner of a newer draft looks first, it stays a draft.
+     */
+    public function test_reference_without_account(): void {
+        global $DB, $USER;
+        \local_resourcerepo\oauth\fake_token_server::register($this);
+        $DB->insert_record('oauth2_refresh_token', (object) [
+            'timecreated' => 1, 'timemodified' => 1, 'userid' => $USER->id, 'token' => 'owner',
+            'issuerid' => \local_resourcerepo\oauth\registration::issuer()->get('id'),
+            'scopehash' => sha1(' ' . \local_resourcerepo\oauth\registration::SCOPES),
+        ]);
+        // A token for the owner's account would be asked for first.
+        $tokens = ['access_token' => 'owner', 'expires_in' => 3600, 'refresh_token' => 'renewed'];
+        $public = fake_catalogue::resource([], ['size' => null, 'sha256' => null]);
+        fake_catalogue::answers($public, ['a' => 'file'], $tokens);
+        $this->repository->get_file(item::source(fake_catalogue::ID));
+        $this->assertSame('owner', $DB->get_field('oauth2_refresh_token', 'token', ['userid' => $USER->id]));
+        // Who picks a file of theirs gets it by their account.
+        fake_catalogue::forget_answers();
+        fake_catalogue::answers($tokens, $public, ['a' => 'file']);
+        $this->repository->get_file(item::source(fake_catalogue::ID), 'cells.mbz');
+        $this->assertSame('renewed', $DB->get_field('oauth2_refresh_token', 'token', ['userid' => $USER->id]));
     }
 
     /**

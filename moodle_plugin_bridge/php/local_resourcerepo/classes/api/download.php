@@ -255,6 +255,9 @@ class download {
      */
     private function write(string $block): void {
         $this->check_limit($this->done + strlen($block));
+        if ($this->size !== null && $this->done + strlen($block) > $this->size) {
+            throw new failure('damaged', null, "more than {$this->size} bytes"); // Not until the disk is full.
+        }
         if (fwrite($this->file, $block) !== strlen($block)) {
             throw new failure('nospace');
         }

@@ -136,19 +136,22 @@ class account {
     }
 
     /**
-     * Take the connection away, here and at the repository (RFC 7009).
+     * Take the connection away, here and at the repository (RFC 7009). There the refresh token ends all that came of the
+     * user's consent, an access token only itself.
      *
      * @return void
      */
     public function disconnect(): void {
-        $token = $this->client->get_accesstoken();
+        global $DB, $USER;
         $issuer = $this->client->get_issuer();
+        $kept = ['userid' => $USER->id, 'issuerid' => $issuer->get('id')];
+        $token = $DB->get_field('oauth2_refresh_token', 'token', $kept) ?: ($this->client->get_accesstoken()->token ?? '');
         $endpoint = $issuer->get_endpoint_url('revocation');
-        if ($endpoint && !empty($token->token)) {
+        if ($endpoint && $token !== '') {
             try {
                 (new http($endpoint))->request('POST', '', ['Content-Type: application/x-www-form-urlencoded'], [
                     'CURLOPT_POSTFIELDS' => http_build_query([
-                        'token' => $token->token,
+                        'token' => $token,
                         'client_id' => $issuer->get('clientid'),
                         'client_secret' => $issuer->get('clientsecret'),
                     ], '', '&'),

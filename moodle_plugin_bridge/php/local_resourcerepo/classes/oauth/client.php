@@ -46,6 +46,22 @@ class client extends \core\oauth2\client {
     }
 
     /**
+     * Trade the code that the user has come back with, if they were sent from here.
+     *
+     * Moodle takes a code from the address of whatever page asks whether the account is connected
+     * (oauth2_client::is_logged_in() in lib/oauthlib.php). On the way back it looks at the sesskey (admin/oauth2callback.php),
+     * but a link can lead straight to a page: with the code of somebody else, whose account would then get what the user
+     * shares.
+     *
+     * @param string $code
+     * @return bool
+     */
+    public function upgrade_token($code) {
+        $sesskey = optional_param('sesskey', '', PARAM_RAW);
+        return $sesskey !== '' && confirm_sesskey($sesskey) && parent::upgrade_token($code);
+    }
+
+    /**
      * Forget the access token: the next question for one brings a new one.
      *
      * @return void

@@ -179,6 +179,18 @@ final class download_test extends \advanced_testcase {
     }
 
     /**
+     * What goes on after the size that was announced is not kept until the disk is full.
+     */
+    public function test_more_than_announced(): void {
+        $done = 0;
+        $failure = $this->failing($this->download()->expect(2000, null)->report_to(function(int $bytes) use (&$done): void {
+            $done = $bytes;
+        }), '/files/without-end');
+        $this->assertSame('damaged', $failure->reason);
+        $this->assertLessThanOrEqual(2000, $done);
+    }
+
+    /**
      * A download has a time of its own.
      */
     public function test_stalls(): void {

@@ -23,6 +23,7 @@ defined('MOODLE_INTERNAL') || die();
 
 require_once(__DIR__ . '/../fixtures/fake_catalogue.php');
 require_once(__DIR__ . '/../fixtures/fake_token_server.php');
+require_once(__DIR__ . '/../fixtures/running_repository.php');
 
 /**
  * Users' own accounts, in Moodle's OAuth 2 client.
@@ -68,6 +69,22 @@ final class account_test extends \advanced_testcase {
             'timecreated' => 1, 'timemodified' => 1, 'userid' => $this->teacher->id, 'token' => $token,
             'issuerid' => registration::issuer()->get('id'), 'scopehash' => sha1(' ' . registration::SCOPES),
         ]);
+    }
+
+    /**
+     * A code that somebody comes with who was not sent for one is not traded: by a link with their own, anybody could have
+     * a teacher share into an account that is not the teacher's.
+     */
+    public function test_code_of_somebody_else(): void {
+        $tokens = json_encode(['access_token' => 'a', 'expires_in' => 3600, 'refresh_token' => 'b']);
+        $_GET['oauth2code'] = 'code-of-an-attacker';
+        foreach ([null, '', 'guessed'] as $sesskey) {
+            $_GET['sesskey'] = $sesskey;
+            \curl::mock_response($tokens);
+            $this->assertFalse(account::current()->is_connected());
+        }
+        $_GET['sesskey'] = sesskey();
+        $this->assertTrue(account::current()->is_connected());
     }
 
     /**
@@ -200,6 +217,26 @@ final class account_test extends \advanced_testcase {
         $account = account::required();
         $account->disconnect();
         $this->assertFalse($account->is_connected());
+        $this->assertSame(0, $DB->count_records('oauth2_refresh_token'));
+    }
+
+    /**
+     * The repository is told to end the consent, not only a token that ends in minutes anyway.
+     */
+    public function test_disconnected_there(): void {
+        global $DB;
+        $this->keep_refresh_token('first');
+        $repository = new \local_resourcerepo\running_repository();
+        try {
+            $there = $repository->baseurl . '/oauth/revoke';
+            $DB->set_field('oauth2_endpoint', 'url', $there, ['name' => 'revocation_endpoint']);
+            account::current()->disconnect();
+            [$request] = $repository->requests();
+        } finally {
+            $repository->stop();
+        }
+        $this->assertSame(['POST', '/oauth/revoke'], [$request->method, $request->uri]);
+        $this->assertEquals((object) ['token' => 'first', 'client_id' => 'c0ffee', 'client_secret' => 'hush'], $request->form);
         $this->assertSame(0, $DB->count_records('oauth2_refresh_token'));
     }
 }
