@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import School, Stage
@@ -13,14 +14,13 @@ from tests.e2e.plugins.conftest import PluginStage
 from tests.e2e.plugins.pages import approve
 from tests.e2e.repository import Repository, repository_at, sign_in
 from tests.e2e.site import Login, MoodleSite
-from tests.support.front import Authority
 from tests.web.accessibility import assert_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def service(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+def service(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     """One that lets no site in without its administrators."""
     folder = tmp_path_factory.mktemp("careful")
     with repository_at(folder, authority, client_approval="administrator") as careful:
