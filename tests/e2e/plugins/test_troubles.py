@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import School
@@ -15,7 +16,6 @@ from tests.e2e.plugins.conftest import PluginStage
 from tests.e2e.plugins.pages import PluginPages
 from tests.e2e.repository import Repository, repository_at, sign_in
 from tests.e2e.site import Login
-from tests.support.front import Authority
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -24,7 +24,7 @@ _TIME_OUT = 90_000
 
 
 @pytest.fixture(scope="module")
-def service(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+def service(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     """One that takes no large files, and that may be stopped."""
     folder = tmp_path_factory.mktemp("troubled")
     with repository_at(folder, authority, max_upload_size="1000000") as troubled:
