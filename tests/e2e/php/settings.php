@@ -19,7 +19,8 @@ require($moodledir . '/config.php');
 
 const SETTINGS = [
     'core' => ['enablesharingtomoodlenet', 'curlsecurityblockedhosts', 'curlsecurityallowedport',
-        'activitychooseractivefooter', 'debug', 'debugdisplay', 'noreplyaddress'],
+        'activitychooseractivefooter', 'debug', 'debugdisplay', 'noreplyaddress',
+        'enableasyncbackup'],
     'moodlenet' => ['oauthservice'],
     'tool_moodlenet' => ['enablemoodlenet', 'defaultmoodlenet', 'defaultmoodlenetname'],
     'local_resourcerepo' => ['baseurl', 'issuerid'],

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from moodle_plugin_bridge.plugins import Plugin, plugins
-from tests.e2e.conftest import PICTURES, SIZE, Stage
+from tests.e2e.conftest import AT_ONCE, PICTURES, SIZE, Stage, with_core
 from tests.e2e.plugins.pages import PluginPages
 from tests.e2e.repository import Repository, sign_in_and_allow
 from tests.e2e.site import Login, MoodleSite
@@ -135,10 +135,8 @@ def service(repository: Repository) -> Repository:
 def before(with_plugins: MoodleSite) -> Iterator[None]:
     """Debugging at its highest level meanwhile; all settings are put back at the end."""
     settings = with_plugins.run("settings.php", "read")
-    core = {"debug": _DEVELOPER, "debugdisplay": "1", "noreplyaddress": _NO_REPLY}
-    values = {**settings["values"], "core": {**settings["values"]["core"], **core}}
-    changed = {**settings, "values": values}
-    with_plugins.run("settings.php", "write", json.dumps(changed))
+    core = {"debug": _DEVELOPER, "debugdisplay": "1", "noreplyaddress": _NO_REPLY, **AT_ONCE}
+    with_plugins.run("settings.php", "write", with_core(settings, **core))
     yield
     with_plugins.run("settings.php", "write", json.dumps(settings))
 

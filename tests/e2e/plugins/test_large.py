@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 _MEBIBYTES = 600
 _MEMORY = 150
 """Mebibytes that no process of the service may need more meanwhile: as for the stock road."""
-_MEMORY_OF_PHP = 250
-"""Mebibytes that Moodle's task may hold in all, much less than the course. Moodle alone needs some 100."""
+_MEMORY_OF_PHP = 150
+"""Mebibytes that Moodle's task may hold in all, much less than the course. Moodle alone needs some 80."""
 _SECONDS = 900
 
 

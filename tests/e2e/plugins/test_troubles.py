@@ -27,7 +27,7 @@ _TIME_OUT = 90_000
 def service(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     """One that takes no large files, and that may be stopped."""
     folder = tmp_path_factory.mktemp("troubled")
-    with repository_at(folder, authority, max_upload_size="1000000") as troubled:
+    with repository_at(folder, authority, max_upload_size="3000000") as troubled:
         yield troubled
 
 
@@ -116,7 +116,7 @@ def test_no_space_left_for_the_account(stage: PluginStage, school: School) -> No
 def test_too_large_for_the_repository(
     stage: PluginStage, make_school: Callable[[int], School], tess: Login
 ) -> None:
-    school = make_school(2)
+    school = make_school(4)
     teacher = stage.connected(school.teacher, tess)
     teacher.open(f"/local/resourcerepo/share.php?whole={school.course}")
     teacher.describe_and_share(licence="CC-BY-4.0")
@@ -149,6 +149,27 @@ def test_the_connection_is_ended_at_the_repository(stage: PluginStage, school: S
     expect(teacher.outcome()).to_contain_text("It arrived as a draft.")
 
 
+def test_a_download_that_breaks_off(
+    stage: PluginStage, make_school: Callable[[int], School], tess: Login
+) -> None:
+    """In the midst of the file, and nothing comes for a while after that. Then it works by itself."""
+    school = make_school(1)
+    teacher = stage.connected(school.teacher, tess)
+    title, _ = _shared(stage, teacher, school)
+    before = stage.contents(school.target)
+    teacher.find(school.target, title)
+    teacher.add_all()
+    with stage.repository.cable.breaking(after=500_000):
+        stage.run_tasks()
+        said = teacher.outcome()
+        expect(said).to_contain_text("broke off half-way, and trying again did not help. Nothing was kept.")
+        expect(said).to_contain_text("It is tried again at")
+        stage.look(teacher.page, "trouble-7-broken-off")
+        assert stage.contents(school.target) == before
+    stage.run_tasks()
+    expect(teacher.outcome()).to_contain_text("It is in your course.")
+
+
 def test_the_repository_has_lost_half_of_a_file(stage: PluginStage, school: School, tess: Login) -> None:
     """First it is tried again, then given up; and once the repository is whole again it works."""
     teacher = stage.connected(school.teacher, tess)
@@ -162,12 +183,12 @@ def test_the_repository_has_lost_half_of_a_file(stage: PluginStage, school: Scho
         blob.write_bytes(whole[: len(whole) // 2])
         stage.run_tasks()
         expect(teacher.outcome()).to_contain_text("It is tried again at")
-        stage.look(teacher.page, "trouble-7-broken")
+        stage.look(teacher.page, "trouble-8-broken")
         for _ in range(3):
             stage.run_tasks()
         expect(teacher.main.get_by_role("button", name="Try again")).to_be_visible()
         expect(teacher.outcome()).to_contain_text("has a problem. Try again in a few minutes")
-        stage.look(teacher.page, "trouble-8-given-up")
+        stage.look(teacher.page, "trouble-9-given-up")
         assert stage.contents(school.target) == before
     finally:
         blob.write_bytes(whole)
@@ -197,11 +218,11 @@ def test_a_plugin_is_missing(stage: PluginStage, school: School, tess: Login, tm
     teacher.find(school.target, title)
     expect(teacher.main).to_contain_text("but something would be missing")
     expect(teacher.main).to_contain_text("(not on this site)")
-    stage.look(teacher.page, "trouble-9-missing")
+    stage.look(teacher.page, "trouble-10-missing")
     teacher.add_all()
     stage.run_tasks()
     said = teacher.outcome()
-    stage.look(teacher.page, "trouble-10-missing-done")
+    stage.look(teacher.page, "trouble-11-missing-done")
     expect(said).to_contain_text("It is in your course. Activities: 2")
     outline = [activities for _, activities in stage.contents(school.target)["outline"] if activities]
     assert outline == [["quiz: Pond quiz"], ["resource: Field guide"]]
@@ -224,7 +245,7 @@ def test_a_restore_that_fails_leaves_nothing(
     teacher.add_all()
     stage.run_tasks()
     said: Locator = teacher.outcome()
-    stage.look(teacher.page, "trouble-11-failed")
+    stage.look(teacher.page, "trouble-12-failed")
     expect(said).to_contain_text("Moodle could not restore this; what had been made of it was removed.")
     assert stage.contents(school.target) == before
     # And a part of it that is whole can be added.
