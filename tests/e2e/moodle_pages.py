@@ -88,8 +88,8 @@ class MoodlePages:
             within.click()
         expect(chooser.get_by_role("link", name="Quiz", exact=True).first).to_be_visible()
         self.page.wait_for_load_state("networkidle")  # the link is there before what it does
-        chooser.get_by_role("link", name="Browse for content on MoodleNet").click()
-        chooser.get_by_role("link", name=network).click()
+        chooser.get_by_role("link", name="Browse for content on MoodleNet").last.click()
+        chooser.get_by_role("link", name=network).last.click()
         self.page.wait_for_url(lambda url: not url.startswith(self.moodle.url))
         return self.page
 
@@ -114,6 +114,10 @@ class MoodlePages:
         expect(
             main.get_by_role("heading", name=re.compile("^Restore into (this|an existing) course$")).first
         ).to_be_visible()
+        # With an activity Moodle asks into which course, and proposes none.
+        target = main.get_by_role("row", name="My new course").get_by_role("radio")
+        if target.count():
+            target.first.check()
         main.get_by_role("button", name="Continue").first.click()
         for name in ("Settings", "Schema"):
             expect(stage).to_contain_text(name)

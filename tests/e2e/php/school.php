@@ -53,7 +53,7 @@ function teacher(string $name, array $courseids): stdClass {
         $instance = $DB->get_record('enrol', ['courseid' => $courseid, 'enrol' => 'manual'], '*', MUST_EXIST);
         enrol_get_plugin('manual')->enrol_user($instance, $userid, $role);
     }
-    foreach ($DB->get_fieldset('tool_usertours_tours', 'id') as $tourid) {
+    foreach (array_keys($DB->get_records_menu('tool_usertours_tours', null, '', 'id, id AS same')) as $tourid) {
         // Tours stand before what is to be clicked.
         set_user_preference(\tool_usertours\tour::TOUR_LAST_COMPLETED_BY_USER . $tourid, time(), $userid);
     }
@@ -168,7 +168,9 @@ function remove(stdClass $school): array {
     foreach ($school->courses as $courseid) {
         delete_course($courseid, false);
     }
-    $DB->delete_records('moodlenet_share_progress', ['userid' => $school->teacher->id]);
+    if ($DB->get_manager()->table_exists('moodlenet_share_progress')) { // Since Moodle 4.3.
+        $DB->delete_records('moodlenet_share_progress', ['userid' => $school->teacher->id]);
+    }
     delete_user($DB->get_record('user', ['id' => $school->teacher->id], '*', MUST_EXIST));
     ob_end_clean();
     return ['removed' => true];
