@@ -192,7 +192,7 @@ def test_the_repository_has_lost_half_of_a_file(stage: PluginStage, school: Scho
         assert stage.contents(school.target) == before
     finally:
         blob.write_bytes(whole)
-    stage.repository.repo("verify", "--all")
+    stage.repository.repo("verify")
     teacher.go_on("Try again")
     stage.run_tasks()
     expect(teacher.outcome()).to_contain_text("It is in your course.")
