@@ -96,7 +96,9 @@ CATALOGUE: Mapping[str, Kind] = {
     "length-required": Kind(
         411, text("Length required"), text("Send Content-Length; chunked bodies are not taken.")
     ),
-    "payload-too-large": Kind(413, text("Too large"), text("Send no more bytes than the limit.")),
+    "payload-too-large": Kind(
+        413, text("Too large"), text("Send less: of a Moodle course, share single sections or activities.")
+    ),
     "quota-exceeded": Kind(
         413, text("Quota exceeded"), text("Delete what you no longer need, or ask for more room.")
     ),

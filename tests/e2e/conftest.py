@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.e2e.moodle_pages import MoodlePages
 from tests.e2e.repository import Repository, repository_at
@@ -21,6 +22,8 @@ NETWORK = "Resources of our network"
 
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 PICTURES = Path("build/e2e")
+expect.set_options(timeout=30_000)  # Moodle is slow where it runs for tests
+_CONTEXTS = pytest.StashKey[list[BrowserContext]]()
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +53,13 @@ def authority(moodle: MoodleSite) -> trustme.CA:
 
 @dataclass(frozen=True)
 class School:
-    """What ``php/school.php`` made: a teacher who may edit ``course``, which is full, and ``target``."""
+    """What ``php/school.php`` made: a teacher who may edit ``course``, which is full, and ``target``. Of
+    ``courses`` all are deleted at the end."""
 
     teacher: Login
     course: int
     target: int
+    courses: list[int]
     page: int
     quiz: int
     file: int
@@ -69,7 +74,7 @@ def make_school(moodle: MoodleSite) -> Iterator[Callable[[int], School]]:
         found = moodle.run("school.php", "make", str(mebibytes))
         made.append(found)
         teacher = Login(found["teacher"]["username"], found["teacher"]["password"])
-        return School(teacher, found["course"], found["target"], **found["cmids"])
+        return School(teacher, found["course"], found["target"], found["courses"], **found["cmids"])
 
     yield make
     for found in made:
@@ -90,15 +95,35 @@ def repository(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def window(chromium: Browser) -> Iterator[Callable[[], Page]]:
+def watch() -> Callable[[BrowserContext], None]:
+    """What is looked at in each browser beside what a test asks for: nothing."""
+    return lambda context: None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Takes a picture of every page that is open where a test failed."""
+    report = yield
+    if report.failed and report.when != "teardown":
+        pages = [page for context in item.stash.get(_CONTEXTS, []) for page in context.pages]
+        for number, page in enumerate(pages):
+            page.screenshot(path=PICTURES / f"failed-{item.name}-{number}.png", full_page=True)
+    return report
+
+
+@pytest.fixture
+def window(
+    request: pytest.FixtureRequest, chromium: Browser, watch: Callable[[BrowserContext], None]
+) -> Iterator[Callable[[], Page]]:
     """Opens the browser of one more person."""
-    contexts: list[BrowserContext] = []
+    contexts = request.node.stash[_CONTEXTS] = list[BrowserContext]()
 
     def open_window() -> Page:
         # The browser trusts none of the test's authorities; that Moodle does is what is tested.
         context = chromium.new_context(viewport=SIZE, locale="en-GB", ignore_https_errors=True)
         context.set_default_timeout(30_000)
         contexts.append(context)
+        watch(context)
         return context.new_page()
 
     yield open_window
@@ -129,6 +154,7 @@ def connected(
 ) -> Iterator[Repository]:
     """The service, set up on the site by an administrator through Moodle's own pages; put back at the end."""
     before = moodle.run("settings.php", "read")
+    moodle.run("settings.php", "write", with_core(before, **AT_ONCE))
     context = chromium.new_context(viewport=SIZE, locale="en-GB", ignore_https_errors=True)
     context.set_default_timeout(30_000)
     try:
@@ -139,9 +165,19 @@ def connected(
         moodle.run("settings.php", "write", json.dumps(before))
 
 
+AT_ONCE = {"enableasyncbackup": "0"}
+"""Moodle's own restore shows its end, and leaves nothing to cron."""
+
+
+def with_core(settings: dict[str, Any], **core: str) -> str:
+    """What ``php/settings.php`` read, with other values of Moodle's own settings, for it to write."""
+    values = {**settings["values"], "core": {**settings["values"]["core"], **core}}
+    return json.dumps({**settings, "values": values})
+
+
 @dataclass(frozen=True)
 class Stage:
-    """A stock Moodle that the service is set up on, and people's browsers."""
+    """A Moodle that the service is set up on, and people's browsers."""
 
     moodle: MoodleSite
     repository: Repository
@@ -153,6 +189,11 @@ class Stage:
         pages = MoodlePages(self.moodle, self.open_window())
         pages.log_in(who)
         return pages
+
+    def contents(self, courseid: int) -> dict[str, Any]:
+        """What a course holds: see ``php/course.php``."""
+        found: dict[str, Any] = self.moodle.run("course.php", str(courseid))
+        return found
 
     def make_account(self, *options: str) -> Login:
         """A person's account at the service; ``options`` are those of ``repo account create``."""
@@ -171,11 +212,6 @@ def stage(
     return Stage(moodle, connected, window, look)
 
 
-_BLOCKED = "192.168.0.0/16\n10.0.0.0/8\n172.16.0.0/12\n0.0.0.0\n169.254.169.254\n0000::1"
-"""What Moodle sets by itself (admin/settings/security.php), without loopback, by number and by
-the name that it looks up for the number."""
-
-
 def set_up(
     pages: MoodlePages, administrator: Login, repository: Repository, look: Callable[[Page, str], None]
 ) -> None:
@@ -183,10 +219,7 @@ def set_up(
     page = pages.page
     pages.log_in(administrator)
 
-    pages.open_administration("General", "HTTP security")
-    page.locator("#id_s__curlsecurityblockedhosts").fill(_BLOCKED)
-    page.locator("#id_s__curlsecurityallowedport").fill(f"443\n80\n{repository.port}")
-    pages.save_settings()
+    pages.allow_loopback(repository.port)
 
     pages.open_administration("Development", "Experimental")
     page.get_by_label("Enable sharing to MoodleNet").check()

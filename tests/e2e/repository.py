@@ -18,6 +18,7 @@ import trustme
 from playwright.sync_api import Page, expect
 
 from tests.e2e.site import Login
+from tests.support.cable import Cable, cable_to
 from tests.support.front import Front, fronted
 from tests.support.running import Running, running, wait_for
 from tests.support.services import free_port
@@ -27,10 +28,12 @@ PASSWORD = "blue heron over marsh"
 
 @dataclass
 class Repository:
-    """One service. ``url`` is the address that people and Moodles know; ``start`` starts it again."""
+    """One service. ``url`` is the address that people and Moodles know; ``start`` starts it again; ``cable``
+    leads from the front server to it."""
 
     running: Running
     front: Front
+    cable: Cable
     start: Callable[[Running], Running]
 
     @property
@@ -54,7 +57,7 @@ class Repository:
         expect(page.get_by_role("status")).to_contain_text("Your password is saved")
         return Login(username, PASSWORD)
 
-    def share(self, content: bytes, *, file_name: str, **metadata: str) -> str:
+    def share(self, content: bytes, *, file_name: str, **metadata: Any) -> str:
         """The id of a resource of the administrator's that everybody sees by now."""
         client = self.running.client
         answer = client.post(
@@ -99,14 +102,15 @@ def repository_at(folder: Path, authority: trustme.CA, **settings: str) -> Itera
     given = {"base_url": f"https://127.0.0.1:{port}", "trusted_proxies": "1", **settings}
     with ExitStack() as stack:
         service = stack.enter_context(running(folder, before=None, **given))
+        cable = stack.enter_context(cable_to(service.port))
         front = stack.enter_context(
-            fronted("nginx", folder / "front", port=port, upstream=service.port, authority=authority)
+            fronted("nginx", folder / "front", port=port, upstream=cable.port, authority=authority)
         )
 
         def start(before: Running) -> Running:
             return stack.enter_context(running(folder, before=before, **given))
 
-        yield Repository(service, front, start)
+        yield Repository(service, front, cable, start)
 
 
 def sign_in(page: Page, who: Login) -> None:
@@ -114,3 +118,9 @@ def sign_in(page: Page, who: Login) -> None:
     page.get_by_label("User name or e-mail").fill(who.username)
     page.get_by_label("Password", exact=True).fill(who.password)
     page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def sign_in_and_allow(page: Page, who: Login) -> None:
+    """What somebody does there whose Moodle asks to act for them."""
+    sign_in(page, who)
+    page.get_by_role("button", name="Allow", exact=True).click()

@@ -62,7 +62,7 @@ class MoodleSite:
             else None,
         )
 
-    def run(self, script: str, *arguments: str | Path) -> Any:
+    def run(self, script: str, *arguments: str | Path, seconds: float = 280) -> Any:
         """What a script of tests/e2e/php answers, as JSON. Files are copied to where PHP may read them."""
         with tempfile.TemporaryDirectory() as shared:
             folder = Path(shared)
@@ -76,7 +76,7 @@ class MoodleSite:
                 [*self.php, *_SETTINGS, str(scripts / script), str(self.folder), *given],
                 capture_output=True,
                 text=True,
-                timeout=280,
+                timeout=seconds,
                 check=False,
             )
         try:

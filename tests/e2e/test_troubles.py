@@ -60,7 +60,7 @@ def test_a_site_that_was_disconnected_is_connected_anew(stage: Stage, sharing: S
     ours.goto(f"{stage.repository.url}/sign-in")
     sign_in(ours, tess)
     ours.get_by_role("link", name="My account").click()
-    ours.get_by_role("link", name="see and end that").click()
+    ours.get_by_role("link", name="page of their own").click()
     stage.look(ours, "trouble-1-connected")
     ours.get_by_role("button", name="Disconnect").click()
     assert (

@@ -47,12 +47,12 @@ if ($hassiteconfig) {
             html_writer::link(
                 new moodle_url($manage, ['action' => 'test', 'sesskey' => sesskey()]),
                 new lang_string('testconnection', 'local_resourcerepo'),
-                ['class' => 'btn btn-secondary me-2 mr-2']
+                ['class' => 'btn btn-secondary me-2 mr-2 mb-3']
             ) .
             html_writer::link(
                 $manage,
                 new lang_string('registersite', 'local_resourcerepo'),
-                ['class' => 'btn btn-secondary']
+                ['class' => 'btn btn-secondary mb-3']
             )
         ));
     }

@@ -67,7 +67,9 @@ $PAGE->set_heading(format_string($course->fullname));
 if ($cmid) {
     $PAGE->activityheader->disable();
 }
-$PAGE->navbar->add(get_string('shareto', 'local_resourcerepo'), $subject === null ? null : new moodle_url($url, []));
+if (!$cmid) { // The navigation of an activity has it there.
+    $PAGE->navbar->add(get_string('shareto', 'local_resourcerepo'));
+}
 
 if ($subject === null) {
     echo $OUTPUT->header();

@@ -6,7 +6,7 @@
  *
  *     php course.php MOODLE_DIR COURSEID
  *
- * Prints one JSON object: its outline (section by section), questions of quizzes, files with the SHA-1 of what can
+ * Prints one JSON object: the id of its context, its outline (section by section), questions of quizzes, files with the SHA-1 of what can
  * be read of each, texts of its pages' broken links, keys by what they open, and what its files' introductions say.
  */
 
@@ -29,6 +29,7 @@ $keys = $DB->get_records_select_menu('enrol', "courseid = ? AND password <> ''",
     + $DB->get_records_select_menu('quiz', "course = ? AND password <> ''", [$courseid], '', 'name, password');
 
 echo json_encode([
+    'context' => context_course::instance($courseid)->id,
     'outline' => $outline,
     'quizzes' => (object) quiz_questions($courseid),
     'files' => files_of($courseid),

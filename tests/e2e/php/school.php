@@ -8,7 +8,8 @@
  *     php school.php MOODLE_DIR remove JSON
  *
  * "make" prints one JSON object, which "remove" takes: the teacher, who may edit two courses and do nothing else;
- * "course", which holds a page with a picture, a file, a quiz with questions, and keys; and the empty "target".
+ * "course", which holds a page with a picture, a file, a quiz with questions, and keys; the empty "target"; and "courses",
+ * all that are to be removed.
  * With MEBIBYTES above 0 the course also holds so much in files that no packing makes smaller.
  */
 
@@ -52,7 +53,7 @@ function teacher(string $name, array $courseids): stdClass {
         $instance = $DB->get_record('enrol', ['courseid' => $courseid, 'enrol' => 'manual'], '*', MUST_EXIST);
         enrol_get_plugin('manual')->enrol_user($instance, $userid, $role);
     }
-    foreach ($DB->get_fieldset('tool_usertours_tours', 'id') as $tourid) {
+    foreach (array_keys($DB->get_records_menu('tool_usertours_tours', null, '', 'id, id AS same')) as $tourid) {
         // Tours stand before what is to be clicked.
         set_user_preference(\tool_usertours\tour::TOUR_LAST_COMPLETED_BY_USER . $tourid, time(), $userid);
     }
@@ -155,6 +156,7 @@ function make(int $mebibytes): array {
     return [
         'teacher' => teacher($name, [$course->id, $target->id]),
         'course' => (int) $course->id, 'target' => (int) $target->id, 'cmids' => $cmids,
+        'courses' => [(int) $course->id, (int) $target->id],
     ];
 }
 
@@ -163,10 +165,12 @@ function remove(stdClass $school): array {
     // What is taken away is not packed once more for the category's recycle bin.
     $CFG->forced_plugin_settings['tool_recyclebin'] = ['categorybinenable' => 0, 'coursebinenable' => 0];
     ob_start();
-    foreach ([$school->course, $school->target] as $courseid) {
+    foreach ($school->courses as $courseid) {
         delete_course($courseid, false);
     }
-    $DB->delete_records('moodlenet_share_progress', ['userid' => $school->teacher->id]);
+    if ($DB->get_manager()->table_exists('moodlenet_share_progress')) { // Since Moodle 4.3.
+        $DB->delete_records('moodlenet_share_progress', ['userid' => $school->teacher->id]);
+    }
     delete_user($DB->get_record('user', ['id' => $school->teacher->id], '*', MUST_EXIST));
     ob_end_clean();
     return ['removed' => true];

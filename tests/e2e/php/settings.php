@@ -8,7 +8,8 @@
  *     php settings.php MOODLE_DIR write JSON
  *
  * "read" prints one JSON object, which "write" takes: values of settings (null where none is stored), and the
- * OAuth 2 services there are. "write" removes every other service.
+ * OAuth 2 services there are. "write" removes every other service. What "read" tells of our plugins, their folder and the
+ * version that is installed, is not written.
  */
 
 define('CLI_SCRIPT', true);
@@ -18,10 +19,14 @@ require($moodledir . '/config.php');
 
 const SETTINGS = [
     'core' => ['enablesharingtomoodlenet', 'curlsecurityblockedhosts', 'curlsecurityallowedport',
-        'activitychooseractivefooter'],
+        'activitychooseractivefooter', 'debug', 'debugdisplay', 'noreplyaddress',
+        'enableasyncbackup'],
     'moodlenet' => ['oauthservice'],
     'tool_moodlenet' => ['enablemoodlenet', 'defaultmoodlenet', 'defaultmoodlenetname'],
+    'local_resourcerepo' => ['baseurl', 'issuerid'],
 ];
+
+const PLUGINS = ['local_resourcerepo', 'repository_resourcerepo'];
 
 function plugin(string $name): ?string {
     return $name === 'core' ? null : $name;
@@ -36,7 +41,12 @@ function read(): array {
         }
     }
     $issuers = array_map(fn($issuer) => (int) $issuer->get('id'), \core\oauth2\api::get_all_issuers());
-    return ['values' => $values, 'issuers' => array_values($issuers)];
+    $plugins = [];
+    foreach (PLUGINS as $component) {
+        $version = get_config($component, 'version');
+        $plugins[$component] = $version ? [core_component::get_component_directory($component), (string) $version] : null;
+    }
+    return ['values' => $values, 'issuers' => array_values($issuers), 'plugins' => $plugins];
 }
 
 function write(stdClass $before): array {

@@ -64,9 +64,13 @@ class diagnosis {
      * @return void
      */
     private function catalogue(): void {
+        $host = (object) ['host' => parse_url(connection::baseurl(), PHP_URL_HOST)];
+        if ((new \core\files\curl_security_helper())->url_is_blocked(connection::baseurl())) {
+            throw new failure('blocked', $host); // Asked beforehand: else developers are shown more of it than this sentence.
+        }
         $found = client::for_everybody()->search([], 1);
         if (!isset($found->total)) {
-            throw new failure('notarepository', (object) ['host' => parse_url(connection::baseurl(), PHP_URL_HOST)]);
+            throw new failure('notarepository', $host);
         }
         $this->say(self::WORKS, 'test_catalogue', ['baseurl' => connection::baseurl(), 'count' => (int) $found->total]);
     }

@@ -88,4 +88,15 @@ final class diagnosis_test extends \advanced_testcase {
         fake_catalogue::take_down();
         $this->assertSame([diagnosis::BROKEN], $this->run_test());
     }
+
+    /**
+     * What Moodle's own security does not allow is told in one sentence, without Moodle's words to developers.
+     */
+    public function test_blocked(): void {
+        $this->resetAfterTest();
+        fake_catalogue::configure();
+        set_config('curlsecurityblockedhosts', parse_url(fake_catalogue::BASEURL, PHP_URL_HOST));
+        $this->assertSame([diagnosis::BROKEN], $this->run_test());
+        $this->assertDebuggingNotCalled();
+    }
 }

@@ -94,13 +94,14 @@ class failure extends \moodle_exception {
                 return new self('notfound', $said, $debuginfo, $response->status, $code);
             case $response->status === 410:
                 return new self('gone', $said, $debuginfo, $response->status, $code);
+            case in_array($response->status, [502, 504], true):
+            case $detail === '' && in_array($response->status, [429, 503], true):
+                // So says a front server whose repository is down.
+                return new self('unreachable', $said, $debuginfo, $response->status, $code, $retryafter);
             case in_array($response->status, [429, 503], true):
                 return new self('busy', $said, $debuginfo, $response->status, $code, $retryafter);
             case $response->status === 507:
                 return new self('full', $said, $debuginfo, $response->status, $code);
-            case in_array($response->status, [502, 504], true):
-                // So says a front server whose repository is down.
-                return new self('unreachable', $said, $debuginfo, $response->status, $code);
             case $response->status >= 500 || $detail === '':
                 return new self('broken', $said, $debuginfo, $response->status, $code);
             default:

@@ -104,6 +104,19 @@ final class failure_test extends \basic_testcase {
     }
 
     /**
+     * A front server whose repository is down says so without a problem: there is nothing to repeat of it.
+     */
+    public function test_down_behind_a_front_server(): void {
+        foreach ([429, 503] as $status) {
+            $headers = ['retry-after' => '60', 'content-type' => 'text/plain'];
+            $failure = failure::of_response(new response($status, $headers, 'Not there.'), 'example.org');
+            $this->assertSame('unreachable', $failure->reason);
+            $this->assertSame(60, $failure->retryafter);
+            $this->assertTrue($failure->transient);
+        }
+    }
+
+    /**
      * When to ask again is told in minutes.
      */
     public function test_retry_after(): void {
