@@ -62,6 +62,7 @@ from repo_service.services.profiles import Profiles
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
+from repo_service.services.reporting import Reporting
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
@@ -327,6 +328,7 @@ def _services(
         rebuilder=Rebuilder(database),
         renditions=renditions,
         replicator=replicator,
+        reporting=Reporting(database, letters, replicator, throttling),
         resources=resources,
         resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),
         search=Search(index, resources),

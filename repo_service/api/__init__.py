@@ -19,6 +19,7 @@ from repo_service.api import (
     oauth,
     operating,
     operations,
+    reports,
     resources,
     sites,
     tus,
@@ -64,6 +65,7 @@ def register(app: APIFlask) -> None:
     """Add the API's blueprints and finish its OpenAPI document."""
     for module in (
         resources,
+        reports,
         compatibility,
         uploads,
         direct,

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from repo_service.domain.identity import ClientKind, ClientState, Role, Scope
+from repo_service.domain.reports import Decision, ReportReason
 from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
 from repo_service.domain.search import Facet, Sort
 from repo_service.languages import LANGUAGES
@@ -34,6 +35,7 @@ from repo_service.services.descriptions import (
     Description,
 )
 from repo_service.services.records import Author
+from repo_service.services.reporting import NOTE_LENGTH, SHOWN, WORDS_LENGTH
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
@@ -772,6 +774,82 @@ class AuditPageOut(Outgoing):
     """A page of the audit trail, newest first."""
 
     items: list[AuditEntryOut]
+    next_cursor: str | None
+
+
+# Reports
+
+
+class ReportIn(Incoming):
+    """What is wrong with a resource."""
+
+    reason: ReportReason
+    words: Annotated[Text, Field(min_length=1, max_length=WORDS_LENGTH)] = Field(
+        description="What is wrong, for the moderators to read."
+    )
+    email: Email | None = Field(
+        default=None, description="Without a token: where to be told what becomes of it."
+    )
+    language: LetterLanguage = Field(default="en", description="Of the letter to that address (BCP 47).")
+
+
+class ReportedIdOut(Outgoing):
+    """That it was received."""
+
+    id: UUID
+
+
+class ReportsQueryIn(PageQuery):
+    """Which reports."""
+
+    state: Literal["waiting", "decided"] = "waiting"
+
+
+class DecisionIn(Incoming):
+    """What becomes of the reports that wait."""
+
+    decision: Decision
+    note: Annotated[Text, Field(min_length=1, max_length=NOTE_LENGTH)] = Field(
+        description="Why. Of a resource that is hidden everybody reads it; its owner and who reported it get "
+        "it by letter."
+    )
+    until: UUID | None = Field(
+        default=None, description="The newest report that was read: what came after it is not dismissed."
+    )
+
+
+class ReportOut(Outgoing):
+    """One report."""
+
+    id: UUID
+    reason: ReportReason
+    words: str
+    reporter: str | None = Field(description="User name; null for somebody who was not signed in.")
+    wants_to_know: bool = Field(description="They can be told what becomes of it.")
+    created_at: datetime
+    decision: Decision | None
+    note: str | None
+    decided_by: str | None = Field(description="User name of the moderator.")
+    decided_at: datetime | None
+
+
+class ReportedOut(Outgoing):
+    """A resource that was reported."""
+
+    resource_id: UUID
+    title: str
+    owner: str
+    visibility: Visibility
+    is_own: bool = Field(description="It is yours: another moderator decides.")
+    waiting: int = Field(description="Reports that wait for a decision.")
+    decided: int
+    reports: list[ReportOut] = Field(description=f"The newest {SHOWN}, newest first.")
+
+
+class ReportedPageOut(Outgoing):
+    """A page of resources that were reported, by their newest report."""
+
+    items: list[ReportedOut]
     next_cursor: str | None
 
 

@@ -35,6 +35,7 @@ from repo_service.services.profiles import Profiles
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
+from repo_service.services.reporting import Reporting
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
@@ -79,6 +80,7 @@ class Services:
     rebuilder: Rebuilder
     renditions: Renditions
     replicator: Replicator
+    reporting: Reporting
     resources: Resources
     resuming: Resuming
     search: Search

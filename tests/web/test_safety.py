@@ -189,6 +189,7 @@ _FOR_THE_PUBLIC = {
     "web.sign_out",
     "web.make_account",
     "web.confirm_email",
+    "web.report",
     "web.ask_for_letter",
     "web.choose_password",
     "moodle.stop",
