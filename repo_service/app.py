@@ -30,6 +30,7 @@ from repo_service.models.database import Database, engine_options
 from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
 from repo_service.services.archives import Archives
+from repo_service.services.audit_trail import AuditTrail
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
@@ -223,7 +224,6 @@ def _services(
     fetching = Fetching(database, stores, copies, replicator, jobs)
     archives = Archives(database, copies=copies, renditions=renditions, limits=archive_limits)
     contents = BackupContents(archives, folder=settings.data_dir)
-    accounts = Accounts(database, default_quota=settings.quota)
     throttling = Throttling(database, secret_key=settings.signing_key())
     letters = Letters(
         database,
@@ -233,10 +233,12 @@ def _services(
         site_name=settings.site_name,
         base_url=settings.base_url,
     )
+    accounts = Accounts(database, letters, default_quota=settings.quota)
     return Services(
         database=database,
         accounts=accounts,
         archives=archives,
+        audit_trail=AuditTrail(database),
         catalogue=Catalogue(
             database,
             stores,

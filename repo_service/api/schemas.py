@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -20,13 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from repo_service.domain.identity import ClientKind, ClientState, Role, Scope
+from repo_service.domain.identity import AccountState, ClientKind, ClientState, Role, Scope
 from repo_service.domain.reports import Decision, ReportReason
 from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
 from repo_service.domain.search import Facet, Sort
 from repo_service.languages import LANGUAGES
 from repo_service.models.account import EMAIL_LENGTH
-from repo_service.services.accounts import USERNAME
+from repo_service.services.accounts import REASON_LENGTH, USERNAME
 from repo_service.services.descriptions import (
     LIST_LENGTH,
     NAME_LENGTH,
@@ -539,7 +539,17 @@ class AccountChangeIn(Incoming):
     language: LetterLanguage | None = Field(default=None, description="Of letters to them (BCP 47).")
     role: Role | None = None
     quota: Size | None = None
+    default_quota: StrictBool = Field(default=False, description="Back to the service's quota.")
     blocked: StrictBool | None = None
+    blocked_reason: Annotated[Text, Field(max_length=REASON_LENGTH)] | None = Field(
+        default=None, description="They get it by letter."
+    )
+
+    @model_validator(mode="after")
+    def _one_quota(self) -> Self:
+        if self.default_quota and self.quota is not None:
+            raise ValueError("quota and default_quota exclude each other")
+        return self
 
 
 class AccountOut(Outgoing):
@@ -558,9 +568,22 @@ class AccountOut(Outgoing):
     )
     role: Role
     quota: int
+    has_own_quota: bool = Field(description="False for the service's default.")
     used: int = Field(description="Bytes that count against the quota.")
+    state: AccountState
     blocked_at: datetime | None
+    blocked_reason: str | None
     created_at: datetime
+
+
+class AccountsQueryIn(PageQuery):
+    """Which accounts."""
+
+    q: Annotated[Text, Field(max_length=NAME_LENGTH)] = Field(
+        default="", description="Words in their names and addresses."
+    )
+    role: Role | None = None
+    state: AccountState | None = None
 
 
 class AccountPageOut(Outgoing):
@@ -751,11 +774,25 @@ class SitePageOut(Outgoing):
     next_cursor: str | None
 
 
+def _day_text(value: object) -> object:
+    """Pydantic would take numbers for seconds."""
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("A day is written like 2030-01-31.")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day_text)]
+
+
 class AuditQueryIn(PageQuery):
     """Which deeds."""
 
+    by: Code | None = Field(default=None, description="User name of who did it.")
+    action: Code | None = None
     noun: Noun | None = None
     noun_id: Code | None = None
+    since: Day | None = Field(default=None, description="First day (UTC).")
+    until: Day | None = Field(default=None, description="Last day (UTC).")
 
 
 class AuditEntryOut(Outgoing):
@@ -764,6 +801,7 @@ class AuditEntryOut(Outgoing):
     id: int
     at: datetime
     account_id: UUID | None
+    by: str | None = Field(description="User name.")
     action: str
     noun: str
     noun_id: str

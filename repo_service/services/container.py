@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
 from repo_service.services.archives import Archives
+from repo_service.services.audit_trail import AuditTrail
 from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
@@ -53,6 +54,7 @@ class Services:
     database: Database
     accounts: Accounts
     archives: Archives
+    audit_trail: AuditTrail
     catalogue: Catalogue
     changes: Changes
     cleaning: Cleaning

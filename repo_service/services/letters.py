@@ -41,6 +41,7 @@ TO_ONE_ADDRESS = Allowance(name="letters", burst=6, every=timedelta(minutes=20))
 _LINK = "link"
 _PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of letter
 _EMAIL_CHANGING = "email-changing"
+_BLOCKED = "blocked"
 _DECIDED = "decided"
 _ANSWERED = "answered"
 _WORTH_SENDING = timedelta(days=1)
@@ -80,6 +81,10 @@ class Letters:
     def tell_email_changing(self, session: Session, link: OneTimeLink) -> None:
         """Have who has the address so far told that ``link`` will bring another."""
         self._ask(session, _EMAIL_CHANGING, link.id)
+
+    def tell_blocked(self, session: Session, account: Account) -> None:
+        """Have its owner told that an account is blocked, or works again."""
+        self._ask(session, _BLOCKED, account.id)
 
     def tell_owner_of_decision(self, session: Session, report: Report) -> None:
         """Have the owner of what was reported told what a moderator did."""
@@ -156,6 +161,7 @@ class Letters:
             _LINK: self._link,
             _PASSWORD_CHANGED: self._password_changed,
             _EMAIL_CHANGING: self._email_changing,
+            _BLOCKED: self._blocked,
             _DECIDED: self._decided,
             _ANSWERED: self._answered,
         }
@@ -316,6 +322,34 @@ class Letters:
             ),
             text("If it was not you, choose another password at once:"),
             self._page("/forgotten-password"),
+        )
+
+    def _blocked(self, session: Session, account_id: UUID) -> Letter | None:
+        account = session.get(Account, account_id)
+        if account is None or account.email is None:
+            return None
+        to, reads = account.email, _language_of(account)
+        values = {"username": account.username, "site": self._site_name}
+        if account.blocked_at is None:
+            return self._letter(
+                to,
+                reads,
+                text("Your account works again"),
+                text("Your account %(username)s at %(site)s is not blocked any more. Sign in:", **values),
+                self._page("/sign-in"),
+            )
+        reason = account.blocked_reason
+        return self._letter(
+            to,
+            reads,
+            text("Your account is blocked"),
+            text(
+                "An administrator has blocked your account %(username)s at %(site)s: nobody can sign in to "
+                "it, and its tokens and connected sites do not work. What you shared stays where it is.",
+                **values,
+            ),
+            *([text("The reason:"), reason] if reason else []),
+            text("If this is a mistake, answer this letter."),
         )
 
     def _decided(self, session: Session, report_id: UUID) -> Letter | None:

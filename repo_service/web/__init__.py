@@ -21,6 +21,7 @@ from repo_service.web import (
     inviting,
     joining,
     managing,
+    membership,
     recovering,
     rendering,
     reporting,
@@ -31,6 +32,7 @@ from repo_service.web import (
     sites,
     slots,
     speaking,
+    trail,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
@@ -52,12 +54,14 @@ VIEWS = (
     inviting,
     joining,
     managing,
+    membership,
     recovering,
     reporting,
     sharing,
     showing,
     signing,
     sites,
+    trail,
 )
 """Loading these adds their routes to the blueprint."""
 

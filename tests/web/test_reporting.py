@@ -243,12 +243,13 @@ def test_a_decision_needs_a_reason_and_is_made_once(
     mailed: Service, public: Public, moderator: Visitor
 ) -> None:
     _report(Visitor(mailed), public)
+    wrong: tuple[dict[str, Any], ...] = (
+        {"note": " ", "decision": "hidden"},
+        {"note": NOTE, "decision": ""},
+        {"note": NOTE, "decision": "dismissed", "until": "x"},
+    )
     with nothing_changes(mailed):
-        for fields in (
-            {"note": " ", "decision": "hidden"},
-            {"note": NOTE, "decision": ""},
-            {"note": NOTE, "decision": "dismissed", "until": "x"},
-        ):
+        for fields in wrong:
             assert moderator.send(public.desk, public.desk, **fields).status_code == 422
     form = moderator.get(public.desk).form(public.desk)
     data = {**dict(form.form_values()), "note": NOTE, "decision": "dismissed"}
