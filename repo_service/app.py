@@ -40,6 +40,7 @@ from repo_service.services.container import Services
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
+from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
@@ -49,6 +50,7 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.invitations import Invitations
+from repo_service.services.job_board import JobBoard
 from repo_service.services.jobs import JobLimits, Jobs
 from repo_service.services.judging import Judge
 from repo_service.services.keeping import Keeper
@@ -68,9 +70,11 @@ from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.sitemaps import Sitemaps
+from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import UploadLimits, Uploads
+from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
 from repo_service.services.versions import NewVersions
 from repo_service.settings import MEBIBYTE, Settings
@@ -233,6 +237,7 @@ def _services(
         site_name=settings.site_name,
         base_url=settings.base_url,
     )
+    health = Health(database, stores, queue.check)
     accounts = Accounts(database, letters, default_quota=settings.quota)
     return Services(
         database=database,
@@ -280,6 +285,7 @@ def _services(
         contents=contents,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         copies=copies,
+        download_counter=DownloadCounter(database),
         downloads=Downloads(
             database,
             copies,
@@ -293,10 +299,11 @@ def _services(
             database,
             TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
         ),
-        health=Health(database, stores, queue.check),
+        health=health,
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
         invitations=Invitations(database, letters, base_url=settings.base_url),
+        job_board=JobBoard(database, jobs),
         jobs=jobs,
         judge=Judge(database),
         letters=letters,
@@ -337,9 +344,11 @@ def _services(
         profiles=Profiles(database),
         site_profiles=SiteProfiles(database),
         sitemaps=Sitemaps(database),
+        storage_report=StorageReport(database, stores, health),
         stores=stores,
         throttling=throttling,
         uploads=uploads,
+        usage=Usage(database),
         verifier=Verifier(database, stores, copies),
     )
 

@@ -22,7 +22,15 @@ from pydantic import (
 
 from repo_service.domain.identity import AccountState, ClientKind, ClientState, Role, Scope
 from repo_service.domain.reports import Decision, ReportReason
-from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
+from repo_service.domain.resources import (
+    JobKind,
+    JobState,
+    LocationState,
+    Noun,
+    UploadState,
+    UploadWay,
+    Visibility,
+)
 from repo_service.domain.search import Facet, Sort
 from repo_service.languages import LANGUAGES
 from repo_service.models.account import EMAIL_LENGTH
@@ -889,6 +897,96 @@ class ReportedPageOut(Outgoing):
 
     items: list[ReportedOut]
     next_cursor: str | None
+
+
+# Looking after
+
+
+class JobsQueryIn(PageQuery):
+    """Which jobs."""
+
+    kind: JobKind | None = None
+    state: JobState | None = Field(default=None, description="All but those that are done when left out.")
+
+
+class JobOut(Outgoing):
+    """Work that goes on after somebody asked for it."""
+
+    id: UUID
+    kind: JobKind
+    key: str = Field(description="What it is done to.")
+    state: JobState
+    attempts: int
+    progress: float = Field(description="From 0.0 to 1.0.")
+    reason: str | None = Field(description="Why it failed, or waits.")
+    next_try_at: datetime | None
+    is_stuck: bool = Field(description="Its worker shows no sign of life: another begins it anew.")
+    created_at: datetime
+    finished_at: datetime | None
+    resource_id: UUID | None = Field(description="The resource that it is about, where it is about one.")
+
+
+class JobCountOut(Outgoing):
+    """How many jobs of a kind are in a state."""
+
+    kind: JobKind
+    state: JobState
+    count: int
+
+
+class JobPageOut(Outgoing):
+    """A page of jobs, and how many there are in all."""
+
+    items: list[JobOut]
+    next_cursor: str | None
+    counts: list[JobCountOut]
+
+
+class StoreOut(Outgoing):
+    """A store. Sizes in bytes."""
+
+    name: str
+    is_primary: bool
+    is_public: bool
+    answers: bool | None = Field(description="Null for one that is not configured any more.")
+    free: int | None = Field(description="Null where nobody can say.")
+    copies: dict[LocationState, int] = Field(description="How many are in which state.")
+    bytes: int = Field(description="Of the copies that are present.")
+    last_check: datetime | None = Field(description="When a copy was looked at last.")
+    oldest_check: datetime | None = Field(
+        description="When the present copy was looked at that was not for longest."
+    )
+    unchecked: int = Field(description="Present copies that were never looked at.")
+
+
+class StoresOut(Outgoing):
+    """Every store, the primary first."""
+
+    items: list[StoreOut]
+
+
+class WeekOut(Outgoing):
+    """What was added in a week."""
+
+    monday: date
+    resources: int
+    versions: int
+    bytes: int
+    people: int
+
+
+class DayOut(Outgoing):
+    """How often public files were downloaded on a day."""
+
+    day: date
+    downloads: int
+
+
+class UsageOut(Outgoing):
+    """Numbers over time, oldest first."""
+
+    weeks: list[WeekOut]
+    days: list[DayOut]
 
 
 # Vocabularies

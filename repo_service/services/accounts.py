@@ -432,6 +432,12 @@ class Accounts:
                 rows, limit, key=lambda row: row.id, record=lambda row: self._record(session, row)
             )
 
+    def count(self, identity: Identity, state: AccountState) -> int:
+        """How many accounts are in a state."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.read() as session:
+            return session.scalar(select(func.count()).select_from(Account).where(_IN_STATE[state])) or 0
+
     def register_client(
         self, identity: Identity, *, name: str, kind: ClientKind, account_id: UUID | None = None
     ) -> ClientRecord:

@@ -16,6 +16,7 @@ from repo_service.services.comparing import Comparing
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
+from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
@@ -25,6 +26,7 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.invitations import Invitations
+from repo_service.services.job_board import JobBoard
 from repo_service.services.jobs import Jobs
 from repo_service.services.judging import Judge
 from repo_service.services.letters import Letters
@@ -41,9 +43,11 @@ from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.sitemaps import Sitemaps
+from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import Uploads
+from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
 
 
@@ -63,6 +67,7 @@ class Services:
     contents: BackupContents
     copies: Copies
     direct: DirectUploads
+    download_counter: DownloadCounter
     downloads: Downloads
     fetching: Fetching
     garbage: GarbageCollector
@@ -71,6 +76,7 @@ class Services:
     indexer: Indexer | None
     inspector: Inspector
     invitations: Invitations
+    job_board: JobBoard
     jobs: Jobs
     judge: Judge
     letters: Letters
@@ -88,7 +94,9 @@ class Services:
     search: Search
     site_profiles: SiteProfiles
     sitemaps: Sitemaps
+    storage_report: StorageReport
     stores: Stores
     throttling: Throttling
     uploads: Uploads
+    usage: Usage
     verifier: Verifier

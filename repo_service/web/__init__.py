@@ -19,7 +19,9 @@ from repo_service.web import (
     finishing,
     headers,
     inviting,
+    job_list,
     joining,
+    looking_after,
     managing,
     membership,
     recovering,
@@ -32,7 +34,9 @@ from repo_service.web import (
     sites,
     slots,
     speaking,
+    storing,
     trail,
+    using,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
@@ -52,7 +56,9 @@ VIEWS = (
     feeding,
     finishing,
     inviting,
+    job_list,
     joining,
+    looking_after,
     managing,
     membership,
     recovering,
@@ -61,7 +67,9 @@ VIEWS = (
     showing,
     signing,
     sites,
+    storing,
     trail,
+    using,
 )
 """Loading these adds their routes to the blueprint."""
 
