@@ -44,11 +44,12 @@ def register(app: Flask) -> None:
         g.identity = _of_pages() if is_page() else _of_bearer()
         if not is_page():
             _keep_to_sharing(g.identity)
-        if g.identity.is_public and not is_page() and request.content_length:
+        if g.identity.is_public and not is_page():
             # Next to nothing here takes a body from nobody: so nobody can keep us reading.
-            if not _is_marked(_FROM_ANYBODY):
+            if _is_marked(_FROM_ANYBODY):
+                request.max_content_length = _MAX_BODY_FROM_ANYBODY
+            elif request.content_length:
                 raise Unauthorised("Send an API token to do this.")
-            request.max_content_length = _MAX_BODY_FROM_ANYBODY
 
 
 def takes_sharing_tokens(view: View) -> View:

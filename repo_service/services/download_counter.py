@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from multiprocessing.util import Finalize
 from weakref import WeakMethod
@@ -69,7 +70,7 @@ class DownloadCounter:
         timer.start()
 
 
-def _write_down(method: WeakMethod[DownloadCounter]) -> None:
+def _write_down(method: WeakMethod[Callable[[], None]]) -> None:
     write_down = method()
     if write_down is not None:
         write_down()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from repo_service.domain.identity import Identity, Scope
@@ -97,7 +97,7 @@ def _by_week(
 
 def _day_of(session: Session, moment: InstrumentedAttribute[datetime]) -> ColumnElement[Any]:
     if session.get_bind().dialect.name == "postgresql":
-        return func.date(func.timezone("UTC", moment))
+        return func.date(func.timezone(literal_column("'UTC'"), moment))
     return func.date(moment)
 
 

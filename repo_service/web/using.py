@@ -30,7 +30,7 @@ class Series:
 _BY_WEEK: Sequence[tuple[str, str, Callable[[Week], int], Callable[[int], str]]] = (
     ("resources", text("New resources"), lambda week: week.resources, number),
     ("versions", text("New versions"), lambda week: week.versions, number),
-    ("bytes", text("Bytes that came"), lambda week: week.bytes, size),
+    ("bytes", text("Bytes added"), lambda week: week.bytes, size),
     ("people", text("New people"), lambda week: week.people, number),
 )
 

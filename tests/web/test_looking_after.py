@@ -109,10 +109,10 @@ def test_nobody_sees_what_is_not_theirs(service: Service, role: Role | None) -> 
     """Neither by a page nor by the API, and no parameter makes a difference."""
     token = None if role is None else service.token("other", role=role)
     visitor, client = Visitor(service, token), service.client(token)
-    pages = (*_FOR_MODERATORS, *_FOR_ADMINISTRATORS)
-    calls = (*_CALLS_FOR_MODERATORS, *_CALLS_FOR_ADMINISTRATORS)
-    if role is Role.MODERATOR:
-        pages, calls = _FOR_ADMINISTRATORS, _CALLS_FOR_ADMINISTRATORS
+    pages, calls = list(_FOR_ADMINISTRATORS), list(_CALLS_FOR_ADMINISTRATORS)
+    if role is not Role.MODERATOR:
+        pages += _FOR_MODERATORS
+        calls += _CALLS_FOR_MODERATORS
     with nothing_changes(service):
         for url in pages:
             for query in ("", "?role=administrator&state=done&kind=mail"):
@@ -174,7 +174,7 @@ def test_what_waits_says_until_when_and_why(service: Service, chief: Visitor) ->
     page = chief.get("/look-after/jobs")
     assert "A store does not answer." in page.text
     assert "next try" in page.text
-    assert "tried once" in page.text
+    assert "tried 1 time" in page.text
     with service.services.database.write() as session:
         session.execute(
             update(Job).values(
@@ -237,7 +237,8 @@ def test_each_store_and_what_is_wrong_in_it(make_service: MakeService, tmp_path:
     primary, second, old = sections
     assert "the primary" in primary
     assert "answers" in primary
-    assert "Damaged 1 copy" in second
+    assert "Damaged" in second
+    assert "1 copy" in second
     assert "0 whole" in second
     assert "not in the settings any more" in old
 
