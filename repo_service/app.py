@@ -222,7 +222,6 @@ def _services(
     )
     inspector = Inspector(database, copies, replicator, jobs, renditions=renditions, limits=archive_limits)
     versions = NewVersions(jobs, replicator)
-    resources = Resources(database, jobs, replicator, versions)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
     fetching = Fetching(database, stores, copies, replicator, jobs)
@@ -237,6 +236,7 @@ def _services(
         site_name=settings.site_name,
         base_url=settings.base_url,
     )
+    resources = Resources(database, jobs, replicator, versions, letters)
     health = Health(database, stores, queue.check)
     accounts = Accounts(database, letters, default_quota=settings.quota)
     return Services(

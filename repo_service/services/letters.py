@@ -42,7 +42,8 @@ _LINK = "link"
 _PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of letter
 _EMAIL_CHANGING = "email-changing"
 _BLOCKED = "blocked"
-_DECIDED = "decided"
+_DISMISSED = "dismissed"
+_HIDDEN = "hidden"
 _ANSWERED = "answered"
 _WORTH_SENDING = timedelta(days=1)
 _JOBS_KEPT = timedelta(days=7)
@@ -86,9 +87,13 @@ class Letters:
         """Have its owner told that an account is blocked, or works again."""
         self._ask(session, _BLOCKED, account.id)
 
-    def tell_owner_of_decision(self, session: Session, report: Report) -> None:
-        """Have the owner of what was reported told what a moderator did."""
-        self._ask(session, _DECIDED, report.id)
+    def tell_hidden(self, session: Session, resource: Resource) -> None:
+        """Have the owner told that a moderator withdrew what is theirs."""
+        self._ask(session, _HIDDEN, resource.id)
+
+    def tell_dismissed(self, session: Session, report: Report) -> None:
+        """Have the owner of what was reported told that it stays."""
+        self._ask(session, _DISMISSED, report.id)
 
     def tell_reporter(self, session: Session, report: Report) -> None:
         """Have who wrote ``report`` told what became of it, if they can be reached."""
@@ -162,7 +167,8 @@ class Letters:
             _PASSWORD_CHANGED: self._password_changed,
             _EMAIL_CHANGING: self._email_changing,
             _BLOCKED: self._blocked,
-            _DECIDED: self._decided,
+            _HIDDEN: self._hidden,
+            _DISMISSED: self._dismissed,
             _ANSWERED: self._answered,
         }
 
@@ -352,35 +358,38 @@ class Letters:
             text("If this is a mistake, answer this letter."),
         )
 
-    def _decided(self, session: Session, report_id: UUID) -> Letter | None:
+    def _hidden(self, session: Session, resource_id: UUID) -> Letter | None:
+        resource = session.get(Resource, resource_id)
+        if resource is None or resource.owner.email is None or resource.withdrawn_at is None:
+            return None
+        return self._letter(
+            resource.owner.email,
+            _language_of(resource.owner),
+            text("Your resource was hidden"),
+            text(
+                "A moderator of %(site)s has hidden your resource “%(title)s”: nobody can find or download "
+                "it any more.",
+                title=resource.title,
+                site=self._site_name,
+            ),
+            text("The reason, which everybody reads who asks for it:"),
+            resource.withdrawn_reason or "",
+            text(
+                "You cannot bring it back yourself; moderators can, as long as its files are kept. If this "
+                "is a mistake, or you know how to put right what is wrong, answer this letter. You can also "
+                "share a file without what is wrong as a new resource:"
+            ),
+            self._page("/upload"),
+        )
+
+    def _dismissed(self, session: Session, report_id: UUID) -> Letter | None:
         report = session.get(Report, report_id)
         resource = None if report is None else session.get(Resource, report.resource_id)
         if report is None or resource is None or resource.owner.email is None:
             return None
-        to, reads = resource.owner.email, _language_of(resource.owner)
-        if report.decision == Decision.HIDDEN.value:
-            return self._letter(
-                to,
-                reads,
-                text("Your resource was hidden"),
-                text(
-                    "Somebody reported your resource “%(title)s” at %(site)s. A moderator has hidden it: "
-                    "nobody can find or download it any more.",
-                    title=resource.title,
-                    site=self._site_name,
-                ),
-                text("The reason, which everybody reads who asks for it:"),
-                report.note or "",
-                text(
-                    "You cannot bring it back yourself; moderators can, as long as its files are kept. If "
-                    "this is a mistake, or you know how to put right what is wrong, answer this letter. You "
-                    "can also share a file without what is wrong as a new resource:"
-                ),
-                self._page("/upload"),
-            )
         return self._letter(
-            to,
-            reads,
+            resource.owner.email,
+            _language_of(resource.owner),
             text("Your resource was reported and stays"),
             text(
                 "Somebody reported your resource “%(title)s” at %(site)s. A moderator has looked at it and "
@@ -403,11 +412,10 @@ class Letters:
         if to is None:
             return None
         hidden = report.decision == Decision.HIDDEN.value
+        tag = report.language if account is None else account.language
         return self._letter(
             to,
-            language(best_of((report.language,) if report.language else ()))
-            if account is None
-            else _language_of(account),
+            _language(tag),
             text("Your report"),
             text("Somebody, most likely you, reported this at %(site)s:", site=self._site_name),
             self._page(f"/resources/{report.resource_id}"),
@@ -432,7 +440,11 @@ class Letters:
 
 def _language_of(account: Account | None) -> Language:
     """What an account reads, where there are words in it: the service's own language for nobody."""
-    return language(best_of(() if account is None or account.language is None else (account.language,)))
+    return _language(None if account is None else account.language)
+
+
+def _language(tag: str | None) -> Language:
+    return language(best_of(() if tag is None else (tag,)))
 
 
 def _given_by_a_stranger(session: Session, kind: str, about_id: UUID) -> str | None:

@@ -238,7 +238,16 @@ class Reporting:
                 report.decision, report.note = decision.value, note
                 report.decided_by, report.decided_at = identity.account_id, moment
             if decision is Decision.HIDDEN:
-                withdraw_now(session, identity, resource, reason=note, replicator=self._replicator)
+                withdraw_now(
+                    session,
+                    identity,
+                    resource,
+                    reason=note,
+                    replicator=self._replicator,
+                    letters=self._letters,
+                )
+            else:
+                self._letters.tell_dismissed(session, reports[-1])
             audit(
                 session,
                 identity,
@@ -249,7 +258,6 @@ class Reporting:
                 note=note,
                 reports=[str(report.id) for report in reports],
             )
-            self._letters.tell_owner_of_decision(session, reports[-1])
             for report in _one_a_reader(reports):
                 self._letters.tell_reporter(session, report)
             session.flush()

@@ -26,6 +26,7 @@ from repo_service.services import descriptions, paging, uploads
 from repo_service.services.accounts import require_account
 from repo_service.services.descriptions import Description
 from repo_service.services.jobs import Jobs
+from repo_service.services.letters import Letters
 from repo_service.services.reading import (
     inspection_of,
     own_resource,
@@ -57,8 +58,16 @@ _PUBLIC_STATE = (
 class Resources:
     """Use cases about resources. What the asker may not see does not exist for them."""
 
-    def __init__(self, database: Database, jobs: Jobs, replicator: Replicator, versions: NewVersions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        replicator: Replicator,
+        versions: NewVersions,
+        letters: Letters,
+    ) -> None:
         self._database = database
+        self._letters = letters
         self._jobs = jobs
         self._replicator = replicator
         self._versions = versions
@@ -274,7 +283,7 @@ class Resources:
 
     def withdraw(self, identity: Identity, resource_id: UUID, *, reason: str) -> None:
         """Hide a resource from everybody; a moderator may do it to any, also to one that its owner withdrew:
-        the owner cannot restore it then. Its bytes go after the grace period.
+        the owner cannot restore it then, and is told by letter. Its bytes go after the grace period.
 
         Raises NotFound, Gone.
         """
@@ -287,7 +296,14 @@ class Resources:
                 moderate=True,
                 withdrawn=identity.has(Scope.MODERATE),
             )
-            withdraw_now(session, identity, resource, reason=reason, replicator=self._replicator)
+            withdraw_now(
+                session,
+                identity,
+                resource,
+                reason=reason,
+                replicator=self._replicator,
+                letters=self._letters,
+            )
 
     def restore(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
         """Take a withdrawal back while the bytes are still there. An owner cannot undo a moderator's.

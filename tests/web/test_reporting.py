@@ -102,7 +102,7 @@ def test_from_the_page_of_a_resource_to_its_owner(
     mailed.work()
     assert sorted(letter["To"] for letter in mailbox.letters) == sorted([OWNER, READER, STRANGER])
     to_owner = mailbox.last(OWNER)
-    for said in ("“Rivers” at Courses", "has hidden it", NOTE, "answer this letter", "/upload"):
+    for said in ("Courses has hidden your resource “Rivers”", NOTE, "answer this letter", "/upload"):
         assert said in to_owner
     for to in (READER, STRANGER):
         assert NOTE in mailbox.last(to)
@@ -126,6 +126,32 @@ def test_a_report_that_is_dismissed(
     page = moderator.get(public.desk)
     assert "1 report waits" in page.text
     assert "dismissed" in page.text, "what was decided before stays to be read"
+
+
+def test_an_owner_is_told_of_a_withdrawal_without_any_report(
+    mailed: Service, public: Public, moderator: Visitor, mailbox: Mailbox
+) -> None:
+    moderator.send(public.url, "/withdraw", reason=NOTE)
+    mailed.work()
+    assert [letter["To"] for letter in mailbox.letters] == [OWNER]
+    assert NOTE in mailbox.last(OWNER)
+
+
+def test_who_withdraws_what_is_their_own_gets_no_letter(
+    mailed: Service, public: Public, mailbox: Mailbox
+) -> None:
+    Visitor(mailed, public.token).send(public.url, "/withdraw", reason=NOTE)
+    mailed.work()
+    assert mailbox.letters == []
+
+
+def test_what_was_brought_back_meanwhile_is_not_called_hidden(
+    mailed: Service, public: Public, moderator: Visitor, mailbox: Mailbox
+) -> None:
+    moderator.send(public.url, "/withdraw", reason=NOTE)
+    json_of(mailed.client(mailed.token("mod2", role=Role.MODERATOR)).post(f"{public.api}/restore"))
+    mailed.work()
+    assert mailbox.letters == []
 
 
 def test_letters_in_the_language_of_their_readers(
