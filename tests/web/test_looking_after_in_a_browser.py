@@ -101,7 +101,11 @@ def page(scripts: bool, chromium: Browser, shared: Shared) -> Iterator[Page]:
     assert [error for error in errors if "the server responded with a status of 4" not in error] == []
 
 
-def _look(page: Page) -> None:
+def _look(page: Page, at: str | None = None) -> None:
+    """Look at the page whose address has ``at`` in it, once it is there."""
+    if at is not None:
+        expect(page).to_have_url(re.compile(re.escape(at)))
+    page.wait_for_load_state()
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         if page.evaluate("true"):
@@ -111,7 +115,7 @@ def _look(page: Page) -> None:
 def test_reporting(page: Page, shared: Shared, scripts: bool) -> None:
     page.goto(shared.urls[TITLES[scripts]])
     page.get_by_role("link", name="Report this resource").click()
-    _look(page)
+    _look(page, "/report")
     page.get_by_label("It belongs to somebody").check()
     page.get_by_label("In your own words").fill(WORDS)
     page.get_by_label("E-mail").fill("a..b@example.org")  # which browsers take
@@ -135,25 +139,26 @@ def test_everything_is_looked_after(page: Page, shared: Shared, scripts: bool) -
     page.goto("/sign-in")
     sign_in_by_token(page, shared.service.token)
     page.get_by_role("link", name="Look after").click()
-    _look(page)
+    _look(page, "/look-after")
     desk = page.get_by_role("navigation", name="Look after")
     desk.get_by_role("link", name="Reports").click()
-    _look(page)
+    _look(page, "/look-after/reports")
     page.get_by_role("link", name=title).click()
-    _look(page)
+    _look(page, "/look-after/reports/")
     page.get_by_role("link", name="What was done with it").click()
     expect(page.get_by_role("table")).to_contain_text("report")
     _look(page)
     page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(title)
     page.get_by_label("Why?").fill("It is theirs.")
     page.get_by_role("button", name="Leave it as it is").click()
     expect(page.get_by_role("status")).to_contain_text("It stays as it is")
     desk.get_by_role("link", name="People").click()
     page.get_by_label("Name or address").fill("lovelace")
     page.get_by_role("button", name="Look for").click()
-    _look(page)
+    _look(page, "q=lovelace")
     page.get_by_role("link", name="Ada Lovelace").click()
-    _look(page)
+    _look(page, "/look-after/people/")
     page.get_by_label("Why?").fill("Shared what was not theirs.")
     page.get_by_role("button", name="Block this account").click()
     expect(page.get_by_role("status")).to_contain_text("blocked")
