@@ -30,6 +30,7 @@ from repo_service.models.database import Database, engine_options
 from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
 from repo_service.services.archives import Archives
+from repo_service.services.audit_trail import AuditTrail
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
@@ -39,6 +40,7 @@ from repo_service.services.container import Services
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
+from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
@@ -48,6 +50,7 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.invitations import Invitations
+from repo_service.services.job_board import JobBoard
 from repo_service.services.jobs import JobLimits, Jobs
 from repo_service.services.judging import Judge
 from repo_service.services.keeping import Keeper
@@ -62,13 +65,16 @@ from repo_service.services.profiles import Profiles
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
+from repo_service.services.reporting import Reporting
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.sitemaps import Sitemaps
+from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import UploadLimits, Uploads
+from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
 from repo_service.services.versions import NewVersions
 from repo_service.settings import MEBIBYTE, Settings
@@ -216,13 +222,11 @@ def _services(
     )
     inspector = Inspector(database, copies, replicator, jobs, renditions=renditions, limits=archive_limits)
     versions = NewVersions(jobs, replicator)
-    resources = Resources(database, jobs, replicator, versions)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
     fetching = Fetching(database, stores, copies, replicator, jobs)
     archives = Archives(database, copies=copies, renditions=renditions, limits=archive_limits)
     contents = BackupContents(archives, folder=settings.data_dir)
-    accounts = Accounts(database, default_quota=settings.quota)
     throttling = Throttling(database, secret_key=settings.signing_key())
     letters = Letters(
         database,
@@ -232,10 +236,14 @@ def _services(
         site_name=settings.site_name,
         base_url=settings.base_url,
     )
+    resources = Resources(database, jobs, replicator, versions, letters)
+    health = Health(database, stores, queue.check)
+    accounts = Accounts(database, letters, default_quota=settings.quota)
     return Services(
         database=database,
         accounts=accounts,
         archives=archives,
+        audit_trail=AuditTrail(database),
         catalogue=Catalogue(
             database,
             stores,
@@ -277,6 +285,7 @@ def _services(
         contents=contents,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         copies=copies,
+        download_counter=DownloadCounter(database),
         downloads=Downloads(
             database,
             copies,
@@ -290,10 +299,11 @@ def _services(
             database,
             TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
         ),
-        health=Health(database, stores, queue.check),
+        health=health,
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
         invitations=Invitations(database, letters, base_url=settings.base_url),
+        job_board=JobBoard(database, jobs),
         jobs=jobs,
         judge=Judge(database),
         letters=letters,
@@ -327,15 +337,18 @@ def _services(
         rebuilder=Rebuilder(database),
         renditions=renditions,
         replicator=replicator,
+        reporting=Reporting(database, letters, replicator, throttling),
         resources=resources,
         resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),
         search=Search(index, resources),
         profiles=Profiles(database),
         site_profiles=SiteProfiles(database),
         sitemaps=Sitemaps(database),
+        storage_report=StorageReport(database, stores, health),
         stores=stores,
         throttling=throttling,
         uploads=uploads,
+        usage=Usage(database),
         verifier=Verifier(database, stores, copies),
     )
 

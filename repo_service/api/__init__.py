@@ -12,6 +12,7 @@ from repo_service.api import (
     backups,
     catalogue,
     compatibility,
+    desk,
     direct,
     discovery,
     docs,
@@ -19,6 +20,7 @@ from repo_service.api import (
     oauth,
     operating,
     operations,
+    reports,
     resources,
     sites,
     tus,
@@ -64,6 +66,7 @@ def register(app: APIFlask) -> None:
     """Add the API's blueprints and finish its OpenAPI document."""
     for module in (
         resources,
+        reports,
         compatibility,
         uploads,
         direct,
@@ -73,6 +76,7 @@ def register(app: APIFlask) -> None:
         catalogue,
         accounts,
         sites,
+        desk,
         vocabularies,
         discovery,
         oauth,

@@ -14,6 +14,7 @@ from repo_service.api.schemas import (
     AccountIn,
     AccountOut,
     AccountPageOut,
+    AccountsQueryIn,
     AuditEntryOut,
     AuditPageOut,
     AuditQueryIn,
@@ -25,7 +26,6 @@ from repo_service.api.schemas import (
     InvitationsOut,
     InvitedOut,
     IssuedTokenOut,
-    PageQuery,
     TokenIn,
     TokenOut,
     TokensOut,
@@ -112,16 +112,23 @@ def disable_client(client_id: UUID) -> Response:
 
 
 @blueprint.get("/accounts")
-@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.input(AccountsQueryIn, location="query", arg_name="query")
 @blueprint.output(AccountPageOut)
 @blueprint.doc(
     operation_id="listAccounts",
     security=operations.BEARER,
     responses=problems("invalid-cursor", "invalid-input", *_REFUSED),
 )
-def accounts(query: PageQuery) -> Response:
+def accounts(query: AccountsQueryIn) -> Response:
     """Every account, oldest first (administrators)"""
-    page = services().accounts.list(identity(), limit=query.limit, cursor=query.cursor)
+    page = services().accounts.list(
+        identity(),
+        limit=query.limit,
+        cursor=query.cursor,
+        words=query.q,
+        role=query.role,
+        state=query.state,
+    )
     return answer(
         AccountPageOut(
             items=[AccountOut.model_validate(account) for account in page.items],
@@ -176,7 +183,9 @@ def change_account(account_id: UUID, given: AccountChangeIn) -> Response:
         language=given.language,
         role=given.role,
         quota=given.quota,
+        default_quota=given.default_quota,
         blocked=given.blocked,
+        reason=given.blocked_reason,
     )
     return answer(AccountOut.model_validate(record))
 
@@ -221,8 +230,16 @@ def revoke_invitation(invitation_id: UUID) -> Response:
 )
 def audit(query: AuditQueryIn) -> Response:
     """Who did what, newest first (moderators)"""
-    page = services().accounts.audit_trail(
-        identity(), limit=query.limit, cursor=query.cursor, noun=query.noun, noun_id=query.noun_id
+    page = services().audit_trail.search(
+        identity(),
+        limit=query.limit,
+        cursor=query.cursor,
+        by=query.by,
+        action=query.action,
+        noun=query.noun,
+        noun_id=query.noun_id,
+        since=query.since,
+        until=query.until,
     )
     return answer(
         AuditPageOut(

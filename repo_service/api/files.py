@@ -19,6 +19,7 @@ from storage import BlobCopies, BlobReader, Copy, local_paths, presigned_downloa
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
 
+_GIVEN_OUT = frozenset({200, 206, 302})
 _PRESIGNED_FOR = timedelta(minutes=15)
 
 
@@ -73,7 +74,7 @@ def download(resource_id: UUID, number: int, file_name: str, query: SignatureIn)
             return None
         return f"{site().accel_redirect}/{local.local_path(copy.locator)}"
 
-    return deliver(
+    response = deliver(
         request,
         size=found.size,
         etag=found.digest,
@@ -87,6 +88,15 @@ def download(resource_id: UUID, number: int, file_name: str, query: SignatureIn)
         # A version never changes, but it can be withdrawn: ask again each time, 304 costs next to nothing.
         cache_control="public, no-cache" if found.public else "private, no-store",
     )
+    if found.public and _begins(response):
+        services().download_counter.count()
+    return response
+
+
+def _begins(response: Response) -> bool:
+    """Whether somebody gets a file, or begins to: what goes on elsewhere in it is no further download."""
+    from_start = request.range is None or any(start == 0 for start, _ in request.range.ranges)
+    return request.method == "GET" and response.status_code in _GIVEN_OUT and from_start
 
 
 def _elsewhere(copies: BlobCopies, address: Callable[[Copy], str | None]) -> str | None:

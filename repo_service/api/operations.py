@@ -116,6 +116,7 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "account_id": _UUID,
     "token_id": _UUID,
     "client_id": _UUID,
+    "job_id": _UUID,
     "invitation_id": _UUID,
     "profile_id": _UUID,
     "number": {"type": "integer", "minimum": 1, "maximum": 999999999},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -20,12 +20,21 @@ from pydantic import (
     model_validator,
 )
 
-from repo_service.domain.identity import ClientKind, ClientState, Role, Scope
-from repo_service.domain.resources import JobState, LocationState, Noun, UploadState, UploadWay, Visibility
+from repo_service.domain.identity import AccountState, ClientKind, ClientState, Role, Scope
+from repo_service.domain.reports import Decision, ReportReason
+from repo_service.domain.resources import (
+    JobKind,
+    JobState,
+    LocationState,
+    Noun,
+    UploadState,
+    UploadWay,
+    Visibility,
+)
 from repo_service.domain.search import Facet, Sort
 from repo_service.languages import LANGUAGES
 from repo_service.models.account import EMAIL_LENGTH
-from repo_service.services.accounts import USERNAME
+from repo_service.services.accounts import REASON_LENGTH, USERNAME
 from repo_service.services.descriptions import (
     LIST_LENGTH,
     NAME_LENGTH,
@@ -34,6 +43,7 @@ from repo_service.services.descriptions import (
     Description,
 )
 from repo_service.services.records import Author
+from repo_service.services.reporting import NOTE_LENGTH, SHOWN, WORDS_LENGTH
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
@@ -537,7 +547,17 @@ class AccountChangeIn(Incoming):
     language: LetterLanguage | None = Field(default=None, description="Of letters to them (BCP 47).")
     role: Role | None = None
     quota: Size | None = None
+    default_quota: StrictBool = Field(default=False, description="Back to the service's quota.")
     blocked: StrictBool | None = None
+    blocked_reason: Annotated[Text, Field(max_length=REASON_LENGTH)] | None = Field(
+        default=None, description="They get it by letter."
+    )
+
+    @model_validator(mode="after")
+    def _one_quota(self) -> Self:
+        if self.default_quota and self.quota is not None:
+            raise ValueError("quota and default_quota exclude each other")
+        return self
 
 
 class AccountOut(Outgoing):
@@ -556,9 +576,22 @@ class AccountOut(Outgoing):
     )
     role: Role
     quota: int
+    has_own_quota: bool = Field(description="False for the service's default.")
     used: int = Field(description="Bytes that count against the quota.")
+    state: AccountState
     blocked_at: datetime | None
+    blocked_reason: str | None
     created_at: datetime
+
+
+class AccountsQueryIn(PageQuery):
+    """Which accounts."""
+
+    q: Annotated[Text, Field(max_length=NAME_LENGTH)] = Field(
+        default="", description="Words in their names and addresses."
+    )
+    role: Role | None = None
+    state: AccountState | None = None
 
 
 class AccountPageOut(Outgoing):
@@ -749,11 +782,25 @@ class SitePageOut(Outgoing):
     next_cursor: str | None
 
 
+def _day_text(value: object) -> object:
+    """Pydantic would take numbers for seconds."""
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("A day is written like 2030-01-31.")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day_text)]
+
+
 class AuditQueryIn(PageQuery):
     """Which deeds."""
 
+    by: Code | None = Field(default=None, description="User name of who did it.")
+    action: Code | None = None
     noun: Noun | None = None
     noun_id: Code | None = None
+    since: Day | None = Field(default=None, description="First day (UTC).")
+    until: Day | None = Field(default=None, description="Last day (UTC).")
 
 
 class AuditEntryOut(Outgoing):
@@ -762,6 +809,7 @@ class AuditEntryOut(Outgoing):
     id: int
     at: datetime
     account_id: UUID | None
+    by: str | None = Field(description="User name.")
     action: str
     noun: str
     noun_id: str
@@ -773,6 +821,172 @@ class AuditPageOut(Outgoing):
 
     items: list[AuditEntryOut]
     next_cursor: str | None
+
+
+# Reports
+
+
+class ReportIn(Incoming):
+    """What is wrong with a resource."""
+
+    reason: ReportReason
+    words: Annotated[Text, Field(min_length=1, max_length=WORDS_LENGTH)] = Field(
+        description="What is wrong, for the moderators to read."
+    )
+    email: Email | None = Field(
+        default=None, description="Without a token: where to be told what becomes of it."
+    )
+    language: LetterLanguage = Field(default="en", description="Of the letter to that address (BCP 47).")
+
+
+class ReportedIdOut(Outgoing):
+    """That it was received."""
+
+    id: UUID
+
+
+class ReportsQueryIn(PageQuery):
+    """Which reports."""
+
+    state: Literal["waiting", "decided"] = "waiting"
+
+
+class DecisionIn(Incoming):
+    """What becomes of the reports that wait."""
+
+    decision: Decision
+    note: Annotated[Text, Field(min_length=1, max_length=NOTE_LENGTH)] = Field(
+        description="Why. Of a resource that is hidden everybody reads it; its owner and who reported it get "
+        "it by letter."
+    )
+    until: UUID | None = Field(
+        default=None, description="The newest report that was read: what came after it is not dismissed."
+    )
+
+
+class ReportOut(Outgoing):
+    """One report."""
+
+    id: UUID
+    reason: ReportReason
+    words: str
+    reporter: str | None = Field(description="User name; null for somebody who was not signed in.")
+    wants_to_know: bool = Field(description="They can be told what becomes of it.")
+    created_at: datetime
+    decision: Decision | None
+    note: str | None
+    decided_by: str | None = Field(description="User name of the moderator.")
+    decided_at: datetime | None
+
+
+class ReportedOut(Outgoing):
+    """A resource that was reported."""
+
+    resource_id: UUID
+    title: str
+    owner: str
+    visibility: Visibility
+    is_own: bool = Field(description="It is yours: another moderator decides.")
+    waiting: int = Field(description="Reports that wait for a decision.")
+    decided: int
+    reports: list[ReportOut] = Field(description=f"The newest {SHOWN}, newest first.")
+
+
+class ReportedPageOut(Outgoing):
+    """A page of resources that were reported, by their newest report."""
+
+    items: list[ReportedOut]
+    next_cursor: str | None
+
+
+# Looking after
+
+
+class JobsQueryIn(PageQuery):
+    """Which jobs."""
+
+    kind: JobKind | None = None
+    state: JobState | None = Field(default=None, description="All but those that are done when left out.")
+
+
+class JobOut(Outgoing):
+    """Work that goes on after somebody asked for it."""
+
+    id: UUID
+    kind: JobKind
+    key: str = Field(description="What it is done to.")
+    state: JobState
+    attempts: int
+    progress: float = Field(description="From 0.0 to 1.0.")
+    reason: str | None = Field(description="Why it failed, or waits.")
+    next_try_at: datetime | None
+    is_stuck: bool = Field(description="Its worker shows no sign of life: another begins it anew.")
+    created_at: datetime
+    finished_at: datetime | None
+    resource_id: UUID | None = Field(description="The resource that it is about, where it is about one.")
+
+
+class JobCountOut(Outgoing):
+    """How many jobs of a kind are in a state."""
+
+    kind: JobKind
+    state: JobState
+    count: int
+
+
+class JobPageOut(Outgoing):
+    """A page of jobs, and how many there are in all."""
+
+    items: list[JobOut]
+    next_cursor: str | None
+    counts: list[JobCountOut]
+
+
+class StoreOut(Outgoing):
+    """A store. Sizes in bytes."""
+
+    name: str
+    is_primary: bool
+    is_public: bool
+    answers: bool | None = Field(description="Null for one that is not configured any more.")
+    free: int | None = Field(description="Null where nobody can say.")
+    copies: dict[LocationState, int] = Field(description="How many are in which state.")
+    bytes: int = Field(description="Of the copies that are present.")
+    last_check: datetime | None = Field(description="When a copy was looked at last.")
+    oldest_check: datetime | None = Field(
+        description="When the present copy was looked at that was not for longest."
+    )
+    unchecked: int = Field(description="Present copies that were never looked at.")
+
+
+class StoresOut(Outgoing):
+    """Every store, the primary first."""
+
+    items: list[StoreOut]
+
+
+class WeekOut(Outgoing):
+    """What was added in a week."""
+
+    monday: date
+    resources: int
+    versions: int
+    bytes: int
+    people: int
+
+
+class DayOut(Outgoing):
+    """How often public files were downloaded on a day."""
+
+    day: date
+    downloads: int
+
+
+class UsageOut(Outgoing):
+    """Numbers over time, oldest first."""
+
+    weeks: list[WeekOut]
+    days: list[DayOut]
 
 
 # Vocabularies

@@ -120,12 +120,13 @@ def list_accounts() -> None:
 @account.command("block")
 @click.argument("username")
 @click.option("--undo", is_flag=True, help="Let the account in again.")
+@click.option("--reason", help="Its owner gets it by letter.")
 @tells_errors
-def block_account(username: str, undo: bool) -> None:
+def block_account(username: str, undo: bool, reason: str | None) -> None:
     """Shut an account out at once."""
     with opened() as services:
         record = services.accounts.find(OPERATOR, username)
-        services.accounts.change(OPERATOR, record.id, blocked=not undo)
+        services.accounts.change(OPERATOR, record.id, blocked=not undo, reason=reason)
         click.echo(f"{username} is {'let in again' if undo else 'blocked'}.")
 
 

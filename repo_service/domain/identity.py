@@ -16,6 +16,14 @@ class Role(enum.StrEnum):
     ADMINISTRATOR = "administrator"
 
 
+class AccountState(enum.StrEnum):
+    """Whether an account can be used: fully, as a draft until its address is confirmed, or not at all."""
+
+    ACTIVE = "active"
+    UNCONFIRMED = "unconfirmed"
+    BLOCKED = "blocked"
+
+
 class Scope(enum.StrEnum):
     """What a token may be used for. A token never gives more than its account's role."""
 

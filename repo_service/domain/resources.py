@@ -93,6 +93,7 @@ class Noun(enum.StrEnum):
     INVITATION = "invitation"
     GRANT = "grant"
     SNAPSHOT = "snapshot"
+    JOB = "job"
 
 
 class ChangeKind(enum.StrEnum):

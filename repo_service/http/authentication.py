@@ -26,6 +26,8 @@ _OAUTH = "oauth"
 """The blueprint whose callers are clients: they show secrets of their own, in a header or in a form."""
 
 _SHARES = "takes_sharing_tokens"
+_FROM_ANYBODY = "takes_bodies_from_anybody"
+_MAX_BODY_FROM_ANYBODY = 16 * 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -42,9 +44,12 @@ def register(app: Flask) -> None:
         g.identity = _of_pages() if is_page() else _of_bearer()
         if not is_page():
             _keep_to_sharing(g.identity)
-        if g.identity.is_public and not is_page() and request.content_length:
-            # Nothing here takes a body from nobody: so nobody can keep us reading.
-            raise Unauthorised("Send an API token to do this.")
+        if g.identity.is_public and not is_page():
+            # Next to nothing here takes a body from nobody: so nobody can keep us reading.
+            if _is_marked(_FROM_ANYBODY):
+                request.max_content_length = _MAX_BODY_FROM_ANYBODY
+            elif request.content_length:
+                raise Unauthorised("Send an API token to do this.")
 
 
 def takes_sharing_tokens(view: View) -> View:
@@ -55,13 +60,23 @@ def takes_sharing_tokens(view: View) -> View:
     return view
 
 
+def takes_bodies_from_anybody(view: View) -> View:
+    """Mark a view of the API that takes a small body without a token, too."""
+    view.__dict__[_FROM_ANYBODY] = True
+    return view
+
+
+def _is_marked(mark: str) -> bool:
+    return bool(getattr(current_app.view_functions.get(request.endpoint or ""), mark, False))
+
+
 def _keep_to_sharing(who: Identity) -> None:
-    if who.scopes == {Scope.SHARE} and request.endpoint is not None:  # without, there is nothing to be had
-        view = current_app.view_functions.get(request.endpoint)
-        if not getattr(view, _SHARES, False):
-            raise InsufficientScope(
-                "The token of this site is for sharing files and cannot do this.", scope=Scope.READ.value
-            )
+    if request.endpoint is None:
+        return  # there is nothing to be had
+    if who.scopes == {Scope.SHARE} and not _is_marked(_SHARES):
+        raise InsufficientScope(
+            "The token of this site is for sharing files and cannot do this.", scope=Scope.READ.value
+        )
 
 
 class _Sessions(SecureCookieSessionInterface):

@@ -47,6 +47,7 @@ def handlers_of(services: Services) -> Handlers:
     def collect() -> None:
         services.people.tidy()
         services.throttling.tidy()
+        services.reporting.tidy()
         log.info("garbage collected", **_counts(services))
 
     def replicate() -> None:

@@ -6,11 +6,13 @@ from repo_service.models.base import Base
 from repo_service.models.blob import Blob, BlobLocation
 from repo_service.models.change import Change
 from repo_service.models.client import Client
+from repo_service.models.download_count import DownloadCount
 from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
 from repo_service.models.one_time_link import OneTimeLink
 from repo_service.models.rendition import Rendition
+from repo_service.models.report import Report
 from repo_service.models.resource import Resource
 from repo_service.models.site_profile import StoredSite
 from repo_service.models.snapshot import Snapshot
@@ -28,12 +30,14 @@ __all__ = [
     "BlobLocation",
     "Change",
     "Client",
+    "DownloadCount",
     "Grant",
     "InspectionRecord",
     "Job",
     "OneTimeLink",
     "RefreshToken",
     "Rendition",
+    "Report",
     "Resource",
     "Snapshot",
     "StoredSite",

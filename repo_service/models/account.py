@@ -10,7 +10,7 @@ from repo_service.models.base import Base, CreatedAt, Moment, PrimaryId
 
 EMAIL_LENGTH = 254
 """The longest address that a letter can be sent to (RFC 5321, section 4.5.3.1.3, less the brackets)."""
-_LANGUAGE_LENGTH = 35
+LANGUAGE_LENGTH = 35
 """The longest tag that software has to take (RFC 5646, section 4.4.1)."""
 
 
@@ -22,7 +22,7 @@ class Account(Base):
     who has yet to prove that it is theirs, so it keeps nobody else from having it. ``must_confirm``: nobody
     knows this person but themselves, so nothing of theirs is released before they can be reached.
     ``password_hash`` is in the PHC string format; None for those who come with tokens only. ``language`` (BCP
-    47) is the one of letters to them; None for the service's own.
+    47) is the one of letters to them; None for the service's own. ``blocked_reason`` is what they are told.
     """
 
     __tablename__ = "accounts"
@@ -39,8 +39,9 @@ class Account(Base):
     unconfirmed_email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH))
     must_confirm: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    language: Mapped[str | None] = mapped_column(String(_LANGUAGE_LENGTH))
+    language: Mapped[str | None] = mapped_column(String(LANGUAGE_LENGTH))
     role: Mapped[str] = mapped_column(String(16), default=Role.MEMBER.value)
     quota: Mapped[int | None] = mapped_column(BigInteger)
     blocked_at: Mapped[Moment | None]
+    blocked_reason: Mapped[str | None] = mapped_column(String(1000))
     created_at: Mapped[CreatedAt]

@@ -15,7 +15,12 @@ class AuditEntry(Base):
     """One deed. Holds ids and no foreign keys: it outlives what it tells of."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_noun_noun_id", "noun", "noun_id"),)
+    __table_args__ = (
+        Index("ix_audit_noun_noun_id", "noun", "noun_id"),
+        Index(None, "account_id", "id"),
+        Index(None, "action", "id"),
+        Index(None, "at"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     at: Mapped[CreatedAt]

@@ -1,7 +1,8 @@
-"""INSERT … ON CONFLICT DO NOTHING in the words of either database."""
+"""INSERT … ON CONFLICT in the words of either database."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,3 +19,11 @@ def insert_if_absent(session: Session, model: type[Base], **values: Any) -> None
     else:
         statement = sqlite.insert(model).values(**values).on_conflict_do_nothing()
     session.execute(statement)
+
+
+def insert_or_add(session: Session, model: type[Base], amounts: Mapping[str, int], **key: Any) -> None:
+    """Insert a row with these ``amounts``, or add them to those of the row with the same primary ``key``."""
+    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    added = {name: getattr(model, name) + amount for name, amount in amounts.items()}
+    statement = dialect.insert(model).values(**key, **amounts)
+    session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=added))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,11 +23,19 @@ from repo_service.domain.errors import (
     NotFound,
     Unauthorised,
 )
-from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, ClientState, Identity, Role, Scope
+from repo_service.domain.identity import (
+    SCOPES_OF_ROLE,
+    AccountState,
+    ClientKind,
+    ClientState,
+    Identity,
+    Role,
+    Scope,
+)
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
 from repo_service.domain.texts import text
 from repo_service.languages import LANGUAGES
-from repo_service.models import Account, AuditEntry, Client, Grant, Resource, Token
+from repo_service.models import Account, Client, Grant, Resource, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import links, paging
@@ -35,8 +43,9 @@ from repo_service.services.client_records import client_record
 from repo_service.services.descriptions import plain_line
 from repo_service.services.emails import normalise_email
 from repo_service.services.hashing import hash_secret, new_secret
+from repo_service.services.letters import Letters
 from repo_service.services.quota import quota_of, used_bytes
-from repo_service.services.records import AccountRecord, AuditRecord, ClientRecord, Page, TokenRecord
+from repo_service.services.records import AccountRecord, ClientRecord, Page, TokenRecord
 from repo_service.services.trail import audit, record_change
 
 PREFIX = "mrr_"
@@ -49,7 +58,14 @@ MAX_TOKENS = 200
 MAX_CLIENTS = 200
 MAX_SESSIONS = 50
 SESSION_LASTS = timedelta(hours=12)
+REASON_LENGTH = 1000
 _USE_IS_NOTED_EVERY = timedelta(hours=1)
+_SEARCHED = (Account.username, Account.display_name, Account.email, Account.unconfirmed_email)
+_IN_STATE = {
+    AccountState.ACTIVE: and_(Account.blocked_at.is_(None), Account.must_confirm.is_(False)),
+    AccountState.UNCONFIRMED: and_(Account.blocked_at.is_(None), Account.must_confirm),
+    AccountState.BLOCKED: Account.blocked_at.is_not(None),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +181,9 @@ def open_session(session: Session, who: Identity, account: Account, *, browser: 
 class Accounts:
     """Use cases about people, programs and their tokens. ``default_quota`` in bytes."""
 
-    def __init__(self, database: Database, *, default_quota: int) -> None:
+    def __init__(self, database: Database, letters: Letters, *, default_quota: int) -> None:
         self._database = database
+        self._letters = letters
         self._default_quota = default_quota
 
     def authenticate(self, secret: str) -> Identity:
@@ -280,10 +297,14 @@ class Accounts:
         language: str | None = None,
         role: Role | None = None,
         quota: int | None = None,
+        default_quota: bool = False,
         blocked: bool | None = None,
+        reason: str | None = None,
     ) -> AccountRecord:
-        """Change what is given. Nobody blocks or demotes themselves. Links that were sent to an address
-        before are void once there is another, and those that an administrator made who is none any more.
+        """Change what is given; ``default_quota`` goes back to that of the service. Nobody blocks or demotes
+        themselves. Links that were sent to an address before are void once there is another, and those that
+        an administrator made who is none any more. Who is blocked, or let in again, is told by letter, with
+        the ``reason``.
 
         Raises NotFound, Forbidden, NameTaken, InvalidInput.
         """
@@ -311,15 +332,28 @@ class Accounts:
                 account.language = language
             if role is not None:
                 account.role = role.value
-            if quota is not None:
-                account.quota = quota
+            if quota is not None or default_quota:
+                account.quota = None if default_quota else quota
             if blocked is not None:
-                account.blocked_at = (account.blocked_at or now()) if blocked else None
+                self._block(session, account, blocked=blocked, reason=reason)
             if account.blocked_at is not None or account.role != Role.ADMINISTRATOR.value:
                 links.end_made_by(session, account.id)
-            audit(session, identity, "change", Noun.ACCOUNT, account.id, role=account.role, blocked=blocked)
+            told = {"role": account.role, "blocked": blocked, "quota": account.quota}
+            if blocked:
+                told["reason"] = account.blocked_reason
+            audit(session, identity, "change", Noun.ACCOUNT, account.id, **told)
             record_change(session, Noun.ACCOUNT, account.id, ChangeKind.UPDATED)
             return self._record(session, account)
+
+    def _block(self, session: Session, account: Account, *, blocked: bool, reason: str | None) -> None:
+        was_blocked = account.blocked_at is not None
+        if blocked:
+            account.blocked_at = account.blocked_at or now()
+            account.blocked_reason = plain_line(reason or "")[:REASON_LENGTH] or account.blocked_reason
+        else:
+            account.blocked_at = account.blocked_reason = None
+        if blocked is not was_blocked:
+            self._letters.tell_blocked(session, account)
 
     def get(self, identity: Identity, account_id: UUID) -> AccountRecord:
         """One account: one's own, or any for an administrator. Raises NotFound."""
@@ -330,6 +364,11 @@ class Accounts:
             if account is None:
                 raise NotFound("There is no such account.")
             return self._record(session, account)
+
+    def get_any(self, identity: Identity, account_id: UUID) -> AccountRecord:
+        """One account, for administrators only, their own included. Raises NotFound."""
+        require_scope(identity, Scope.ADMINISTER)
+        return self.get(identity, account_id)
 
     def own(self, identity: Identity) -> AccountRecord:
         """The account of the one who asks."""
@@ -365,17 +404,39 @@ class Accounts:
             raise NotFound("There is nobody of that name here.")
         return name
 
-    def list(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[AccountRecord]:
-        """Every account, oldest first. Raises InvalidCursor."""
+    def list(
+        self,
+        identity: Identity,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        words: str = "",
+        role: Role | None = None,
+        state: AccountState | None = None,
+    ) -> Page[AccountRecord]:
+        """Every account, oldest first, or those of a role, in a state, or with all ``words`` somewhere in
+        their names and addresses. Raises InvalidCursor."""
         require_scope(identity, Scope.ADMINISTER)
+        query = select(Account).order_by(Account.id).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(Account.id > paging.decode_uuid(cursor))
+        for word in words.lower().split():
+            query = query.where(or_(*(func.lower(c).contains(word, autoescape=True) for c in _SEARCHED)))
+        if role is not None:
+            query = query.where(Account.role == role.value)
+        if state is not None:
+            query = query.where(_IN_STATE[state])
         with self._database.read() as session:
-            query = select(Account).order_by(Account.id).limit(limit + 1)
-            if cursor is not None:
-                query = query.where(Account.id > paging.decode_uuid(cursor))
             rows = session.scalars(query).all()
             return paging.page_of(
                 rows, limit, key=lambda row: row.id, record=lambda row: self._record(session, row)
             )
+
+    def count(self, identity: Identity, state: AccountState) -> int:
+        """How many accounts are in a state."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.read() as session:
+            return session.scalar(select(func.count()).select_from(Account).where(_IN_STATE[state])) or 0
 
     def register_client(
         self, identity: Identity, *, name: str, kind: ClientKind, account_id: UUID | None = None
@@ -526,28 +587,6 @@ class Accounts:
             token.revoked_at = token.revoked_at or now()
             audit(session, identity, "revoke", Noun.CREDENTIAL, token.id)
 
-    def audit_trail(
-        self,
-        identity: Identity,
-        *,
-        limit: int,
-        cursor: str | None = None,
-        noun: Noun | None = None,
-        noun_id: str | None = None,
-    ) -> Page[AuditRecord]:
-        """What was done, newest first. Raises InvalidCursor."""
-        require_scope(identity, Scope.MODERATE)
-        query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit + 1)
-        if cursor is not None:
-            query = query.where(AuditEntry.id < paging.decode_int(cursor))
-        if noun is not None:
-            query = query.where(AuditEntry.noun == noun.value)
-        if noun_id is not None:
-            query = query.where(AuditEntry.noun_id == noun_id)
-        with self._database.read() as session:
-            rows = session.scalars(query).all()
-        return paging.page_of(rows, limit, key=lambda row: row.id, record=_audit_record)
-
     def _record(self, session: Session, account: Account) -> AccountRecord:
         return AccountRecord(
             id=account.id,
@@ -561,8 +600,10 @@ class Accounts:
             language=account.language,
             role=Role(account.role),
             quota=quota_of(account, default_quota=self._default_quota),
+            has_own_quota=account.quota is not None,
             used=used_bytes(session, account.id),
             blocked_at=account.blocked_at,
+            blocked_reason=account.blocked_reason,
             created_at=account.created_at,
         )
 
@@ -605,16 +646,4 @@ def _token_record(token: Token) -> TokenRecord:
         revoked_at=token.revoked_at,
         last_used_at=token.last_used_at,
         created_at=token.created_at,
-    )
-
-
-def _audit_record(entry: AuditEntry) -> AuditRecord:
-    return AuditRecord(
-        id=entry.id,
-        at=entry.at,
-        account_id=entry.account_id,
-        action=entry.action,
-        noun=entry.noun,
-        noun_id=entry.noun_id,
-        details=entry.details,
     )

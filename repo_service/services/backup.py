@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,6 +31,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Date,
     Float,
     Integer,
     LargeBinary,
@@ -119,6 +120,7 @@ class _Kind:
 _KINDS: Mapping[str, _Kind] = {
     "uuid": _Kind(Uuid, Uuid(), str, lambda value: uuid.UUID(str(value))),
     "moment": _Kind(UtcDateTime, UtcDateTime(), lambda value: value.isoformat(), datetime.fromisoformat),
+    "day": _Kind(Date, Date(), lambda value: value.isoformat(), date.fromisoformat),
     "bytes": _Kind(
         LargeBinary,
         LargeBinary(),

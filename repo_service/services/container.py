@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
 from repo_service.services.archives import Archives
+from repo_service.services.audit_trail import AuditTrail
 from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
@@ -15,6 +16,7 @@ from repo_service.services.comparing import Comparing
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
+from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
@@ -24,6 +26,7 @@ from repo_service.services.health import Health
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
 from repo_service.services.invitations import Invitations
+from repo_service.services.job_board import JobBoard
 from repo_service.services.jobs import Jobs
 from repo_service.services.judging import Judge
 from repo_service.services.letters import Letters
@@ -35,13 +38,16 @@ from repo_service.services.profiles import Profiles
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
+from repo_service.services.reporting import Reporting
 from repo_service.services.resources import Resources
 from repo_service.services.resuming import Resuming
 from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.sitemaps import Sitemaps
+from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import Uploads
+from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
 
 
@@ -52,6 +58,7 @@ class Services:
     database: Database
     accounts: Accounts
     archives: Archives
+    audit_trail: AuditTrail
     catalogue: Catalogue
     changes: Changes
     cleaning: Cleaning
@@ -60,6 +67,7 @@ class Services:
     contents: BackupContents
     copies: Copies
     direct: DirectUploads
+    download_counter: DownloadCounter
     downloads: Downloads
     fetching: Fetching
     garbage: GarbageCollector
@@ -68,6 +76,7 @@ class Services:
     indexer: Indexer | None
     inspector: Inspector
     invitations: Invitations
+    job_board: JobBoard
     jobs: Jobs
     judge: Judge
     letters: Letters
@@ -79,12 +88,15 @@ class Services:
     rebuilder: Rebuilder
     renditions: Renditions
     replicator: Replicator
+    reporting: Reporting
     resources: Resources
     resuming: Resuming
     search: Search
     site_profiles: SiteProfiles
     sitemaps: Sitemaps
+    storage_report: StorageReport
     stores: Stores
     throttling: Throttling
     uploads: Uploads
+    usage: Usage
     verifier: Verifier

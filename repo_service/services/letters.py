@@ -22,14 +22,16 @@ from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import TooManyRequests
 from repo_service.domain.identity import LinkPurpose, Role
+from repo_service.domain.reports import Decision
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.domain.texts import Text, counted, text
 from repo_service.languages import Language, best_of, language
-from repo_service.models import Account, Job, OneTimeLink
+from repo_service.models import Account, Job, OneTimeLink, Report, Resource
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.services import links
-from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report
+from repo_service.services.jobs import JobFailed, Jobs, JobWaits
+from repo_service.services.jobs import Report as Progress
 from repo_service.services.mailing import Letter, Mailer, MailRefused, MailUnavailable
 from repo_service.services.throttling import Allowance, Throttling, in_words
 
@@ -39,6 +41,10 @@ TO_ONE_ADDRESS = Allowance(name="letters", burst=6, every=timedelta(minutes=20))
 _LINK = "link"
 _PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of letter
 _EMAIL_CHANGING = "email-changing"
+_BLOCKED = "blocked"
+_DISMISSED = "dismissed"
+_HIDDEN = "hidden"
+_ANSWERED = "answered"
 _WORTH_SENDING = timedelta(days=1)
 _JOBS_KEPT = timedelta(days=7)
 
@@ -77,14 +83,30 @@ class Letters:
         """Have who has the address so far told that ``link`` will bring another."""
         self._ask(session, _EMAIL_CHANGING, link.id)
 
-    def run(self, key: str, report: Report) -> None:
+    def tell_blocked(self, session: Session, account: Account) -> None:
+        """Have its owner told that an account is blocked, or works again."""
+        self._ask(session, _BLOCKED, account.id)
+
+    def tell_hidden(self, session: Session, resource: Resource) -> None:
+        """Have the owner told that a moderator withdrew what is theirs."""
+        self._ask(session, _HIDDEN, resource.id)
+
+    def tell_dismissed(self, session: Session, report: Report) -> None:
+        """Have the owner of what was reported told that it stays."""
+        self._ask(session, _DISMISSED, report.id)
+
+    def tell_reporter(self, session: Session, report: Report) -> None:
+        """Have who wrote ``report`` told what became of it, if they can be reached."""
+        self._ask(session, _ANSWERED, report.id)
+
+    def run(self, key: str, report: Progress) -> None:
         """The job: write one letter and send it. Done twice, it comes twice, and the later link works.
 
         Raises JobFailed, JobWaits.
         """
         kind, about, _ = key.split(":")
         about_id = UUID(about)
-        if kind == _LINK and self._is_one_too_many(about_id):
+        if self._is_one_too_many(key, kind, about_id):
             log.info("a letter was left out: its reader gets too many")
             return
         with self._database.write() as session:
@@ -117,15 +139,15 @@ class Letters:
         # A job of its own for each letter: the same may be due again a minute later.
         self._jobs.enqueue(session, JobKind.MAIL, f"{kind}:{about}:{new_id()}")
 
-    def _is_one_too_many(self, link_id: UUID) -> bool:
-        """Whether strangers had enough letters sent there. One that is tried again is none more, and neither
-        is one that an administrator asks for."""
+    def _is_one_too_many(self, key: str, kind: str, about_id: UUID) -> bool:
+        """Whether strangers had enough letters sent there. One that is tried again is none more."""
         with self._database.read() as session:
-            link = session.get(OneTimeLink, link_id)
-        if link is None or link.account_id is None or link.email is None or link.secret_hash or link.made_by:
-            return False
+            email = _given_by_a_stranger(session, kind, about_id)
+            attempts = select(Job.attempts).where(Job.kind == JobKind.MAIL.value, Job.key == key)
+            if email is None or (session.scalar(attempts) or 0) > 1:
+                return False
         try:
-            self._throttling.take((TO_ONE_ADDRESS, link.email))
+            self._throttling.take((TO_ONE_ADDRESS, email))
         except TooManyRequests:
             return True
         return False
@@ -144,6 +166,10 @@ class Letters:
             _LINK: self._link,
             _PASSWORD_CHANGED: self._password_changed,
             _EMAIL_CHANGING: self._email_changing,
+            _BLOCKED: self._blocked,
+            _HIDDEN: self._hidden,
+            _DISMISSED: self._dismissed,
+            _ANSWERED: self._answered,
         }
 
     # Each writes one letter, or None when there is nobody to tell, or nothing any more.
@@ -304,6 +330,102 @@ class Letters:
             self._page("/forgotten-password"),
         )
 
+    def _blocked(self, session: Session, account_id: UUID) -> Letter | None:
+        account = session.get(Account, account_id)
+        if account is None or account.email is None:
+            return None
+        to, reads = account.email, _language_of(account)
+        values = {"username": account.username, "site": self._site_name}
+        if account.blocked_at is None:
+            return self._letter(
+                to,
+                reads,
+                text("Your account works again"),
+                text("Your account %(username)s at %(site)s is not blocked any more. Sign in:", **values),
+                self._page("/sign-in"),
+            )
+        reason = account.blocked_reason
+        return self._letter(
+            to,
+            reads,
+            text("Your account is blocked"),
+            text(
+                "An administrator has blocked your account %(username)s at %(site)s: nobody can sign in to "
+                "it, and its tokens and connected sites do not work. What you shared stays where it is.",
+                **values,
+            ),
+            *([text("The reason:"), reason] if reason else []),
+            text("If this is a mistake, answer this letter."),
+        )
+
+    def _hidden(self, session: Session, resource_id: UUID) -> Letter | None:
+        resource = session.get(Resource, resource_id)
+        if resource is None or resource.owner.email is None or resource.withdrawn_at is None:
+            return None
+        return self._letter(
+            resource.owner.email,
+            _language_of(resource.owner),
+            text("Your resource was hidden"),
+            text(
+                "A moderator of %(site)s has hidden your resource “%(title)s”: nobody can find or download "
+                "it any more.",
+                title=resource.title,
+                site=self._site_name,
+            ),
+            text("The reason, which everybody reads who asks for it:"),
+            resource.withdrawn_reason or "",
+            text(
+                "You cannot bring it back yourself; moderators can, as long as its files are kept. If this "
+                "is a mistake, or you know how to put right what is wrong, answer this letter. You can also "
+                "share a file without what is wrong as a new resource:"
+            ),
+            self._page("/upload"),
+        )
+
+    def _dismissed(self, session: Session, report_id: UUID) -> Letter | None:
+        report = session.get(Report, report_id)
+        resource = None if report is None else session.get(Resource, report.resource_id)
+        if report is None or resource is None or resource.owner.email is None:
+            return None
+        return self._letter(
+            resource.owner.email,
+            _language_of(resource.owner),
+            text("Your resource was reported and stays"),
+            text(
+                "Somebody reported your resource “%(title)s” at %(site)s. A moderator has looked at it and "
+                "leaves it as it is. There is nothing that you have to do.",
+                title=resource.title,
+                site=self._site_name,
+            ),
+            text("The moderator says:"),
+            report.note or "",
+            self._page(f"/resources/{resource.id}"),
+        )
+
+    def _answered(self, session: Session, report_id: UUID) -> Letter | None:
+        """Nothing of it was typed by the owner of what was reported, nor by who reported it."""
+        report = session.get(Report, report_id)
+        if report is None:
+            return None
+        account = None if report.reporter_id is None else session.get(Account, report.reporter_id)
+        to = report.email if account is None else account.email
+        if to is None:
+            return None
+        hidden = report.decision == Decision.HIDDEN.value
+        tag = report.language if account is None else account.language
+        return self._letter(
+            to,
+            _language(tag),
+            text("Your report"),
+            text("Somebody, most likely you, reported this at %(site)s:", site=self._site_name),
+            self._page(f"/resources/{report.resource_id}"),
+            text("A moderator has hidden it from everybody. Thank you for your help. The reason:")
+            if hidden
+            else text("A moderator has looked at it and leaves it as it is. The moderator says:"),
+            report.note or "",
+            *([] if hidden else [text("If something is wrong all the same, report it again and say more.")]),
+        )
+
     def _letter(
         self, to: str, reads: Language, subject: Text, *paragraphs: str, link: str | None = None
     ) -> Letter:
@@ -318,7 +440,23 @@ class Letters:
 
 def _language_of(account: Account | None) -> Language:
     """What an account reads, where there are words in it: the service's own language for nobody."""
-    return language(best_of(() if account is None or account.language is None else (account.language,)))
+    return _language(None if account is None else account.language)
+
+
+def _language(tag: str | None) -> Language:
+    return language(best_of(() if tag is None else (tag,)))
+
+
+def _given_by_a_stranger(session: Session, kind: str, about_id: UUID) -> str | None:
+    """The address that a letter goes to, where anybody could have typed it; None for what an administrator
+    asks for."""
+    if kind == _ANSWERED:
+        report = session.get(Report, about_id)
+        return None if report is None else report.email
+    link = session.get(OneTimeLink, about_id) if kind == _LINK else None
+    if link is None or link.account_id is None or link.secret_hash or link.made_by:
+        return None
+    return link.email
 
 
 def _lasts(purpose: LinkPurpose) -> Text:

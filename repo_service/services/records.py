@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from repo_service.domain.identity import AuthMethod, ClientState, GrantType, Role, Scope
+from repo_service.domain.identity import AccountState, AuthMethod, ClientState, GrantType, Role, Scope
 from repo_service.domain.inspection import Glance
 from repo_service.domain.resources import JobState, LocationState, UploadState, UploadWay, Visibility
 
@@ -149,7 +149,8 @@ class UploadRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRecord:
-    """A person. ``quota`` and ``used`` in bytes; addresses and language as in the model ``Account``."""
+    """A person. ``quota`` and ``used`` in bytes; ``has_own_quota`` unless the quota is the service's default.
+    Addresses, language and reason as in the model ``Account``."""
 
     id: UUID
     username: str
@@ -162,9 +163,18 @@ class AccountRecord:
     language: str | None
     role: Role
     quota: int
+    has_own_quota: bool
     used: int
     blocked_at: datetime | None
+    blocked_reason: str | None
     created_at: datetime
+
+    @property
+    def state(self) -> AccountState:
+        """Whether it can be used."""
+        if self.blocked_at is not None:
+            return AccountState.BLOCKED
+        return AccountState.UNCONFIRMED if self.must_confirm else AccountState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,11 +248,13 @@ class InvitationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """One deed of the audit trail."""
+    """One deed of the audit trail. ``by`` is the user name of who did it, None for the public, for operators,
+    and for somebody whose account is no more."""
 
     id: int
     at: datetime
     account_id: UUID | None
+    by: str | None
     action: str
     noun: str
     noun_id: str

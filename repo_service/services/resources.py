@@ -20,13 +20,13 @@ from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.redirects import host_of
 from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
 from repo_service.models import AuditEntry, BlobLocation, Client, InspectionRecord, Resource, Version
-from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
 from repo_service.services import descriptions, paging, uploads
 from repo_service.services.accounts import require_account
 from repo_service.services.descriptions import Description
 from repo_service.services.jobs import Jobs
+from repo_service.services.letters import Letters
 from repo_service.services.reading import (
     inspection_of,
     own_resource,
@@ -42,6 +42,7 @@ from repo_service.services.releasing import release_now, require_releasable, tou
 from repo_service.services.replication import Replicator
 from repo_service.services.trail import audit, record_change
 from repo_service.services.versions import NewVersions
+from repo_service.services.withdrawing import released_digests, withdraw_now
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
 _CREATE = "create"
@@ -57,8 +58,16 @@ _PUBLIC_STATE = (
 class Resources:
     """Use cases about resources. What the asker may not see does not exist for them."""
 
-    def __init__(self, database: Database, jobs: Jobs, replicator: Replicator, versions: NewVersions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        replicator: Replicator,
+        versions: NewVersions,
+        letters: Letters,
+    ) -> None:
         self._database = database
+        self._letters = letters
         self._jobs = jobs
         self._replicator = replicator
         self._versions = versions
@@ -274,7 +283,7 @@ class Resources:
 
     def withdraw(self, identity: Identity, resource_id: UUID, *, reason: str) -> None:
         """Hide a resource from everybody; a moderator may do it to any, also to one that its owner withdrew:
-        the owner cannot restore it then. Its bytes go after the grace period.
+        the owner cannot restore it then, and is told by letter. Its bytes go after the grace period.
 
         Raises NotFound, Gone.
         """
@@ -287,13 +296,14 @@ class Resources:
                 moderate=True,
                 withdrawn=identity.has(Scope.MODERATE),
             )
-            resource.visibility = Visibility.WITHDRAWN.value
-            resource.withdrawn_at = now()
-            resource.withdrawn_reason = descriptions.plain_line(reason)
-            touch(resource)
-            audit(session, identity, "withdraw", Noun.RESOURCE, resource.id, reason=reason)
-            record_change(session, Noun.RESOURCE, resource.id, ChangeKind.WITHDRAWN)
-            self._replicator.ask(session, _released(resource))
+            withdraw_now(
+                session,
+                identity,
+                resource,
+                reason=reason,
+                replicator=self._replicator,
+                letters=self._letters,
+            )
 
     def restore(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
         """Take a withdrawal back while the bytes are still there. An owner cannot undo a moderator's.
@@ -317,7 +327,7 @@ class Resources:
             touch(resource)
             audit(session, identity, "restore", Noun.RESOURCE, resource.id)
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RESTORED)
-            self._replicator.ask(session, _released(resource))
+            self._replicator.ask(session, released_digests(resource))
             return record_of(session, resource, identity)
 
     def inspection(self, identity: Identity, resource_id: UUID, number: int) -> dict[str, Any]:
@@ -346,11 +356,6 @@ class Resources:
             audit(session, identity, "inspect again", Noun.RESOURCE, resource.id, number=number)
             session.flush()
             return record_of(session, resource, identity)
-
-
-def _released(resource: Resource) -> list[str | None]:
-    """What public stores have of it, or should have."""
-    return [version.digest for version in resource.versions if version.released_at is not None]
 
 
 def _withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:

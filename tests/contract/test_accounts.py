@@ -146,6 +146,18 @@ _NEEDS: list[tuple[str, str, Any, str]] = [
     ("GET", f"/api/v1/accounts/{_NOWHERE}", None, "administration"),
     ("PATCH", f"/api/v1/accounts/{_NOWHERE}", {"role": "member"}, "administration"),
     ("GET", "/api/v1/audit", None, "moderation"),
+    ("GET", "/api/v1/reports", None, "moderation"),
+    ("GET", "/api/v1/usage", None, "moderation"),
+    ("GET", "/api/v1/jobs", None, "administration"),
+    ("POST", f"/api/v1/jobs/{_NOWHERE}/retry", None, "administration"),
+    ("GET", "/api/v1/stores", None, "administration"),
+    ("GET", f"/api/v1/resources/{_NOWHERE}/reports", None, "moderation"),
+    (
+        "POST",
+        f"/api/v1/resources/{_NOWHERE}/reports/decision",
+        {"decision": "hidden", "note": "x"},
+        "moderation",
+    ),
 ]
 
 

@@ -252,7 +252,7 @@ def test_consents_are_in_the_trail(service: Service) -> None:
     connected = Connected(service)
     code = parameters_of(decide(connected.visitor, connected.moodle.authorize(), "allow").location)["code"]
     tokens = json_of(connected.moodle.trade_code(code).to(service.client()))
-    trail = service.services.accounts.audit_trail(OPERATOR, limit=100).items
+    trail = service.services.audit_trail.search(OPERATOR, limit=100).items
     (entry,) = [entry for entry in trail if entry.noun == "grant"]
     assert (entry.action, entry.details["host"], entry.details["scopes"]) == (
         "authorise",

@@ -123,8 +123,12 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
         "account",
         "invitations",
     }
+    looking_after = {
+        *("report_form", "reported", "look_after", "reports", "reports_of", "people", "member"),
+        *("jobs", "storage", "audit", "usage"),
+    }
     about_sites = {"authorise", "connected_sites", "back_to_connected_sites", "sites", "back_to_sites"}
-    assert refused == {f"web.{name}" for name in about_resources | about_people | about_sites}
+    assert refused == {f"web.{name}" for name in about_resources | about_people | about_sites | looking_after}
 
 
 def test_a_session_of_before_offers_nothing_either(read_only: ReadOnly) -> None:

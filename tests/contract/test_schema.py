@@ -163,6 +163,7 @@ class Asker:
             "profile_id": self.maker.site_profile,
             "account_id": self.maker.account,
             "invitation_id": self.maker.invitation,
+            "job_id": self.maker.failed_job,
             "name": lambda: self._name(operation),
             "digest": lambda: self.maker.snapshot,
         }
@@ -176,6 +177,10 @@ class Asker:
     def _resource(self, operation: str) -> object:
         maker = self.maker
         released = maker.released.id
+        if operation == "reportResource":
+            return maker.shared_by_neighbour
+        if operation in {"getReports", "decideReports"}:
+            return maker.reported()
         if operation == "restoreResource":
             return maker.withdrawn().id
         if operation in _READING:
@@ -218,6 +223,8 @@ def _plausible(body: object) -> Any:
         "moodle": "4.5.6",
         "email": None,  # what is no address is refused
         "send_link": False,
+        "default_quota": False,
+        "until": None,
     }
     plausible = {name: codes.get(name, value) for name, value in body.items()}
     if isinstance(body.get("metadata"), dict):

@@ -121,7 +121,7 @@ def test_the_draft_says_from_which_moodle_it_came(service: Service, package: byt
     made = json_of(Share.of(package, "Ponds", "").send(service.client(issued.secret)), 201)
     page = Visitor(service, token).get(f"/resources/{made['id']}/finish")
     assert "Sent by School <b>Moodle</b>" in page.text
-    entries = service.services.accounts.audit_trail(OPERATOR, limit=1, noun=Noun.RESOURCE, noun_id=made["id"])
+    entries = service.services.audit_trail.search(OPERATOR, limit=1, noun=Noun.RESOURCE, noun_id=made["id"])
     assert (entries.items[0].action, entries.items[0].account_id) == ("create", account.id)
 
 

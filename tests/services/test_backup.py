@@ -42,6 +42,8 @@ def _share(service: Service, name: str) -> dict[str, Any]:
         201,
     )
     service.work()
+    service.services.download_counter.count()
+    service.services.download_counter.write_down()
     return found
 
 

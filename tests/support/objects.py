@@ -12,6 +12,10 @@ from uuid import UUID
 import httpx
 
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
+from repo_service.domain.reports import ReportReason
+from repo_service.domain.resources import JobKind, JobState
+from repo_service.models import Job, Report
+from repo_service.models.base import new_id, now
 from repo_service.services.clients import ClientMetadata
 from repo_service.services.descriptions import Description
 from repo_service.services.records import ResourceRecord, UploadRecord
@@ -87,6 +91,53 @@ class Maker:
         made = self.draft()
         self.service.services.resources.withdraw(self.owner, made.id, reason="Replaced.")
         return made
+
+    @cached_property
+    def neighbour(self) -> Identity:
+        """Somebody else who shares."""
+        account = self.service.services.accounts.create(OPERATOR, username="neighbour")
+        role = Role.MEMBER
+        return Identity(account_id=account.id, username="neighbour", role=role, scopes=SCOPES_OF_ROLE[role])
+
+    @cached_property
+    def shared_by_neighbour(self) -> UUID:
+        """A public resource of somebody else."""
+        return self._share_by_neighbour()
+
+    @cached_property
+    def _reported(self) -> UUID:
+        return self._share_by_neighbour()
+
+    def reported(self) -> UUID:
+        """A resource of somebody else with a report that waits for a decision."""
+        with self.service.services.database.write() as session:
+            session.add(Report(resource_id=self._reported, reason=ReportReason.BROKEN, words="Empty."))
+        return self._reported
+
+    def failed_job(self) -> UUID:
+        """A job that failed, about something that is not there any more."""
+        with self.service.services.database.write() as session:
+            job = Job(
+                kind=JobKind.INSPECT, key=str(new_id()), state=JobState.FAILED, attempts=5, next_try_at=now()
+            )
+            session.add(job)
+            session.flush()
+            return job.id
+
+    def _share_by_neighbour(self) -> UUID:
+        services = self.service.services
+        upload = services.uploads.begin(self.neighbour, file_name="course.mbz", size=len(self.content))
+        with services.uploads.receive(self.neighbour, upload.id) as receiver:
+            receiver.write(self.content)
+            receiver.finish()
+        made = services.resources.create(
+            self.neighbour,
+            upload_id=upload.id,
+            description=Description(licence="CC-BY-4.0"),
+            release=True,
+        )
+        self.service.work()
+        return made.id
 
     def open_upload(self, size: int) -> UploadRecord:
         """An upload that waits for ``size`` bytes."""

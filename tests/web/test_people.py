@@ -649,8 +649,11 @@ def test_a_blocked_account_gets_no_letter_and_its_links_end(open_service: Servic
     _confirmed(open_service, mailbox)
     Visitor(open_service).send("/forgotten-password", "/forgotten-password", login="ada")
     open_service.work()
-    link, before = mailbox.link(ADDRESS), len(mailbox.letters)
+    link = mailbox.link(ADDRESS)
     open_service.services.accounts.change(OPERATOR, _account(open_service).id, blocked=True)
+    open_service.work()
+    before = len(mailbox.letters)
+    assert mailbox.letters[-1]["Subject"] == "Your account is blocked"
     Visitor(open_service).get(link, 410)
     Visitor(open_service).send("/forgotten-password", "/forgotten-password", login="ada")
     open_service.work()

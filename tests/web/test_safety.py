@@ -61,8 +61,8 @@ def _rules(service: Service, method: str) -> Iterator[Rule]:
 
 
 def _address(service: Service, rule: Rule, resource_id: str) -> str:
-    ids = dict.fromkeys(("resource_id", "token_id", "invitation_id", "client_id"), resource_id)
-    known = {**ids, "number": 1, "username": "teacher"}
+    names = ("resource_id", "token_id", "invitation_id", "client_id", "account_id", "job_id")
+    known = {**dict.fromkeys(names, resource_id), "number": 1, "username": "teacher"}
     values: dict[str, Any] = {name: known[name] for name in rule.arguments}
     with service.app.test_request_context():
         address: str = service.app.url_for(rule.endpoint, **values)
@@ -189,6 +189,7 @@ _FOR_THE_PUBLIC = {
     "web.sign_out",
     "web.make_account",
     "web.confirm_email",
+    "web.report",
     "web.ask_for_letter",
     "web.choose_password",
     "moodle.stop",
