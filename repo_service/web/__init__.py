@@ -23,6 +23,7 @@ from repo_service.web import (
     recovering,
     rendering,
     searching,
+    sending,
     sharing,
     showing,
     signing,
@@ -66,4 +67,5 @@ def register(app: APIFlask) -> None:
     csrf.register(app)
     headers.register(app)
     app.register_blueprint(blueprint)
+    app.register_blueprint(sending.blueprint)
     app.register_blueprint(assets.blueprint)
