@@ -22,7 +22,7 @@ from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
 from repo_service.web.blueprint import NUMBER, blueprint
 from repo_service.web.fields import text_field
-from repo_service.web.showing import UNFINISHED, resource_page
+from repo_service.web.showing import UNFINISHED, resource_page, tell_released
 from repo_service.web.signing import for_the_signed_in
 
 _MAX_REASON = 1000
@@ -52,6 +52,7 @@ def release(resource_id: UUID, number: int) -> AnyResponse:
     except (NotInspected, InvalidFile, BlockingFindings, Incomplete, EmailUnconfirmed) as error:
         record = services().resources.get(identity(), resource_id)
         return resource_page(record, number, status=CATALOGUE[error.code].status, refusal=error)
+    tell_released(resource_id)
     return redirect(url_for("web.resource", resource_id=resource_id), 303)
 
 
