@@ -125,6 +125,32 @@ class Resources:
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.UPDATED)
             return record_of(session, resource, identity)
 
+    def become_version(
+        self, identity: Identity, draft_id: UUID, *, of: UUID, change_note: str = ""
+    ) -> ResourceRecord:
+        """Make a draft the newest version of another resource of the asker's, whose description stays; the
+        draft is gone then. Returns that resource.
+
+        Raises NotFound, Gone and Forbidden for either, Conflict when the draft was public once, is that very
+        resource, or when there would be too many versions.
+        """
+        if draft_id == of:
+            raise Conflict("A draft cannot become a version of itself: name the other resource.")
+        with self._database.write() as session:
+            # In the order of their ids, so that two who do this at once do not wait for each other.
+            locked = {id_: own_resource(session, identity, id_, lock=True) for id_ in sorted((draft_id, of))}
+            draft, resource = locked[draft_id], locked[of]
+            if draft.released_at is not None or draft.visibility != Visibility.DRAFT.value:
+                raise Conflict("This resource was public already: its address stays its own.")
+            moved = self._versions.take_over(session, draft, resource, change_note=change_note)
+            session.delete(draft)
+            touch(resource)
+            numbers = [version.number for version in moved]
+            audit(session, identity, "become version", Noun.RESOURCE, draft_id, of=str(of), numbers=numbers)
+            record_change(session, Noun.RESOURCE, draft_id, ChangeKind.DELETED)
+            record_change(session, Noun.RESOURCE, of, ChangeKind.UPDATED)
+            return record_of(session, resource, identity)
+
     def get(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
         """One resource as the asker may see it. Raises NotFound, Gone."""
         with self._database.rows() as connection:
@@ -167,7 +193,8 @@ class Resources:
 
     def alike(self, identity: Identity, resource_id: UUID) -> tuple[ResourceRecord, ...]:
         """Other resources of the asker's with the same file, or with the same title: perhaps this one was
-        meant to be a version of them. The newest of each, and no withdrawn ones. Raises NotFound."""
+        meant to be a version of them. Of each the newest, a public one before drafts, and no withdrawn ones.
+        Raises NotFound."""
         owner_id = require_account(identity, Scope.READ)
         with self._database.read() as session:
             resource = session.get(Resource, resource_id)
@@ -180,7 +207,7 @@ class Resources:
                     Resource.id != resource_id,
                     Resource.visibility != Visibility.WITHDRAWN.value,
                 )
-                .order_by(Resource.id.desc())
+                .order_by((Resource.visibility == Visibility.PUBLIC.value).desc(), Resource.id.desc())
                 .limit(1)
             )
             digests = [version.digest for version in resource.versions if version.digest is not None]

@@ -1,4 +1,4 @@
-"""Taking files in, and the list of what one has shared."""
+"""Taking files in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from repo_service.web.fields import Fields, line_field, text_field
 from repo_service.web.rendering import page
 from repo_service.web.signing import for_the_signed_in
 
-_PAGE_SIZE = 20
 _MAX_NOTE = 5000
 
 
@@ -102,20 +101,6 @@ def _add_version(resource_id: UUID, upload_id: UUID, said: Said) -> AnyResponse:
     )
     onward = "web.resource" if said.release else "web.finish"
     return redirect(url_for(onward, resource_id=resource_id), 303)
-
-
-@blueprint.get("/mine")
-@for_the_signed_in
-def mine() -> AnyResponse:
-    """Everything that one has shared, drafts and withdrawn ones included."""
-    cursor = request.args.get("cursor") or None
-    return page(
-        "mine.html",
-        listed=services().resources.mine(identity(), limit=_PAGE_SIZE, cursor=cursor),
-        account=services().accounts.own(identity()),
-        is_first=cursor is None,
-        sites_waiting=services().clients.count_pending(identity()),
-    )
 
 
 def _form(resource: ResourceRecord | None, *, licences: Sequence[Option] = ()) -> Response:

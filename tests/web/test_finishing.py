@@ -404,6 +404,68 @@ def test_the_same_title_again_is_pointed_out(service: Service, make: Make, tmp_p
     assert "of the same name" not in first.owner.get(f"/resources/{again['id']}/finish").text
 
 
+def test_what_has_the_same_title_becomes_a_version_by_one_button(
+    service: Service, make: Make, tmp_path: Path
+) -> None:
+    first = make(licence="CC0-1.0", release=True)
+    other = backup(tmp_path / "other.mbz", activities=[ActivitySpec(title="Newer")])
+    draft = json_of(send_file(service.client(first.token), other), 201)["id"]
+    service.work()
+    answer = first.owner.send(f"/resources/{draft}/finish", "/become-version", change_note="Newer\ttexts")
+    assert (answer.status_code, answer.location) == (303, f"{first.url}/finish")
+    page = first.owner.get(answer.location)
+    assert _asked(page) == ["authors", "language", "subjects", "levels"]  # not the licence: that is known
+    first.owner.get(f"/resources/{draft}", 404)
+    _finish(first)
+    public = first.public.get(first.url)
+    assert "Newer" in public.text
+    assert [version["number"] for version in first.json()["versions"]] == [2, 1]
+
+
+def test_the_same_file_is_not_offered_as_a_version(service: Service, make: Make) -> None:
+    first = make()
+    again = json_of(send_file(service.client(first.token), first.bytes, file_name="again.mbz"), 201)
+    service.work()
+    page = first.owner.get(f"/resources/{again['id']}/finish")
+    assert "You have shared this very file before" in page.text
+    assert "Make it a new version" not in page.text
+
+
+def test_what_is_public_is_not_offered_as_a_version(service: Service, make: Make, tmp_path: Path) -> None:
+    first = make()
+    other = backup(tmp_path / "other.mbz", activities=[ActivitySpec(title="Newer")])
+    public = json_of(send_file(service.client(first.token), other, licence="CC0-1.0", release=True), 201)[
+        "id"
+    ]
+    service.work()
+    newest = backup(tmp_path / "newest.mbz", activities=[ActivitySpec(title="Newest")])
+    with newest.open("rb") as file:
+        first.owner.send(f"/resources/{public}/versions/new", "/versions/new", file=file)
+    service.work()
+    page = first.owner.get(f"/resources/{public}/finish")
+    assert "something of the same name" in page.text
+    assert "Make it a new version" not in page.text
+
+
+def test_a_version_of_nothing_or_of_somebody_elses(service: Service, make: Make) -> None:
+    draft = make()
+    theirs = json_of(send_file(service.member("other"), draft.bytes, licence="CC0-1.0", release=True), 201)[
+        "id"
+    ]
+    service.work()
+    owner = draft.owner
+    token = owner.get("/upload").form("/upload").fields["csrf_token"]
+
+    def ask(of: str) -> int:
+        data = {"csrf_token": token, "of": of}
+        answer = owner.client.post(f"{draft.url}/become-version", data=data, headers=owner.headers)
+        return answer.status_code
+
+    assert [ask(""), ask("x"), ask(theirs), ask(draft.id)] == [422, 422, 403, 409]
+    assert draft.json()["visibility"] == "draft"
+    assert owner.client.get(f"{draft.url}/become-version").location == draft.url
+
+
 def test_what_others_have_is_told_to_nobody(service: Service, make: Make) -> None:
     first = make()
     mine = service.token("other")
