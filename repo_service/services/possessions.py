@@ -53,7 +53,7 @@ class Possessions:
         skip = 0 if cursor is None else paging.decode_int(cursor)
         found = _standings(identity).add_columns(Resource.id).order_by(*_ORDERS[order])
         if standing is not None:
-            found = found.where(standing.value == _STANDING)
+            found = found.where(_STANDING.in_([standing.value]))
         with self._database.read() as session:
             rows = session.execute(found.offset(skip).limit(limit + 1)).all()
             kept = rows[:limit]

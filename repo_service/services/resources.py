@@ -45,6 +45,7 @@ from repo_service.services.versions import NewVersions
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
 _CREATE = "create"
+_BECOME = "become version"
 _PUBLIC_STATE = (
     select(Resource.revision, func.count(BlobLocation.id), func.max(BlobLocation.verified_at))
     .outerjoin(Version, and_(Version.resource_id == Resource.id, Version.released_at.is_not(None)))
@@ -146,10 +147,25 @@ class Resources:
             session.delete(draft)
             touch(resource)
             numbers = [version.number for version in moved]
-            audit(session, identity, "become version", Noun.RESOURCE, draft_id, of=str(of), numbers=numbers)
+            audit(session, identity, _BECOME, Noun.RESOURCE, draft_id, of=str(of), numbers=numbers)
             record_change(session, Noun.RESOURCE, draft_id, ChangeKind.DELETED)
             record_change(session, Noun.RESOURCE, of, ChangeKind.UPDATED)
             return record_of(session, resource, identity)
+
+    def became(self, identity: Identity, draft_id: UUID) -> UUID | None:
+        """The resource of which a draft of the asker's has become a version: whoever kept the address of the
+        draft, such as the Moodle that sent it, is led there. None for what has not."""
+        if identity.account_id is None:
+            return None
+        deed = select(AuditEntry.details).where(
+            AuditEntry.noun == Noun.RESOURCE.value,
+            AuditEntry.noun_id == str(draft_id),
+            AuditEntry.action == _BECOME,
+            AuditEntry.account_id == identity.account_id,
+        )
+        with self._database.read() as session:
+            details = session.scalar(deed.limit(1))
+        return None if details is None else UUID(details["of"])
 
     def get(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
         """One resource as the asker may see it. Raises NotFound, Gone."""

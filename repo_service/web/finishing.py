@@ -24,6 +24,7 @@ from repo_service.domain.errors import (
     Incomplete,
     InvalidFile,
     InvalidInput,
+    NotFound,
     NotIndexed,
     NotInspected,
     Uncleanable,
@@ -98,8 +99,17 @@ class Answers:
 @blueprint.get("/resources/<uuid:resource_id>/finish")
 @for_the_signed_in
 def finish(resource_id: UUID) -> AnyResponse:
-    """The newest version on its way to a release; once it is released, its page."""
-    record = own_record(resource_id)
+    """The newest version on its way to a release; once it is released, its page.
+
+    What has become a version of another resource goes on there.
+    """
+    try:
+        record = own_record(resource_id)
+    except NotFound:
+        of = services().resources.became(identity(), resource_id)
+        if of is None:
+            raise
+        return redirect(url_for("web.finish", resource_id=of), 303)
     if record.versions[0].released_at is not None:
         tell_released(resource_id)
         return redirect(url_for("web.resource", resource_id=resource_id), 303)

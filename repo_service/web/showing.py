@@ -32,9 +32,17 @@ _RELEASED = "released"
 
 
 @blueprint.get("/resources/<uuid:resource_id>")
-def resource(resource_id: UUID) -> Response:
-    """A resource with its newest version."""
-    return resource_page(services().resources.get(identity(), resource_id))
+def resource(resource_id: UUID) -> AnyResponse:
+    """A resource with its newest version. What was a draft leads its owner to what it has become a version
+    of."""
+    try:
+        record = services().resources.get(identity(), resource_id)
+    except NotFound:
+        of = services().resources.became(identity(), resource_id)
+        if of is None:
+            raise
+        return redirect(url_for("web.resource", resource_id=of), 303)
+    return resource_page(record)
 
 
 @blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}")

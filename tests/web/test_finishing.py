@@ -415,7 +415,13 @@ def test_what_has_the_same_title_becomes_a_version_by_one_button(
     assert (answer.status_code, answer.location) == (303, f"{first.url}/finish")
     page = first.owner.get(answer.location)
     assert _asked(page) == ["authors", "language", "subjects", "levels"]  # not the licence: that is known
-    first.owner.get(f"/resources/{draft}", 404)
+    # Whoever kept the address of the draft is led there, and nobody else.
+    assert first.owner.client.get(f"/resources/{draft}").location == first.url
+    assert first.owner.client.get(f"/resources/{draft}/finish").location == f"{first.url}/finish"
+    first.public.get(f"/resources/{draft}", 404)
+    other = Visitor(service, service.token("other"))
+    assert other.client.get(f"/resources/{draft}").status_code == 404
+    assert other.client.get(f"/resources/{draft}/finish").status_code == 404
     _finish(first)
     public = first.public.get(first.url)
     assert "Newer" in public.text
