@@ -419,9 +419,9 @@ def test_what_has_the_same_title_becomes_a_version_by_one_button(
     assert first.owner.client.get(f"/resources/{draft}").location == first.url
     assert first.owner.client.get(f"/resources/{draft}/finish").location == f"{first.url}/finish"
     first.public.get(f"/resources/{draft}", 404)
-    other = Visitor(service, service.token("other"))
-    assert other.client.get(f"/resources/{draft}").status_code == 404
-    assert other.client.get(f"/resources/{draft}/finish").status_code == 404
+    stranger = Visitor(service, service.token("stranger"))
+    assert stranger.client.get(f"/resources/{draft}").status_code == 404
+    assert stranger.client.get(f"/resources/{draft}/finish").status_code == 404
     _finish(first)
     public = first.public.get(first.url)
     assert "Newer" in public.text
@@ -446,7 +446,9 @@ def test_what_is_public_is_not_offered_as_a_version(service: Service, make: Make
     service.work()
     newest = backup(tmp_path / "newest.mbz", activities=[ActivitySpec(title="Newest")])
     with newest.open("rb") as file:
-        first.owner.send(f"/resources/{public}/versions/new", "/versions/new", file=file)
+        url = f"/resources/{public}/versions/new"
+        answer = first.owner.send(url, "/versions/new", change_note="Newest", file=file)
+    assert (answer.status_code, answer.location) == (303, f"/resources/{public}/finish")
     service.work()
     page = first.owner.get(f"/resources/{public}/finish")
     assert "something of the same name" in page.text
