@@ -22,12 +22,13 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 _PAGE_SIZE = 20
 
+# The names of the states, as they stand beside each resource.
 _STANDINGS: Final[Mapping[Standing, str]] = {
     Standing.ATTENTION: text("Needs attention"),
-    Standing.DRAFT: text("Drafts"),
+    Standing.DRAFT: text("Draft"),
     Standing.WAITING: text("Waiting"),
-    Standing.PUBLIC: text("Public ones"),
-    Standing.WITHDRAWN: text("Withdrawn ones"),
+    Standing.PUBLIC: text("Public"),
+    Standing.WITHDRAWN: text("Withdrawn"),
 }
 _ORDERS: Final[Mapping[Order, str]] = {
     Order.NEWEST: text("Newest first"),

@@ -74,10 +74,10 @@ def test_each_says_where_it_stands(any_service: Service, tmp_path: Path) -> None
     assert _filters(page) == {
         "All 7": "/mine",
         "Needs attention 3": "/mine?state=attention",
-        "Drafts 1": "/mine?state=draft",
+        "Draft 1": "/mine?state=draft",
         "Waiting 1": "/mine?state=waiting",
-        "Public ones 1": "/mine?state=public",
-        "Withdrawn ones 1": "/mine?state=withdrawn",
+        "Public 1": "/mine?state=public",
+        "Withdrawn 1": "/mine?state=withdrawn",
     }
     assert "Draft" in _of(page, "Draft")
     assert "It holds personal data or keys" in _of(page, "With people")
