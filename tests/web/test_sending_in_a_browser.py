@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, Request, expect
+from playwright.sync_api import Browser, CDPSession, Page, Request, Route, expect
 
 from tests.support.backups import backup
 from tests.support.browser import LiveService, sign_in_by_token
@@ -197,6 +197,39 @@ def test_who_is_signed_out_on_the_way_goes_on_after_signing_in(
             page.get_by_role("button", name="Upload", exact=True).click()
         assert int(going_on.value.headers["upload-offset"]) > 0
         page.wait_for_url("**/resources/*/finish")
+
+
+def test_a_front_server_that_says_the_service_is_away_loses_nothing(
+    chromium: Browser, live_service: LiveService, tmp_path: Path
+) -> None:
+    """It answers where a killed server would not: 502, 503. Nothing is begun anew because of that."""
+    large = tmp_path / "away.bin"
+    with large.open("wb") as file:
+        file.truncate(60 * MB)
+    begun: list[str] = []
+    answered: list[int] = []
+
+    def away(route: Route) -> None:
+        if route.request.method == "HEAD" and len(answered) < 2:
+            answered.append(503)
+            route.fulfill(status=503, headers={"Retry-After": "60"})
+        else:
+            route.continue_()
+
+    with _window(chromium, live_service.url, live_service.token) as page:
+        page.on("request", lambda sent: begun.append(sent.url) if sent.method == "POST" else None)
+        page.route("**/upload/tus/*", away)
+        with _slow_line(page, bytes_a_second=10 * MB):
+            page.get_by_label("File", exact=True).set_input_files(large)
+            page.get_by_role("button", name="Upload", exact=True).click()
+            row = page.get_by_role("list", name="Files to send").get_by_role("listitem")
+            expect(row).to_contain_text("a second")
+            page.get_by_role("button", name="Pause away.bin").click()
+            page.get_by_role("button", name="Continue away.bin").click()
+            expect(row).to_contain_text("The connection broke. What has arrived is kept")
+        page.wait_for_url("**/resources/*/finish")
+        assert len(answered) == 2
+        assert len([url for url in begun if url.endswith("/upload/tus")]) == 1
 
 
 def test_what_is_refused_says_why_and_the_others_go_on(

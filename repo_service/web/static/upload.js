@@ -8,6 +8,7 @@ const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
 const RETRY_SECONDS = [0, 1, 2, 4, 8, 15, ...Array(20).fill(30)]; // anew after each byte that arrives
 const SHOWN_EVERY_MS = 250;
 const PACE_OVER_MS = 5000;
+const GONE = [404, 410];
 const LOCKED = 423;
 
 const form = document.querySelector("[data-upload]");
@@ -53,8 +54,14 @@ function announce(sentence) {
   part("announce").textContent = sentence;
 }
 
-// What an error page says to people, which the browser would show without this script.
+// What an error page says to people, which the browser would show without this script. Answers about how far an upload is
+// have no page.
 function reasonIn(html, status) {
+  if (status === 401) {
+    part("sign-in").hidden = false;
+    return words.signedOut;
+  }
+  if (!html && (status === 400 || status === 403)) return words.stale;
   const page = new DOMParser().parseFromString(html, "text/html");
   const lead = page.querySelector("main .lead")?.textContent.trim();
   return lead || filled(words.answered, { status: number(status, { useGrouping: false }) });
@@ -186,6 +193,7 @@ class Sending extends Row {
     this.offer("pause", "cancel");
     this.pace = new Pace();
     this.announced = 0;
+    const before = this.upload?.url;
     return new Promise((ended) => {
       this.ended = ended;
       this.upload = new tus.Upload(this.file, {
@@ -195,6 +203,7 @@ class Sending extends Row {
         retryDelays: RETRY_SECONDS.map((seconds) => 1000 * seconds),
         urlStorage: memory,
         fingerprint: async () => this.key,
+        onAfterResponse: (request, response) => this.hear(request, response),
         onShouldRetry: (error, attempt) => this.retries(error, attempt),
         onProgress: (bytes) => this.progress(bytes),
         onSuccess: () => ended(),
@@ -205,6 +214,7 @@ class Sending extends Row {
       });
       this.upload.findPreviousUploads().then((known) => {
         if (known.length) this.upload.resumeFromPreviousUpload(known[0]);
+        else if (before) this.upload.url = before;
         if (this.state === "sending") this.upload.start();
       });
     });
@@ -234,9 +244,20 @@ class Sending extends Row {
     }
   }
 
+  // Without this, tus-js-client begins anew whenever it cannot ask how far an upload is: because a front server says
+  // that the service is away, or somebody is signed out. Only what is gone is begun anew.
+  hear(request, response) {
+    this.refusal = null;
+    const status = response.getStatus();
+    if (request.getMethod() === "HEAD" && status >= 400 && status !== LOCKED && !GONE.includes(status)) {
+      this.refusal = response;
+      throw new Error(`the server answered ${status}`);
+    }
+  }
+
   // Whether it is worth trying again: what the server refuses, it refuses again.
   retries(error, attempt) {
-    const status = error.originalResponse?.getStatus() || 0;
+    const status = (error.originalResponse || this.refusal)?.getStatus() || 0;
     if (status >= 400 && status < 500 && status !== 409 && status !== LOCKED) return false;
     if (status === 507) return false;
     this.pace = new Pace();
@@ -248,9 +269,10 @@ class Sending extends Row {
   }
 
   fail(error) {
-    const answer = error.originalResponse;
-    if (answer && answer.getStatus()) {
-      if (answer.getStatus() === 401) part("signed-out").hidden = false;
+    const answer = error.originalResponse || this.refusal;
+    if (answer?.getStatus() >= 500 && answer.getStatus() !== 507) {
+      this.stop(words.givenUp);
+    } else if (answer?.getStatus()) {
       this.refuse(reasonIn(answer.getBody(), answer.getStatus()));
     } else if (error.originalRequest) {
       this.stop(words.givenUp);
@@ -279,7 +301,6 @@ class Sending extends Row {
       }
       const wait = answer?.headers.get("Retry-After");
       if (answer && !wait) {
-        if (answer.status === 401) part("signed-out").hidden = false;
         this.refuse(reasonIn(await answer.text(), answer.status));
         return;
       }
