@@ -195,8 +195,10 @@ def _row(
 def _authors(file: FileRow) -> Sequence[str]:
     """A package names them one by one. Of any other file it is one line: names themselves have commas."""
     if file.package is not None and file.package.authors:
-        return [name for name, _ in file.package.authors if name]
-    return [file.author] if file.author else []
+        names = [name for name, _ in file.package.authors]
+    else:
+        names = [file.author]
+    return [name.strip() for name in names if name.strip()]
 
 
 def _package(part: dict[str, Any]) -> PackageRow:
