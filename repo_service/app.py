@@ -61,6 +61,7 @@ from repo_service.services.moving import Mover
 from repo_service.services.parts import Parts
 from repo_service.services.passwords import Passwords
 from repo_service.services.people import People
+from repo_service.services.possessions import Possessions
 from repo_service.services.profiles import Profiles
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
@@ -341,6 +342,7 @@ def _services(
         resources=resources,
         resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),
         search=Search(index, resources),
+        possessions=Possessions(database),
         profiles=Profiles(database),
         site_profiles=SiteProfiles(database),
         sitemaps=Sitemaps(database),

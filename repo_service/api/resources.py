@@ -13,6 +13,7 @@ from flask import Response, request, url_for
 from repo_service.api import operations
 from repo_service.api.operations import answer, problems
 from repo_service.api.schemas import (
+    BecomeVersionIn,
     CopyOut,
     DescriptionIn,
     DownloadLinkOut,
@@ -250,6 +251,27 @@ def add_version(resource_id: UUID) -> Response:
             release=metadata.release,
         )
     return _resource(record, 201, {"Location": _api_url(record)})
+
+
+@blueprint.post("/resources/<uuid:resource_id>/become-version")
+@blueprint.input(BecomeVersionIn, location="json", arg_name="given")
+@blueprint.output(ResourceOut)
+@blueprint.doc(
+    operation_id="becomeVersion",
+    security=operations.BEARER,
+    responses=problems("conflict", *operations.JSON_BODY, *_WRITES),
+)
+def become_version(resource_id: UUID, given: BecomeVersionIn) -> Response:
+    """Make a draft a version of another resource
+
+    For what was shared as a new resource and was meant to be a new version. The draft's versions become the
+    next ones of the other resource, whose description stays as it is, and the draft is gone. Returns the
+    other resource.
+    """
+    record = services().resources.become_version(
+        identity(), resource_id, of=given.of, change_note=given.change_note
+    )
+    return _resource(record, headers={"Content-Location": _api_url(record)})
 
 
 @blueprint.get(f"/resources/<uuid:resource_id>/versions/{_NUMBER}/inspection")

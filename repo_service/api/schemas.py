@@ -153,6 +153,15 @@ class EditionIn(Incoming):
     )
 
 
+class BecomeVersionIn(Incoming):
+    """What a draft becomes a version of."""
+
+    of: UUID = Field(description="Another resource of yours; not a withdrawn one.")
+    change_note: Annotated[Text, Field(max_length=5000)] = Field(
+        default="", description="What is new in it, unless the draft says so already."
+    )
+
+
 class ResourceIn(DescriptionIn, EditionIn):
     """A new resource: its description and its first version."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from repo_service.api import operations
-from repo_service.api.tus import MEDIA_TYPE, PREFIX, VERSION
+from repo_service.api.tus import PREFIX
+from repo_service.http.tus import MEDIA_TYPE, VERSION
 from repo_service.services.resuming import CHECKSUMS
 
 _Schema = dict[str, Any]

@@ -7,7 +7,7 @@ would have to find out. Files of learners are passed over: they are not shared.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
@@ -22,6 +22,7 @@ LISTED = 20
 
 _MAX_LICENCES = 500
 _MAX_PLACES = 20_000
+_MAX_AUTHORS, _AUTHORS_NAMED = 1000, 10
 _MANY = Licence(code="other", label="Others", kind=LicenceKind.OTHER)
 """Stands for those that are too many to be told apart."""
 
@@ -95,13 +96,15 @@ class LicenceFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LicenceReport:
-    """``findings`` are in the order of their weight."""
+    """``findings`` are in the order of their weight. ``authors`` are some of those whom the files name, by
+    how many do."""
 
     used: tuple[Used, ...]
     findings: tuple[LicenceFinding, ...]
     packages: tuple[FileRow, ...]
     packages_count: int
     files_count: int
+    authors: tuple[str, ...] = ()
 
 
 def licence_report(contents: Contents, own: Licence | None) -> LicenceReport:
@@ -109,11 +112,15 @@ def licence_report(contents: Contents, own: Licence | None) -> LicenceReport:
     uses: dict[str, _Use] = {}
     found: dict[str, LicenceFinding] = {}
     packages: list[FileRow] = []
+    authors: Counter[str] = Counter()
     packages_count = files_count = 0
     for file in file_rows(contents):
         files_count += 1
         licence = file.licence if file.licence.code in uses or len(uses) < _MAX_LICENCES else _MANY
         uses.setdefault(licence.code, _Use(licence)).add(file)
+        for name in _authors(file):
+            if name in authors or len(authors) < _MAX_AUTHORS:
+                authors[name] += 1
         if file.package is not None:
             packages_count += 1
             if len(packages) < LISTED:
@@ -132,6 +139,7 @@ def licence_report(contents: Contents, own: Licence | None) -> LicenceReport:
         packages=tuple(packages),
         packages_count=packages_count,
         files_count=files_count,
+        authors=tuple(name for name, _ in authors.most_common(_AUTHORS_NAMED)),
     )
 
 
@@ -182,6 +190,15 @@ def _row(
         source=source or ("" if package is None else package.source),
         package=package,
     )
+
+
+def _authors(file: FileRow) -> Sequence[str]:
+    """A package names them one by one. Of any other file it is one line: names themselves have commas."""
+    if file.package is not None and file.package.authors:
+        names = [name for name, _ in file.package.authors]
+    else:
+        names = [file.author]
+    return [name.strip() for name in names if name.strip()]
 
 
 def _package(part: dict[str, Any]) -> PackageRow:

@@ -19,6 +19,25 @@ class Visibility(enum.StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Standing(enum.StrEnum):
+    """Where a resource stands for its owner: ``waiting`` while its newest file is looked into, ``attention``
+    when something stands against its release that the owner has to decide about, otherwise as it is seen."""
+
+    DRAFT = "draft"
+    WAITING = "waiting"
+    ATTENTION = "attention"
+    PUBLIC = "public"
+    WITHDRAWN = "withdrawn"
+
+
+class Order(enum.StrEnum):
+    """In which order somebody sees what they have shared."""
+
+    NEWEST = "newest"
+    CHANGED = "changed"
+    TITLE = "title"
+
+
 class JobState(enum.StrEnum):
     """Where a job stands. ``failed`` is final until somebody retries it."""
 

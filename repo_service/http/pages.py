@@ -19,8 +19,10 @@ class Pages(APIBlueprint):
     APIFlask looks at the hooks of every blueprint, so this has to be one of its own.
     """
 
-    def __init__(self, name: str, import_name: str) -> None:
-        super().__init__(name, import_name, template_folder="templates", enable_openapi=False)
+    def __init__(self, name: str, import_name: str, *, url_prefix: str | None = None) -> None:
+        super().__init__(
+            name, import_name, template_folder="templates", url_prefix=url_prefix, enable_openapi=False
+        )
 
 
 class Mark(StrEnum):

@@ -30,7 +30,7 @@ from repo_service.services.releasing import touch
 from repo_service.services.stores import source_of
 from repo_service.services.trail import audit, record_change
 from repo_service.services.uploads import Uploads
-from repo_service.services.versions import NewVersions
+from repo_service.services.versions import NewVersions, note_of_clean_copy
 
 _GROWTH = 1.25
 """A clean copy is smaller than its source, but it may be compressed less well."""
@@ -138,8 +138,6 @@ class Cleaning:
             return _Work(
                 identity=identity,
                 version_id=version.id,
-                resource_id=version.resource_id,
-                number=version.number,
                 digest=version.digest,
                 file_name=version.file_name,
                 document=record.document,
@@ -175,8 +173,9 @@ class Cleaning:
         try:
             with self._database.write() as session:
                 upload = uploads.take(session, work.identity, upload_id)
-                resource = own_resource(session, work.identity, work.resource_id, lock=True)
-                source = version_of(session, resource, work.number)
+                source = session.get_one(Version, work.version_id)  # may be another resource's by now
+                resource = own_resource(session, work.identity, source.resource_id, lock=True)
+                session.refresh(source)
                 if _clean_copy(session, source) is not None:
                     raise _OthersWereFaster
                 version = self._versions.add(
@@ -184,7 +183,7 @@ class Cleaning:
                     work.identity,
                     resource,
                     upload,
-                    change_note=f"Clean copy of version {source.number}",
+                    change_note=note_of_clean_copy(source.number),
                     release=source.release_requested,
                 )
                 version.cleaned_from = source.number
@@ -215,8 +214,6 @@ class _Work:
 
     identity: Identity
     version_id: UUID
-    resource_id: UUID
-    number: int
     digest: str
     file_name: str
     document: dict[str, Any]

@@ -34,6 +34,7 @@ from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.parts import Parts
 from repo_service.services.people import People
+from repo_service.services.possessions import Possessions
 from repo_service.services.profiles import Profiles
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
@@ -84,6 +85,7 @@ class Services:
     mover: Mover
     parts: Parts
     people: People
+    possessions: Possessions
     profiles: Profiles
     rebuilder: Rebuilder
     renditions: Renditions

@@ -46,6 +46,7 @@ from repo_service.services.withdrawing import released_digests, withdraw_now
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
 _CREATE = "create"
+_BECOME = "become version"
 _PUBLIC_STATE = (
     select(Resource.revision, func.count(BlobLocation.id), func.max(BlobLocation.verified_at))
     .outerjoin(Version, and_(Version.resource_id == Resource.id, Version.released_at.is_not(None)))
@@ -134,6 +135,47 @@ class Resources:
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.UPDATED)
             return record_of(session, resource, identity)
 
+    def become_version(
+        self, identity: Identity, draft_id: UUID, *, of: UUID, change_note: str = ""
+    ) -> ResourceRecord:
+        """Make a draft the newest version of another resource of the asker's, whose description stays; the
+        draft is gone then. Returns that resource.
+
+        Raises NotFound, Gone and Forbidden for either, Conflict when the draft was public once, is that very
+        resource, or when there would be too many versions.
+        """
+        if draft_id == of:
+            raise Conflict("A draft cannot become a version of itself: name the other resource.")
+        with self._database.write() as session:
+            # In the order of their ids, so that two who do this at once do not wait for each other.
+            locked = {id_: own_resource(session, identity, id_, lock=True) for id_ in sorted((draft_id, of))}
+            draft, resource = locked[draft_id], locked[of]
+            if draft.released_at is not None or draft.visibility != Visibility.DRAFT.value:
+                raise Conflict("This resource was public already: its address stays its own.")
+            moved = self._versions.take_over(session, draft, resource, change_note=change_note)
+            session.delete(draft)
+            touch(resource)
+            numbers = [version.number for version in moved]
+            audit(session, identity, _BECOME, Noun.RESOURCE, draft_id, of=str(of), numbers=numbers)
+            record_change(session, Noun.RESOURCE, draft_id, ChangeKind.DELETED)
+            record_change(session, Noun.RESOURCE, of, ChangeKind.UPDATED)
+            return record_of(session, resource, identity)
+
+    def became(self, identity: Identity, draft_id: UUID) -> UUID | None:
+        """The resource of which a draft of the asker's has become a version: whoever kept the address of the
+        draft, such as the Moodle that sent it, is led there. None for what has not."""
+        if identity.account_id is None:
+            return None
+        deed = select(AuditEntry.details).where(
+            AuditEntry.noun == Noun.RESOURCE.value,
+            AuditEntry.noun_id == str(draft_id),
+            AuditEntry.action == _BECOME,
+            AuditEntry.account_id == identity.account_id,
+        )
+        with self._database.read() as session:
+            details = session.scalar(deed.limit(1))
+        return None if details is None else UUID(details["of"])
+
     def get(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
         """One resource as the asker may see it. Raises NotFound, Gone."""
         with self._database.rows() as connection:
@@ -176,7 +218,8 @@ class Resources:
 
     def alike(self, identity: Identity, resource_id: UUID) -> tuple[ResourceRecord, ...]:
         """Other resources of the asker's with the same file, or with the same title: perhaps this one was
-        meant to be a version of them. The newest of each, and no withdrawn ones. Raises NotFound."""
+        meant to be a version of them. Of each the newest, a public one before drafts, and no withdrawn ones.
+        Raises NotFound."""
         owner_id = require_account(identity, Scope.READ)
         with self._database.read() as session:
             resource = session.get(Resource, resource_id)
@@ -189,7 +232,7 @@ class Resources:
                     Resource.id != resource_id,
                     Resource.visibility != Visibility.WITHDRAWN.value,
                 )
-                .order_by(Resource.id.desc())
+                .order_by((Resource.visibility == Visibility.PUBLIC.value).desc(), Resource.id.desc())
                 .limit(1)
             )
             digests = [version.digest for version in resource.versions if version.digest is not None]

@@ -17,7 +17,7 @@ MAX_VERSIONS = 500
 
 
 class NewVersions:
-    """Makes them of uploads that were taken."""
+    """Makes them of uploads that were taken, and of the versions of drafts."""
 
     def __init__(self, jobs: Jobs, replicator: Replicator) -> None:
         self._jobs = jobs
@@ -34,12 +34,10 @@ class NewVersions:
         release: bool,
     ) -> Version:
         """The next version of a resource that is locked. Raises Conflict when it has too many."""
-        last = session.scalar(select(func.max(Version.number)).where(Version.resource_id == resource.id))
-        if (last or 0) >= MAX_VERSIONS:
-            raise Conflict("This resource has as many versions as it may have: share the file as a new one.")
+        last = _room_for(session, resource, 1)
         version = Version(
             resource_id=resource.id,
-            number=(last or 0) + 1,
+            number=last + 1,
             digest=upload.digest,
             file_name=upload.file_name,
             change_note=change_note,
@@ -53,3 +51,37 @@ class NewVersions:
         self._replicator.ask(session, [version.digest])
         session.flush()
         return version
+
+    def take_over(
+        self, session: Session, draft: Resource, resource: Resource, *, change_note: str
+    ) -> list[Version]:
+        """Make the versions of a draft the next ones of another resource; both are locked. What looks into
+        them meanwhile, or makes a clean copy, knows them by their ids and goes on.
+
+        ``change_note`` is for those that have none. Raises Conflict when they are too many.
+        """
+        moved = list(draft.versions)
+        last = _room_for(session, resource, len(moved))
+        for version in moved:
+            version.resource, version.number = resource, last + version.number
+            if version.cleaned_from is not None:
+                version.cleaned_from += last
+                version.change_note = note_of_clean_copy(version.cleaned_from)
+            version.change_note = version.change_note or change_note
+        session.flush()
+        session.expire(draft, ["versions"])
+        session.expire(resource, ["versions"])
+        return moved
+
+
+def note_of_clean_copy(number: int) -> str:
+    """What the clean copy of that version says is new in it."""
+    return f"Clean copy of version {number}"
+
+
+def _room_for(session: Session, resource: Resource, count: int) -> int:
+    """The number of the last version, if so many more may follow. Raises Conflict."""
+    last = session.scalar(select(func.max(Version.number)).where(Version.resource_id == resource.id)) or 0
+    if last + count > MAX_VERSIONS:
+        raise Conflict("This resource has as many versions as it may have: share the file as a new one.")
+    return last

@@ -24,10 +24,12 @@ from repo_service.web import (
     looking_after,
     managing,
     membership,
+    own_resources,
     recovering,
     rendering,
     reporting,
     searching,
+    sending,
     sharing,
     showing,
     signing,
@@ -61,6 +63,7 @@ VIEWS = (
     looking_after,
     managing,
     membership,
+    own_resources,
     recovering,
     reporting,
     sharing,
@@ -82,4 +85,5 @@ def register(app: APIFlask) -> None:
     csrf.register(app)
     headers.register(app)
     app.register_blueprint(blueprint)
+    app.register_blueprint(sending.blueprint)
     app.register_blueprint(assets.blueprint)

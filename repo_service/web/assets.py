@@ -1,4 +1,6 @@
-"""Style sheets and scripts: our own and Bootstrap's, from this machine and kept by browsers for good.
+"""Style sheets and scripts: our own, Bootstrap's and tus-js-client.
+
+From this machine, and kept by browsers for good.
 
 A blueprint of its own, so that fetching one looks up no session.
 """
@@ -19,7 +21,10 @@ blueprint = Blueprint("assets", __name__, url_prefix="/assets")
 
 _OWN = Path(__file__).parent / "static"
 _BOOTSTRAP = Path(str(files("flask_bootstrap"))) / "static" / "bootstrap5" / "css"
-_FOLDERS = {path.name: _OWN for path in _OWN.iterdir() if path.is_file()} | {"bootstrap.min.css": _BOOTSTRAP}
+_FOLDERS = {path.name: _OWN for path in _OWN.iterdir() if path.is_file()} | {
+    "bootstrap.min.css": _BOOTSTRAP,
+    "tus.min.js": _OWN / "vendor",
+}
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _A_YEAR = 365 * 24 * 3600
 

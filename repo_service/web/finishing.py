@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 from uuid import UUID
 
 from babel import Locale
 from flask import Response, jsonify, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.backups.licences import LicenceKind
 from repo_service.domain.errors import (
     BlockingFindings,
     Conflict,
@@ -25,6 +24,7 @@ from repo_service.domain.errors import (
     Incomplete,
     InvalidFile,
     InvalidInput,
+    NotFound,
     NotIndexed,
     NotInspected,
     Uncleanable,
@@ -34,17 +34,27 @@ from repo_service.domain.texts import text
 from repo_service.domain.vocabularies import LEVELS, SUBJECTS, TYPES, vocabulary
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
-from repo_service.services.descriptions import NAME_LENGTH, Description
-from repo_service.services.records import CleaningRecord, ResourceRecord, VersionRecord
+from repo_service.inspection.text import clean_line, text_to_html
+from repo_service.services.descriptions import (
+    LIST_LENGTH,
+    NAME_LENGTH,
+    SUMMARY_LENGTH,
+    TITLE_LENGTH,
+    Description,
+)
+from repo_service.services.records import Author, CleaningRecord, ResourceRecord, VersionRecord
 from repo_service.web.blueprint import blueprint
 from repo_service.web.describing import licence_options, options_of, own_record
-from repo_service.web.fields import Fields, line_field
+from repo_service.web.fields import Fields, codes_field, line_field, text_field
 from repo_service.web.found import Found, found_in
 from repo_service.web.inside import inside_of
+from repo_service.web.proposing import Proposals, proposals_of
 from repo_service.web.rendering import page
-from repo_service.web.showing import UNFINISHED, document_of
+from repo_service.web.showing import UNFINISHED, document_of, tell_released
 from repo_service.web.signing import for_the_signed_in
 from repo_service.web.speaking import asked_for, spoken
+
+Said = TypeVar("Said")
 
 _TYPE_OF_KIND = {"course": "course"}
 """What a file is by itself, in the vocabulary of types."""
@@ -52,37 +62,56 @@ _TYPE_OF_KIND = {"course": "course"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """What nobody has said yet and the file does not tell: only ``licence`` has to be there for a release."""
+    """What nobody has said yet and the file does not tell: only ``licence`` has to be there for a release.
+
+    A title there always is; ``title`` says that it is but the name of the file.
+    """
 
     licence: bool
+    title: bool
+    summary: bool
+    authors: bool
     language: bool
-    subject: bool
-    level: bool
-    type: bool
+    subjects: bool
+    levels: bool
+    types: bool
 
     @property
     def helpful(self) -> bool:
         """Whether there is anything that may be left out."""
-        return self.language or self.subject or self.level or self.type
+        return any(getattr(self, field.name) for field in fields(self) if field.name != "licence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What stands in the form: codes, empty where nothing was chosen."""
+    """What stands in the form, empty where nothing was said: codes, text and names."""
 
     licence: str = ""
+    title: str = ""
+    summary: str = ""
+    authors: Sequence[str] = ()
     language: str = ""
-    subject: str = ""
-    level: str = ""
-    type: str = ""
+    subjects: Sequence[str] = ()
+    levels: Sequence[str] = ()
+    types: Sequence[str] = ()
 
 
 @blueprint.get("/resources/<uuid:resource_id>/finish")
 @for_the_signed_in
 def finish(resource_id: UUID) -> AnyResponse:
-    """The newest version on its way to a release; once it is released, its page."""
-    record = own_record(resource_id)
+    """The newest version on its way to a release; once it is released, its page.
+
+    What has become a version of another resource goes on there.
+    """
+    try:
+        record = own_record(resource_id)
+    except NotFound:
+        of = services().resources.became(identity(), resource_id)
+        if of is None:
+            raise
+        return redirect(url_for("web.finish", resource_id=of), 303)
     if record.versions[0].released_at is not None:
+        tell_released(resource_id)
         return redirect(url_for("web.resource", resource_id=resource_id), 303)
     return _page(record)
 
@@ -94,8 +123,8 @@ def looking(resource_id: UUID) -> Response:
     record = own_record(resource_id)
     version = record.versions[0]
     finished = version.processing.state not in UNFINISHED
-    if finished and record.licence is None and document_of(record, version) is not None:
-        finished = not isinstance(_licence_inside(record, version), NotIndexed)
+    if finished and document_of(record, version) is not None:
+        finished = not isinstance(proposals_of(record, version), NotIndexed)
     response = jsonify(progress=version.processing.progress, finished=finished)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -113,7 +142,7 @@ def release_finished(resource_id: UUID) -> AnyResponse:
     document = document_of(record, version)
     answers = _answers_in(request.form)
     try:
-        description = _description(record, version, answers)
+        description = _description(record, version, _missing(record, version, document), answers)
         if description.given():
             record = services().resources.describe(identity(), resource_id, description)
         _release(record, version, document)
@@ -159,15 +188,16 @@ def _page(
     document = document_of(record, version)
     cleaning = services().cleaning.get(identity(), record.id, version.number)
     found = None if document is None else found_in(document, version.cleaning)
-    licence_inside = _licence_inside(record, version) if record.licence is None and document else None
-    suggested = licence_inside if isinstance(licence_inside, str) else None
+    proposed = proposals_of(record, version) if document else Proposals()
+    is_settled = isinstance(proposed, Proposals)
+    suggested = proposed.licence if isinstance(proposed, Proposals) else ""
     account = services().accounts.own(identity())
     return page(
         "finish.html",
         status=status,
         resource=record,
         version=version,
-        unfinished=version.processing.state in UNFINISHED or isinstance(licence_inside, NotIndexed),
+        unfinished=version.processing.state in UNFINISHED or not is_settled,
         failed=version.processing.state is JobState.FAILED,
         cleaning=cleaning,
         is_cleaning=cleaning.state in UNFINISHED,
@@ -176,11 +206,11 @@ def _page(
         to_confirm=_to_confirm(found),
         must_confirm=account.must_confirm,
         unconfirmed_email=account.unconfirmed_email,
-        releasable=_is_releasable(version, document, found, cleaning)
-        and not isinstance(licence_inside, NotIndexed),
-        missing=_missing(record, version),
-        answers=answers or Answers(licence=suggested or ""),
+        releasable=_is_releasable(version, document, found, cleaning) and is_settled,
+        missing=_missing(record, version, document),
+        answers=answers or Answers(licence=suggested),
         suggested=suggested,
+        proposed_authors=proposed.authors if isinstance(proposed, Proposals) else (),
         messages=messages or {},
         refusal=refusal,
         sent_by=services().resources.sent_by(identity(), record.id),
@@ -190,6 +220,8 @@ def _page(
         subjects=options_of(vocabulary(SUBJECTS)),
         levels=options_of(vocabulary(LEVELS)),
         types=options_of(vocabulary(TYPES)),
+        title_length=TITLE_LENGTH,
+        summary_length=SUMMARY_LENGTH,
         content_language=next(iter(record.languages), None),
     )
 
@@ -210,30 +242,37 @@ def _to_confirm(found: Found | None) -> Sequence[str]:
     return () if found is None else found.to_confirm
 
 
-def _missing(record: ResourceRecord, version: VersionRecord) -> Missing:
+def _missing(record: ResourceRecord, version: VersionRecord, document: Mapping[str, Any] | None) -> Missing:
     return Missing(
         licence=record.licence is None,
+        title="title" in record.found and not (document or {}).get("title"),
+        summary=not record.summary_text,
+        authors=not record.authors,
         language=not record.languages,
-        subject=not record.subjects,
-        level=not record.levels,
-        type=not record.types and version.kind not in _TYPE_OF_KIND,
+        subjects=not record.subjects,
+        levels=not record.levels,
+        types=not record.types and version.kind not in _TYPE_OF_KIND,
     )
 
 
-def _description(record: ResourceRecord, version: VersionRecord, answers: Answers) -> Description:
+def _description(
+    record: ResourceRecord, version: VersionRecord, missing: Missing, said: Answers
+) -> Description:
     """What is new: nothing is asked that is known, so nothing known is written over."""
-    missing = _missing(record, version)
 
-    def chosen(asked: bool, code: str) -> list[str] | None:
-        return [code] if asked and code else None
+    def given(asked: bool, value: Said) -> Said | None:
+        return value if asked and value else None
 
     known_type = _TYPE_OF_KIND.get(version.kind or "")
     description = Description(
-        licence=answers.licence if missing.licence and answers.licence else None,
-        languages=chosen(missing.language, answers.language),
-        subjects=chosen(missing.subject, answers.subject),
-        levels=chosen(missing.level, answers.level),
-        types=chosen(missing.type, answers.type),
+        licence=given(missing.licence, said.licence),
+        title=given(missing.title and said.title != record.title, said.title),
+        summary=given(missing.summary, text_to_html(said.summary)),
+        authors=given(missing.authors, [Author(name=name) for name in said.authors]),
+        languages=given(missing.language, [said.language] if said.language else []),
+        subjects=given(missing.subjects, said.subjects),
+        levels=given(missing.levels, said.levels),
+        types=given(missing.types, said.types),
     )
     if not record.types and known_type is not None:
         description = replace(description, types=[known_type])
@@ -241,30 +280,19 @@ def _description(record: ResourceRecord, version: VersionRecord, answers: Answer
 
 
 def _answers_in(form: Fields) -> Answers:
+    ticked = [clean_line(name, limit=NAME_LENGTH).strip() for name in form.getlist("author")]
+    typed = text_field(form, "authors", limit=LIST_LENGTH * NAME_LENGTH).splitlines()
+    names = [clean_line(name, limit=NAME_LENGTH).strip() for name in (*ticked, *typed)]
     return Answers(
-        **{
-            name: line_field(form, name, limit=NAME_LENGTH)
-            for name in ("licence", "language", "subject", "level", "type")
-        }
+        licence=line_field(form, "licence", limit=NAME_LENGTH),
+        title=line_field(form, "title", limit=TITLE_LENGTH),
+        summary=text_field(form, "summary", limit=SUMMARY_LENGTH),
+        authors=list(dict.fromkeys(filter(None, names)))[:LIST_LENGTH],
+        language=line_field(form, "language", limit=NAME_LENGTH),
+        subjects=codes_field(form, "subjects", most=LIST_LENGTH),
+        levels=codes_field(form, "levels", most=LIST_LENGTH),
+        types=codes_field(form, "types", most=LIST_LENGTH),
     )
-
-
-def _licence_inside(record: ResourceRecord, version: VersionRecord) -> str | NotIndexed | None:
-    """The licence of all files in the backup, where they have one and the same; a proposal, no more.
-
-    NotIndexed where that is known in a moment: it is worth waiting for, since who answered a form that asks
-    for it does not look there again.
-    """
-    try:
-        found = services().comparing.licences(identity(), record.id, version.number, limit=1, cursor=None)
-    except NotIndexed as error:
-        return error
-    except (Conflict, InvalidFile, NotInspected):
-        return None
-    used = [use.licence for use in found.report.used]
-    if len(used) != 1 or used[0].kind is not LicenceKind.LICENSED:
-        return None
-    return used[0].code if used[0].code in vocabulary("licences") else None
 
 
 def _languages() -> Sequence[tuple[str, str]]:

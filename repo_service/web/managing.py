@@ -22,10 +22,11 @@ from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
 from repo_service.web.blueprint import NUMBER, blueprint
 from repo_service.web.fields import text_field
-from repo_service.web.showing import UNFINISHED, resource_page
+from repo_service.web.showing import UNFINISHED, resource_page, tell_released
 from repo_service.web.signing import for_the_signed_in
 
 _MAX_REASON = 1000
+_MAX_NOTE = 5000
 
 
 @blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/release")
@@ -38,6 +39,7 @@ def back_to_version(resource_id: UUID, number: int) -> AnyResponse:
 
 @blueprint.get("/resources/<uuid:resource_id>/withdraw")
 @blueprint.get("/resources/<uuid:resource_id>/restore")
+@blueprint.get("/resources/<uuid:resource_id>/become-version")
 def back_to_resource(resource_id: UUID) -> AnyResponse:
     """As ``back_to_version``."""
     return redirect(url_for("web.resource", resource_id=resource_id))
@@ -52,6 +54,7 @@ def release(resource_id: UUID, number: int) -> AnyResponse:
     except (NotInspected, InvalidFile, BlockingFindings, Incomplete, EmailUnconfirmed) as error:
         record = services().resources.get(identity(), resource_id)
         return resource_page(record, number, status=CATALOGUE[error.code].status, refusal=error)
+    tell_released(resource_id)
     return redirect(url_for("web.resource", resource_id=resource_id), 303)
 
 
@@ -96,6 +99,19 @@ def withdraw(resource_id: UUID) -> AnyResponse:
         raise InvalidInput(errors=[("/reason", text("Say in a few words why it goes."))])
     services().resources.withdraw(identity(), resource_id, reason=reason)
     return redirect(url_for("web.mine"), 303)
+
+
+@blueprint.post("/resources/<uuid:resource_id>/become-version")
+@for_the_signed_in
+def become_version(resource_id: UUID) -> AnyResponse:
+    """Make a draft the newest version of another resource, and go on there."""
+    try:
+        of = UUID(request.form.get("of", ""))
+    except ValueError as error:
+        raise InvalidInput(errors=[("/of", text("Choose one of your resources."))]) from error
+    note = text_field(request.form, "change_note", limit=_MAX_NOTE)
+    record = services().resources.become_version(identity(), resource_id, of=of, change_note=note)
+    return redirect(url_for("web.finish", resource_id=record.id), 303)
 
 
 @blueprint.post("/resources/<uuid:resource_id>/restore")

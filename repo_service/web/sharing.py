@@ -1,26 +1,26 @@
-"""Taking files in, and the list of what one has shared."""
+"""Taking files in."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import Response, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.domain.errors import Forbidden
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
 from repo_service.http.pages import Mark, mark
 from repo_service.services.descriptions import Description, normalise
+from repo_service.services.records import ResourceRecord
 from repo_service.web import csrf
 from repo_service.web.blueprint import blueprint
-from repo_service.web.describing import licence_options
+from repo_service.web.describing import Option, licence_options, own_record
 from repo_service.web.fields import Fields, line_field, text_field
 from repo_service.web.rendering import page
 from repo_service.web.signing import for_the_signed_in
 
-_PAGE_SIZE = 20
 _MAX_NOTE = 5000
 
 
@@ -37,7 +37,7 @@ class Said:
 @for_the_signed_in
 def upload() -> AnyResponse:
     """The form for a new resource."""
-    return page("upload.html", resource=None, licences=licence_options(), max_size=site().max_upload_size)
+    return _form(None, licences=licence_options())
 
 
 @blueprint.post("/upload")
@@ -45,7 +45,17 @@ def upload() -> AnyResponse:
 @for_the_signed_in
 def share() -> AnyResponse:
     """Take a file as a new resource."""
-    upload_id, said = _receive()
+    return _share(*_receive())
+
+
+@blueprint.post("/upload/<uuid:upload_id>")
+@for_the_signed_in
+def share_sent(upload_id: UUID) -> AnyResponse:
+    """Make a new resource of a file that came in several goes (``sending``)."""
+    return _share(upload_id, _said(request.form))
+
+
+def _share(upload_id: UUID, said: Said) -> AnyResponse:
     record = services().resources.create(
         identity(),
         upload_id=upload_id,
@@ -62,8 +72,7 @@ def share() -> AnyResponse:
 @for_the_signed_in
 def new_version(resource_id: UUID) -> AnyResponse:
     """The form for a further version."""
-    record = services().resources.get(identity(), resource_id)
-    return page("upload.html", resource=record, licences=(), max_size=site().max_upload_size)
+    return _form(services().resources.get(identity(), resource_id))
 
 
 @blueprint.post("/resources/<uuid:resource_id>/versions/new")
@@ -71,10 +80,18 @@ def new_version(resource_id: UUID) -> AnyResponse:
 @for_the_signed_in
 def add_version(resource_id: UUID) -> AnyResponse:
     """Take a file as a further version."""
-    record = services().resources.get(identity(), resource_id)  # refuse before the file is read
-    if record.owner != identity().username:
-        raise Forbidden("This resource belongs to somebody else.")
-    upload_id, said = _receive()
+    own_record(resource_id)  # refuse before the file is read
+    return _add_version(resource_id, *_receive())
+
+
+@blueprint.post("/resources/<uuid:resource_id>/versions/new/<uuid:upload_id>")
+@for_the_signed_in
+def add_version_sent(resource_id: UUID, upload_id: UUID) -> AnyResponse:
+    """Make a further version of a file that came in several goes (``sending``)."""
+    return _add_version(resource_id, upload_id, _said(request.form))
+
+
+def _add_version(resource_id: UUID, upload_id: UUID, said: Said) -> AnyResponse:
     services().resources.add_version(
         identity(),
         resource_id,
@@ -82,20 +99,17 @@ def add_version(resource_id: UUID) -> AnyResponse:
         change_note=said.change_note,
         release=said.release,
     )
-    return redirect(url_for("web.resource", resource_id=resource_id), 303)
+    onward = "web.resource" if said.release else "web.finish"
+    return redirect(url_for(onward, resource_id=resource_id), 303)
 
 
-@blueprint.get("/mine")
-@for_the_signed_in
-def mine() -> AnyResponse:
-    """Everything that one has shared, drafts and withdrawn ones included."""
-    cursor = request.args.get("cursor") or None
+def _form(resource: ResourceRecord | None, *, licences: Sequence[Option] = ()) -> Response:
     return page(
-        "mine.html",
-        listed=services().resources.mine(identity(), limit=_PAGE_SIZE, cursor=cursor),
-        account=services().accounts.own(identity()),
-        is_first=cursor is None,
-        sites_waiting=services().clients.count_pending(identity()),
+        "upload.html",
+        resource=resource,
+        licences=licences,
+        max_size=site().max_upload_size,
+        tus_url=url_for("sending.create"),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from flask import Response, jsonify, redirect, url_for
+from flask import Response, jsonify, redirect, session, url_for
 from markupsafe import Markup
 from werkzeug.sansio.response import Response as AnyResponse
 
@@ -27,12 +27,22 @@ from repo_service.web.metadata import metadata_of
 from repo_service.web.rendering import page
 
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
+_RELEASED = "released"
+"""Where the session keeps which resource is to be told of."""
 
 
 @blueprint.get("/resources/<uuid:resource_id>")
-def resource(resource_id: UUID) -> Response:
-    """A resource with its newest version."""
-    return resource_page(services().resources.get(identity(), resource_id))
+def resource(resource_id: UUID) -> AnyResponse:
+    """A resource with its newest version. What was a draft leads its owner to what it has become a version
+    of."""
+    try:
+        record = services().resources.get(identity(), resource_id)
+    except NotFound:
+        of = services().resources.became(identity(), resource_id)
+        if of is None:
+            raise
+        return redirect(url_for("web.resource", resource_id=of), 303)
+    return resource_page(record)
 
 
 @blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}")
@@ -67,6 +77,11 @@ def processing(resource_id: UUID, number: int) -> Response:
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def tell_released(resource_id: UUID) -> None:
+    """Have the page of a resource say once to its owner, in this browser, that it is public now."""
+    session[_RELEASED] = str(resource_id)
 
 
 def resource_page(
@@ -111,6 +126,7 @@ def resource_page(
         download_url=_download_url(record, shown),
         copies=services().stores.shown(shown.copies),
         is_owner=is_owner,
+        just_released=is_owner and _was_just_released(record),
         may_edit=may_edit,
         may_moderate=may_edit or who.has(Scope.MODERATE),
         obstacles=_obstacles(record, shown) if may_edit and shown.released_at is None else [],
@@ -123,6 +139,13 @@ def resource_page(
         profiles=site_profiles(),
         **_for_others(record),
     )
+
+
+def _was_just_released(record: ResourceRecord) -> bool:
+    if session.get(_RELEASED) != str(record.id) or record.visibility is not Visibility.PUBLIC:
+        return False
+    del session[_RELEASED]
+    return True
 
 
 def _version(record: ResourceRecord, number: int | None) -> VersionRecord:

@@ -269,6 +269,20 @@ def _package(content: bytes, licence: str = "$@NULL@$", **fields: Any) -> dict[s
     return folder_with((content, record))
 
 
+def test_authors_are_told_by_how_many_files_name_them(tmp_path: Path) -> None:
+    """One line of Moodle's is one name, whatever stands in it; a package says where one ends."""
+    authors = ["Curie, Marie", " Ada ", "Curie, Marie", "", "$@NULL@$"]
+    files = [
+        (b"%d" % n, _record(b"%d" % n, f"{n}.txt", "cc-4.0", author=author))
+        for n, author in enumerate(authors)
+    ]
+    package = packed(_SAID)
+    files.append((package, _record(package, "fruits.h5p", "cc-4.0", author="Somebody who sent it")))
+    assert _report(folder_with(*files), None, tmp_path).authors == ("Curie, Marie", "Ada", "Bob")
+    many = [(b"%d" % n, _record(b"%d" % n, f"{n}.txt", "cc-4.0", author=f"Author {n}")) for n in range(30)]
+    assert len(_report(folder_with(*many), None, tmp_path).authors) == 10
+
+
 @pytest.mark.parametrize("container", ["zip", "tgz"])
 def test_a_package_has_the_licence_that_it_says(container: Container, tmp_path: Path) -> None:
     report = _report(_package(packed(_SAID)), "CC-BY-4.0", tmp_path, container)

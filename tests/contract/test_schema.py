@@ -20,10 +20,10 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.engine import events, from_schema
 from schemathesis.transport.serialization import Binary
 
-from repo_service.api import SPEC_PATH, tus
+from repo_service.api import SPEC_PATH
 from repo_service.domain.identity import Role
 from repo_service.domain.vocabularies import names
-from repo_service.http import authentication
+from repo_service.http import authentication, tus
 from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
 from repo_service.services.throttling import Allowance
 from tests.contract.test_schema_document import COMMITTED

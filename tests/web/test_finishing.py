@@ -38,16 +38,17 @@ def _finish(shared: Shared, **fields: Any) -> TestResponse:
 
 
 def _asked(page: Page) -> list[str]:
-    return [field.attrib["name"] for field in page.form("/finish").xpath(".//select")]
+    names = page.form("/finish").xpath(".//*[@name][not(@type='hidden')]/@name")
+    return list(dict.fromkeys(names))
 
 
 def test_a_course_needs_a_licence_and_may_have_more(make: Make) -> None:
     shared = make()
     page = shared.owner.get(f"{shared.url}/finish")
-    assert _asked(page) == ["licence", "language", "subject", "level"]  # that it is a course is known
+    assert _asked(page) == ["licence", "authors", "language", "subjects", "levels"]  # it is a course
     assert "2 activities" in page.text
     assert "No data of learners and no keys were found in it." in page.text
-    answer = _finish(shared, licence="CC-BY-4.0", language="de", subject="0521", level="level3")
+    answer = _finish(shared, licence="CC-BY-4.0", language="de", subjects=["0521"], levels=["level3"])
     assert (answer.status_code, answer.location) == (303, f"{shared.url}/finish")
     after = shared.owner.client.get(answer.location)
     assert (after.status_code, after.location) == (303, shared.url)
@@ -70,11 +71,14 @@ def test_what_is_known_is_not_asked_and_not_changed(make: Make, tmp_path: Path) 
         subjects=["0521"],
         levels=["level3"],
         types=["assessment"],
+        authors=[{"name": "Ada Lovelace"}],
     )
     page = shared.owner.get(f"{shared.url}/finish")
     assert _asked(page) == []
     assert "Nothing is missing" in page.text
-    answer = _finish(shared, licence="CC0-1.0", language="de", subject="0111", level="level1", type="course")
+    answer = _finish(
+        shared, licence="CC0-1.0", language="de", subjects=["0111"], levels=["level1"], types=["course"]
+    )
     assert answer.status_code == 303
     resource = shared.json()
     assert (resource["licence"], resource["languages"]) == ("CC-BY-SA-4.0", ["fr"])
@@ -82,13 +86,90 @@ def test_what_is_known_is_not_asked_and_not_changed(make: Make, tmp_path: Path) 
     assert resource["types"] == ["assessment"]
 
 
+def test_a_file_that_says_nothing_is_described(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "week_3_handout.txt"
+    path.write_bytes(b"Read this.")
+    shared = Shared(service, path)
+    service.work()
+    page = shared.owner.get(f"{shared.url}/finish")
+    assert page.one("//input[@name='title']").attrib["value"] == "week 3 handout"
+    assert "Without any, that is you: teacher." in page.text
+    answer = _finish(
+        shared,
+        licence="CC0-1.0",
+        title=" Food webs:\ta handout ",
+        summary="Hares & foxes\r\nand grass",
+        authors="Ada Lovelace\r\n\r\n  Grace Hopper \nAda Lovelace",
+        subjects=["0521", "0511"],
+    )
+    assert answer.status_code == 303
+    made = shared.json()
+    assert (made["title"], made["summary"]) == ("Food webs: a handout", "Hares &amp; foxes<br>and grass")
+    assert [author["name"] for author in made["authors"]] == ["Ada Lovelace", "Grace Hopper"]
+    assert made["subjects"] == ["0521", "0511"]
+
+
+def test_what_is_left_open_stays_as_it_was_found(make: Make) -> None:
+    shared = make()
+    before = shared.json()
+    assert _finish(shared, licence="CC0-1.0", authors=" \r\n ", title="", summary="").status_code == 303
+    after = shared.json()
+    assert (after["title"], after["authors"]) == (before["title"], [])
+    assert after["summary"] == before["summary"] != ""
+
+
+def test_whom_the_files_name_is_proposed_and_not_said(make: Make, tmp_path: Path) -> None:
+    shared = make(write_targz(tmp_path / "course.mbz", private_members(users=False, secrets=False)))
+    page = shared.owner.get(f"{shared.url}/finish")
+    (name, *_) = page.all("//input[@name='author']/@value")
+    assert not page.all("//input[@name='author'][@checked]")
+    kept = Page(_finish(shared, licence="", author=[name], authors="Ada Lovelace", levels=["nonsense"]))
+    assert kept.status == 422
+    assert kept.all("//input[@name='author'][@checked]/@value") == [name]
+    assert kept.one("//textarea[@name='authors']").text.strip() == "Ada Lovelace"
+    assert _finish(shared, licence="CC-BY-4.0", author=[name], authors="Ada Lovelace").status_code == 303
+    assert [author["name"] for author in shared.json()["authors"]] == [name, "Ada Lovelace"]
+
+
+def test_names_of_authors_are_text(make: Make) -> None:
+    shared = make()
+    bad = "<b>x</b>\x00" + "y" * 300
+    assert _finish(shared, licence="CC0-1.0", authors=bad).status_code == 303
+    (author,) = shared.json()["authors"]
+    assert len(author["name"]) <= 200
+    assert "<b>x</b>" in shared.public.get(shared.url).text
+
+
+def test_the_tree_opens_where_something_is_chosen(make: Make) -> None:
+    shared = make()
+    page = Page(_finish(shared, licence="CC0-1.0", subjects=["0521"], levels=["nonsense"]))
+    assert page.all("//input[@name='subjects'][@checked]/@value") == ["0521"]
+    box = page.one("//input[@id='subjects-0521']")
+    assert all("open" in part.attrib for part in box.iterancestors("details"))
+    alert = page.one("//fieldset[.//input[@name='levels']]")
+    assert "levels-error" in alert.attrib["aria-describedby"]
+
+
+def test_after_the_release_its_address_is_told_once(service: Service, make: Make) -> None:
+    shared = make()
+    owner = shared.owner
+    answer = owner.send(f"{shared.url}/finish", "/finish", licence="CC0-1.0")
+    assert owner.client.get(answer.location).location == shared.url
+    page = owner.get(shared.url)
+    assert "It is public now" in page.text
+    assert f"{service.settings.base_url}{shared.url}" in page.text
+    assert "It is public now" not in owner.get(shared.url).text
+    assert "It is public now" not in shared.owner.get(shared.url).text
+    assert "It is public now" not in shared.public.get(shared.url).text
+
+
 def test_without_a_licence_it_stays_a_draft_and_keeps_the_answers(make: Make) -> None:
     shared = make()
-    answer = _finish(shared, licence="", subject="0521")
+    answer = _finish(shared, licence="", subjects=["0521"])
     assert answer.status_code == 409
     page = Page(answer)
     assert "Choose a licence first" in page.one("//div[@role='alert']").text_content()
-    assert _asked(page) == ["licence", "language", "level"]
+    assert _asked(page) == ["licence", "authors", "language", "levels"]
     assert shared.json()["subjects"] == ["0521"]
     assert shared.json()["visibility"] == "draft"
 
@@ -105,10 +186,10 @@ def test_an_address_to_confirm_is_told_before_and_takes_no_answers_away(
     page = visitor.get(f"{url}/finish")
     assert "Confirm your e-mail address first We sent a letter to ada@example.org." in page.text
     assert page.links()["My account"] == "/account"
-    refused = Page(visitor.send(f"{url}/finish", "/finish", licence="CC-BY-4.0", subject="0521"))
+    refused = Page(visitor.send(f"{url}/finish", "/finish", licence="CC-BY-4.0", subjects=["0521"]))
     assert refused.status == 409
     assert "Confirm your e-mail address" in refused.one("//div[@role='alert']").text_content()
-    assert _asked(refused) == ["language", "level", "type"]
+    assert _asked(refused) == ["title", "summary", "authors", "language", "levels", "types"]
     visitor.send(mailbox.link("ada@example.org"), "/confirm")
     assert "Confirm your e-mail address" not in visitor.get(f"{url}/finish").text
     assert visitor.send(f"{url}/finish", "/finish").status_code == 303
@@ -126,7 +207,12 @@ def test_whose_draft_it_is_not_learns_as_whom_they_look(service: Service, make: 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("licence", "mine"), ("language", "xxxxxxxxxx"), ("subject", "9999"), ("level", "<b>")],
+    [
+        ("licence", "mine"),
+        ("language", "xxxxxxxxxx"),
+        ("subjects", "9999"),
+        ("levels", "<b>"),
+    ],
 )
 def test_codes_that_nobody_offered_are_refused(make: Make, field: str, value: str) -> None:
     shared = make()
@@ -282,8 +368,17 @@ def test_a_file_that_is_no_backup(service: Service, tmp_path: Path) -> None:
     shared = Shared(service, path)
     service.work()
     page = shared.owner.get(f"{shared.url}/finish")
-    assert _asked(page) == ["licence", "language", "subject", "level", "type"]
-    assert _finish(shared, licence="CC0-1.0", type="script").status_code == 303
+    assert _asked(page) == [
+        "licence",
+        "title",
+        "summary",
+        "authors",
+        "language",
+        "subjects",
+        "levels",
+        "types",
+    ]
+    assert _finish(shared, licence="CC0-1.0", types=["script"]).status_code == 303
     assert (shared.json()["visibility"], shared.json()["types"]) == ("public", ["script"])
 
 
@@ -307,6 +402,76 @@ def test_the_same_title_again_is_pointed_out(service: Service, make: Make, tmp_p
     assert "something of the same name" in page.text
     first.owner.send(first.url, "/withdraw", reason="Old")
     assert "of the same name" not in first.owner.get(f"/resources/{again['id']}/finish").text
+
+
+def test_what_has_the_same_title_becomes_a_version_by_one_button(
+    service: Service, make: Make, tmp_path: Path
+) -> None:
+    first = make(licence="CC0-1.0", release=True)
+    other = backup(tmp_path / "other.mbz", activities=[ActivitySpec(title="Newer")])
+    draft = json_of(send_file(service.client(first.token), other), 201)["id"]
+    service.work()
+    answer = first.owner.send(f"/resources/{draft}/finish", "/become-version", change_note="Newer\ttexts")
+    assert (answer.status_code, answer.location) == (303, f"{first.url}/finish")
+    page = first.owner.get(answer.location)
+    assert _asked(page) == ["authors", "language", "subjects", "levels"]  # not the licence: that is known
+    # Whoever kept the address of the draft is led there, and nobody else.
+    assert first.owner.client.get(f"/resources/{draft}").location == first.url
+    assert first.owner.client.get(f"/resources/{draft}/finish").location == f"{first.url}/finish"
+    first.public.get(f"/resources/{draft}", 404)
+    stranger = Visitor(service, service.token("stranger"))
+    assert stranger.client.get(f"/resources/{draft}").status_code == 404
+    assert stranger.client.get(f"/resources/{draft}/finish").status_code == 404
+    _finish(first)
+    public = first.public.get(first.url)
+    assert "Newer" in public.text
+    assert [version["number"] for version in first.json()["versions"]] == [2, 1]
+
+
+def test_the_same_file_is_not_offered_as_a_version(service: Service, make: Make) -> None:
+    first = make()
+    again = json_of(send_file(service.client(first.token), first.bytes, file_name="again.mbz"), 201)
+    service.work()
+    page = first.owner.get(f"/resources/{again['id']}/finish")
+    assert "You have shared this very file before" in page.text
+    assert "Make it a new version" not in page.text
+
+
+def test_what_is_public_is_not_offered_as_a_version(service: Service, make: Make, tmp_path: Path) -> None:
+    first = make()
+    other = backup(tmp_path / "other.mbz", activities=[ActivitySpec(title="Newer")])
+    public = json_of(send_file(service.client(first.token), other, licence="CC0-1.0", release=True), 201)[
+        "id"
+    ]
+    service.work()
+    newest = backup(tmp_path / "newest.mbz", activities=[ActivitySpec(title="Newest")])
+    with newest.open("rb") as file:
+        url = f"/resources/{public}/versions/new"
+        answer = first.owner.send(url, "/versions/new", change_note="Newest", file=file)
+    assert (answer.status_code, answer.location) == (303, f"/resources/{public}/finish")
+    service.work()
+    page = first.owner.get(f"/resources/{public}/finish")
+    assert "something of the same name" in page.text
+    assert "Make it a new version" not in page.text
+
+
+def test_a_version_of_nothing_or_of_somebody_elses(service: Service, make: Make) -> None:
+    draft = make()
+    theirs = json_of(send_file(service.member("other"), draft.bytes, licence="CC0-1.0", release=True), 201)[
+        "id"
+    ]
+    service.work()
+    owner = draft.owner
+    token = owner.get("/upload").form("/upload").fields["csrf_token"]
+
+    def ask(of: str) -> int:
+        data = {"csrf_token": token, "of": of}
+        answer = owner.client.post(f"{draft.url}/become-version", data=data, headers=owner.headers)
+        return answer.status_code
+
+    assert [ask(""), ask("x"), ask(theirs), ask(draft.id)] == [422, 422, 403, 409]
+    assert draft.json()["visibility"] == "draft"
+    assert owner.client.get(f"{draft.url}/become-version").location == draft.url
 
 
 def test_what_others_have_is_told_to_nobody(service: Service, make: Make) -> None:

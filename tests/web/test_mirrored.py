@@ -122,13 +122,14 @@ def test_a_refusal_of_the_server_is_said_in_the_words_of_its_page(
         page.goto("/upload")
         page.locator("#file").set_input_files(course)
         page.evaluate("document.querySelector('[data-upload] [name=csrf_token]').value = 'x'")
-        with page.expect_response("**/upload") as refused:
+        with page.expect_response("**/upload/tus") as refused:
             page.locator("[data-upload] [type=submit]").click()
         assert refused.value.status == 400
         assert refused.value.headers["content-type"].startswith("text/html")
         said = page.locator("[data-error]")
         expect(said).to_be_visible()
-        assert f">{said.text_content()}<" in refused.value.text()
+        reason = (said.text_content() or "").partition(": ")[2]
+        assert f">{reason}<" in refused.value.text()
 
 
 def test_a_front_servers_refusal_is_no_page_of_ours(
@@ -137,12 +138,12 @@ def test_a_front_servers_refusal_is_no_page_of_ours(
     with _visit(chromium, live_service, DESKTOP, "en") as page:
         page.goto("/upload")
         page.route(
-            "**/upload",
-            lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad</h1>"),
+            "**/upload/tus",
+            lambda route: route.fulfill(status=413, content_type="text/html", body="<h1>Bad</h1>"),
         )
         page.locator("#file").set_input_files(course)
         page.locator("[data-upload] [type=submit]").click()
-        expect(page.locator("[data-error]")).to_have_text("The server answered 502. Try again in a while.")
+        expect(page.locator("[data-error]")).to_contain_text("The server answered 413. Try again in a while.")
 
 
 def _side_of(page: Page, selector: str) -> str:

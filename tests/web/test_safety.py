@@ -61,8 +61,12 @@ def _rules(service: Service, method: str) -> Iterator[Rule]:
 
 
 def _address(service: Service, rule: Rule, resource_id: str) -> str:
-    names = ("resource_id", "token_id", "invitation_id", "client_id", "account_id", "job_id")
-    known = {**dict.fromkeys(names, resource_id), "number": 1, "username": "teacher"}
+    names = (
+        *("resource_id", "token_id", "invitation_id", "client_id"),
+        *("account_id", "job_id", "upload_id"),
+    )
+    ids = dict.fromkeys(names, resource_id)
+    known = {**ids, "number": 1, "username": "teacher"}
     values: dict[str, Any] = {name: known[name] for name in rule.arguments}
     with service.app.test_request_context():
         address: str = service.app.url_for(rule.endpoint, **values)

@@ -10,9 +10,8 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from repo_service.models import Blob, Resource, Upload
-from repo_service.web import sharing
 from tests.support.backups import ActivitySpec, backup
-from tests.support.service import MakeService, Service, send_file
+from tests.support.service import MakeService, Service
 from tests.web.shared import Shared
 from tests.web.visitor import Page, Visitor
 
@@ -161,21 +160,3 @@ def test_a_version_is_added_through_the_form(service: Service, course: Path, tmp
     page = shared.public.get(shared.url)
     assert "Rivers" in page.text
     assert "New: rivers" in page.text
-
-
-def test_my_resources_are_listed_page_by_page(
-    service: Service, course: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sharing, "_PAGE_SIZE", 1)
-    token = service.token("teacher")
-    for title in ("First", "Second"):
-        send_file(service.client(token), course, title=title)
-    send_file(service.member("other"), course, title="Of another")
-    teacher = Visitor(service, token)
-    newest = teacher.get("/mine")
-    assert newest.one("//article//h2/a").text == "Second"
-    oldest = teacher.get(newest.links()["Next page"])
-    assert oldest.one("//article//h2/a").text == "First"
-    assert "Next page" not in oldest.links()
-    assert oldest.links()["First page"] == "/mine"
-    assert "no licence yet" in oldest.text
