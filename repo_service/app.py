@@ -34,6 +34,7 @@ from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
 from repo_service.services.clients import ClientPolicy, Clients
+from repo_service.services.collections import Collections
 from repo_service.services.comparing import Comparing
 from repo_service.services.container import Services
 from repo_service.services.contents import BackupContents
@@ -273,6 +274,7 @@ def _services(
                 insecure_redirects=InsecureRedirects(settings.insecure_redirects),
             ),
         ),
+        collections=Collections(database),
         comparing=Comparing(database, contents),
         contents=contents,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),

@@ -93,6 +93,8 @@ class Noun(enum.StrEnum):
     INVITATION = "invitation"
     GRANT = "grant"
     SNAPSHOT = "snapshot"
+    COLLECTION = "collection"
+    COLLECTION_ITEM = "collection-item"
 
 
 class ChangeKind(enum.StrEnum):

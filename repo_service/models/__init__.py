@@ -6,6 +6,7 @@ from repo_service.models.base import Base
 from repo_service.models.blob import Blob, BlobLocation
 from repo_service.models.change import Change
 from repo_service.models.client import Client
+from repo_service.models.collection import Collection, CollectionItem
 from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
@@ -28,6 +29,8 @@ __all__ = [
     "BlobLocation",
     "Change",
     "Client",
+    "Collection",
+    "CollectionItem",
     "Grant",
     "InspectionRecord",
     "Job",

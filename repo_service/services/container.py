@@ -11,6 +11,7 @@ from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
 from repo_service.services.clients import Clients
+from repo_service.services.collections import Collections
 from repo_service.services.comparing import Comparing
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
@@ -56,6 +57,7 @@ class Services:
     changes: Changes
     cleaning: Cleaning
     clients: Clients
+    collections: Collections
     comparing: Comparing
     contents: BackupContents
     copies: Copies

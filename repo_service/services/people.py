@@ -33,6 +33,7 @@ from repo_service.domain.texts import text
 from repo_service.models import (
     Account,
     Client,
+    Collection,
     Grant,
     OneTimeLink,
     Resource,
@@ -602,6 +603,7 @@ def _is_abandoned(moment: datetime) -> ColumnElement[bool]:
         StoredSite.account_id,
         Client.account_id,
         Grant.account_id,
+        Collection.owner_id,
         OneTimeLink.made_by,
     )
     lives = and_(

@@ -87,6 +87,8 @@ _READING = frozenset(
 )
 """What everybody may ask of what is released."""
 
+_OF_COLLECTIONS = frozenset({"changeCollectionItem", "removeFromCollection"})
+
 _answered: dict[str, Answers] = {}
 """How often each operation answered with each status, by who asked."""
 
@@ -120,6 +122,8 @@ class Asker:
             case.body = _plausible(case.body)
             if isinstance(case.body, dict) and case.body.get("upload"):
                 case.body["upload"] = str(self.maker.finished_upload().id)
+            if isinstance(case.body, dict) and "resource" in case.body:
+                case.body["resource"] = str(self.maker.draft().id)
             if isinstance(case.body, dict) and "parts" in case.body:
                 case.body["parts"] = None  # tags are none that one could guess
         if _is_sound(case, ParameterLocation.PATH):
@@ -163,6 +167,7 @@ class Asker:
             "profile_id": self.maker.site_profile,
             "account_id": self.maker.account,
             "invitation_id": self.maker.invitation,
+            "collection_id": lambda: self.maker.collection(hidden=operation == "showCollection"),
             "name": lambda: self._name(operation),
             "digest": lambda: self.maker.snapshot,
         }
@@ -178,6 +183,8 @@ class Asker:
         released = maker.released.id
         if operation == "restoreResource":
             return maker.withdrawn().id
+        if operation in _OF_COLLECTIONS:
+            return released
         if operation in _READING:
             return (released, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
         draft = maker.draft().id

@@ -11,8 +11,10 @@ from uuid import UUID
 
 import httpx
 
+from repo_service.domain.collections import CollectionVisibility
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
 from repo_service.services.clients import ClientMetadata
+from repo_service.services.collections import CollectionDescription
 from repo_service.services.descriptions import Description
 from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
@@ -144,6 +146,19 @@ class Maker:
         return profiles.create(
             self.owner, SiteDescription(name="x", moodle="4.5.6", plugins={"mod_hvp": None})
         ).id
+
+    def collection(self, *, hidden: bool = False) -> UUID:
+        """A public collection of the owner's with the released resource in it; those before it are gone, for
+        there may not be many."""
+        collections = self.service.services.collections
+        for kept in collections.mine(self.owner, limit=100).items:
+            collections.delete(self.owner, kept.id)
+        wanted = CollectionDescription(title="x", visibility=CollectionVisibility.PUBLIC)
+        made = collections.create(self.owner, wanted).record.id
+        collections.add(self.owner, made, self.released.id)
+        if hidden:
+            collections.hide(OPERATOR, made, reason="x")
+        return made
 
     def invitation(self) -> UUID:
         """An invitation that nobody has used."""
