@@ -55,7 +55,7 @@ IfMatch = Set[str] | None
 _TAG_LENGTH: Final = 12
 _DELETED: Final = text("This collection was deleted.")
 _HIDDEN: Final = text("A moderator has hidden this collection.")
-_SHOWN_TO_ALL = and_(
+SHOWN_TO_ALL: Final = and_(
     Collection.visibility == CollectionVisibility.PUBLIC.value,
     Collection.hidden_at.is_(None),
     Collection.deleted_at.is_(None),
@@ -71,7 +71,7 @@ _COUNTS = (
     .join(Resource, Resource.id == CollectionItem.resource_id)
     .group_by(CollectionItem.collection_id)
 )
-_HOLDS_SOMETHING = exists().where(
+HOLDS_SOMETHING: Final = exists().where(
     CollectionItem.collection_id == Collection.id, Resource.id == CollectionItem.resource_id, _IS_PUBLIC
 )
 
@@ -174,7 +174,7 @@ class Collections:
         query = (
             select(Collection.id)
             .join(Account, Account.id == Collection.owner_id)
-            .where(_SHOWN_TO_ALL, _HOLDS_SOMETHING, Account.blocked_at.is_(None))
+            .where(SHOWN_TO_ALL, HOLDS_SOMETHING, Account.blocked_at.is_(None))
         )
         if owner is not None:
             query = query.where(Account.username == owner)
@@ -192,7 +192,7 @@ class Collections:
             select(Collection.id)
             .join(CollectionItem, CollectionItem.collection_id == Collection.id)
             .join(Account, Account.id == Collection.owner_id)
-            .where(CollectionItem.resource_id == resource_id, _SHOWN_TO_ALL, Account.blocked_at.is_(None))
+            .where(CollectionItem.resource_id == resource_id, SHOWN_TO_ALL, Account.blocked_at.is_(None))
             .order_by(Collection.id.desc())
             .limit(limit)
         )
