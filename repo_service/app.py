@@ -41,6 +41,8 @@ from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
+from repo_service.services.erasing import Erasing
+from repo_service.services.exporting import Exports
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
@@ -233,6 +235,16 @@ def _services(
         site_name=settings.site_name,
         base_url=settings.base_url,
     )
+    people = People(
+        database,
+        accounts,
+        letters,
+        Passwords(),
+        throttling,
+        registration=Registration(settings.registration),
+        base_url=settings.base_url,
+        site_name=settings.site_name,
+    )
     return Services(
         database=database,
         accounts=accounts,
@@ -286,6 +298,8 @@ def _services(
             secret_key=settings.signing_key(),
             link_ttl=settings.link_ttl,
         ),
+        erasing=Erasing(database, people, jobs, replicator),
+        exports=Exports(database, copies, site_name=settings.site_name, base_url=settings.base_url),
         fetching=fetching,
         garbage=GarbageCollector(database, stores, copies, uploads, grace=settings.gc_grace),
         grants=Grants(
@@ -316,16 +330,7 @@ def _services(
         ),
         mover=Mover(database, stores, copies, replicator),
         parts=Parts(database, archives, contents),
-        people=People(
-            database,
-            accounts,
-            letters,
-            Passwords(),
-            throttling,
-            registration=Registration(settings.registration),
-            base_url=settings.base_url,
-            site_name=settings.site_name,
-        ),
+        people=people,
         rebuilder=Rebuilder(database),
         renditions=renditions,
         replicator=replicator,

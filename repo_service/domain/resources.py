@@ -40,6 +40,7 @@ class JobKind(enum.StrEnum):
     CLEAN = "clean"
     INDEX = "index"
     MAIL = "mail"
+    ERASE = "erase"
 
 
 class UploadState(enum.StrEnum):

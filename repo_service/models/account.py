@@ -22,7 +22,8 @@ class Account(Base):
     who has yet to prove that it is theirs, so it keeps nobody else from having it. ``must_confirm``: nobody
     knows this person but themselves, so nothing of theirs is released before they can be reached.
     ``password_hash`` is in the PHC string format; None for those who come with tokens only. ``language`` (BCP
-    47) is the one of letters to them; None for the service's own.
+    47) is the one of letters to them; None for the service's own. ``erased_at``: the person has left, and
+    the row stays for others that refer to it, without anything of theirs; it is blocked, too.
     """
 
     __tablename__ = "accounts"
@@ -43,4 +44,5 @@ class Account(Base):
     role: Mapped[str] = mapped_column(String(16), default=Role.MEMBER.value)
     quota: Mapped[int | None] = mapped_column(BigInteger)
     blocked_at: Mapped[Moment | None]
+    erased_at: Mapped[Moment | None]
     created_at: Mapped[CreatedAt]

@@ -43,7 +43,7 @@ from repo_service.models import Account, Collection, CollectionItem, Resource
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import descriptions, paging
-from repo_service.services.accounts import require_account, require_scope
+from repo_service.services.accounts import SHOWN, require_account, require_scope
 from repo_service.services.descriptions import Description, plain_line
 from repo_service.services.reading import records_of, visible
 from repo_service.services.records import Page, ResourceRecord
@@ -174,7 +174,7 @@ class Collections:
         query = (
             select(Collection.id)
             .join(Account, Account.id == Collection.owner_id)
-            .where(SHOWN_TO_ALL, HOLDS_SOMETHING, Account.blocked_at.is_(None))
+            .where(SHOWN_TO_ALL, HOLDS_SOMETHING, SHOWN)
         )
         if owner is not None:
             query = query.where(Account.username == owner)
@@ -192,7 +192,7 @@ class Collections:
             select(Collection.id)
             .join(CollectionItem, CollectionItem.collection_id == Collection.id)
             .join(Account, Account.id == Collection.owner_id)
-            .where(CollectionItem.resource_id == resource_id, SHOWN_TO_ALL, Account.blocked_at.is_(None))
+            .where(CollectionItem.resource_id == resource_id, SHOWN_TO_ALL, SHOWN)
             .order_by(Collection.id.desc())
             .limit(limit)
         )

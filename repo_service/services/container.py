@@ -17,6 +17,8 @@ from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
+from repo_service.services.erasing import Erasing
+from repo_service.services.exporting import Exports
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
@@ -63,6 +65,8 @@ class Services:
     copies: Copies
     direct: DirectUploads
     downloads: Downloads
+    erasing: Erasing
+    exports: Exports
     fetching: Fetching
     garbage: GarbageCollector
     grants: Grants

@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import (
     Conflict,
     FieldError,
-    Forbidden,
     InvalidInput,
     InvalidLink,
     NameTaken,
@@ -56,6 +55,7 @@ from repo_service.services.accounts import (
     require_language,
     require_scope,
     require_username,
+    require_whole_power,
 )
 from repo_service.services.clients import end_grants
 from repo_service.services.descriptions import plain_line
@@ -355,7 +355,7 @@ class People:
         require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
             account = session.scalar(select(Account).where(Account.username == username))
-            if account is None:
+            if account is None or account.erased_at is not None:
                 raise NotFound("There is no such account.")
             if send and account.email is None:
                 raise InvalidInput(
@@ -404,7 +404,7 @@ class People:
 
         Raises InvalidInput, TooManyRequests, Forbidden.
         """
-        own = self._require_owner(identity, password, address=address)
+        own = self.require_owner(identity, password, address=address)
         email = normalise_email(email)
         self._throttling.take((CONFIRM_FOR, str(own)))
         with self._database.write() as session:
@@ -440,7 +440,7 @@ class People:
 
         Raises InvalidInput, TooManyRequests, Forbidden.
         """
-        own = self._require_owner(identity, present, address=address)
+        own = self.require_owner(identity, present, address=address)
         with self._database.read() as session:
             names = self._own_of(_present(session, own))
         require_good(new, own=names, pointer="/new_password")
@@ -473,7 +473,7 @@ class People:
         with self._database.read() as session:
             if _present(session, own).password_hash is None:
                 raise Conflict("Choose a password first: it is asked for here.")
-        self._require_owner(identity, password, address=address)
+        self.require_owner(identity, password, address=address)
         return self._accounts.issue_token(
             replace(identity, expires_at=None),
             name=name,
@@ -542,15 +542,12 @@ class People:
             _confirm(session, account, email)
             _end_access(session, account.id)
 
-    def _require_owner(self, identity: Identity, password: str, *, address: str) -> UUID:
+    def require_owner(self, identity: Identity, password: str, *, address: str) -> UUID:
         """The account of who asks for themselves, with its whole power, and knows its password if it has one.
 
         Raises Forbidden, InvalidInput, TooManyRequests.
         """
-        own = require_account(identity, Scope.WRITE)
-        assert identity.role is not None
-        if identity.client_id is not None or not identity.scopes >= SCOPES_OF_ROLE[identity.role]:
-            raise Forbidden("Only its owner may do this: sign in with your password.")
+        own = require_whole_power(identity)
         with self._database.read() as session:
             hashed = _present(session, own).password_hash
         if hashed is None:

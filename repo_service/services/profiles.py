@@ -14,6 +14,7 @@ from repo_service.domain.resources import Visibility
 from repo_service.models import Account, Collection, Resource
 from repo_service.models.database import Database
 from repo_service.services import paging
+from repo_service.services.accounts import SHOWN
 from repo_service.services.collections import HOLDS_SOMETHING, SHOWN_TO_ALL
 from repo_service.services.reading import records_of
 from repo_service.services.records import Page, ResourceRecord
@@ -52,7 +53,8 @@ class Profiles:
         """Those who shared last."""
         newest = func.max(Resource.released_at).desc()
         with self._database.rows() as connection:
-            rows = connection.execute(_PROFILES.order_by(newest, Account.username).limit(limit)).all()
+            here = _PROFILES.where(Account.erased_at.is_(None))
+            rows = connection.execute(here.order_by(newest, Account.username).limit(limit)).all()
         return [Profile(**row._mapping) for row in rows]
 
     def resources(
@@ -80,10 +82,10 @@ _PROFILES = (
         func.max(Resource.released_at).label("last_released_at"),
     )
     .join(Resource, Resource.owner_id == Account.id)
-    .where(Resource.visibility == Visibility.PUBLIC.value, Account.blocked_at.is_(None))
+    .where(Resource.visibility == Visibility.PUBLIC.value, SHOWN)
     .group_by(Account.id, Account.username, Account.display_name)
 )
 _CURATORS = select(Account.username, Account.display_name).where(
-    Account.blocked_at.is_(None),
+    SHOWN,
     exists().where(Collection.owner_id == Account.id, SHOWN_TO_ALL, HOLDS_SOMETHING),
 )

@@ -309,6 +309,8 @@ class Resources:
                 raise Conflict("This resource is not withdrawn.")
             if not identity.has(Scope.MODERATE) and _withdrawn_by(session, resource.id) != account_id:
                 raise Forbidden("A moderator withdrew this resource: ask them to restore it.")
+            if resource.owner.erased_at is not None:
+                raise Conflict("The person who shared this has left, and took along what was said about it.")
             if any(version.digest is None for version in resource.versions):
                 raise Conflict("The files of this resource have been deleted already.")
             released = any(version.released_at for version in resource.versions)
