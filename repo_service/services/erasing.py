@@ -42,6 +42,7 @@ from repo_service.services.jobs import Jobs, Report
 from repo_service.services.people import People
 from repo_service.services.releasing import touch
 from repo_service.services.replication import Replicator
+from repo_service.services.resources import withdrawn_by
 from repo_service.services.trail import audit, record_change
 
 FORMER_MEMBER: Final = "Former member"
@@ -128,6 +129,8 @@ class Erasing:
             if resource.visibility != Visibility.WITHDRAWN.value:
                 resource.visibility = Visibility.WITHDRAWN.value
                 resource.withdrawn_at, resource.withdrawn_reason = now(), _LEFT
+            elif withdrawn_by(session, resource_id) == resource.owner_id:
+                resource.withdrawn_reason = _LEFT  # a moderator's words are not theirs to take along
             _without(resource.versions, bytes_too=False)  # the garbage collector's, after the grace period
             resource.title = resource.summary_html = resource.summary_text = ""
             resource.authors, resource.keywords, resource.found = [], [], []

@@ -307,7 +307,7 @@ class Resources:
                 raise NotFound
             if resource.visibility != Visibility.WITHDRAWN.value:
                 raise Conflict("This resource is not withdrawn.")
-            if not identity.has(Scope.MODERATE) and _withdrawn_by(session, resource.id) != account_id:
+            if not identity.has(Scope.MODERATE) and withdrawn_by(session, resource.id) != account_id:
                 raise Forbidden("A moderator withdrew this resource: ask them to restore it.")
             if resource.owner.erased_at is not None:
                 raise Conflict("The person who shared this has left, and took along what was said about it.")
@@ -355,7 +355,8 @@ def _released(resource: Resource) -> list[str | None]:
     return [version.digest for version in resource.versions if version.released_at is not None]
 
 
-def _withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:
+def withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:
+    """The account that withdrew a resource last; None for the service itself."""
     return session.scalar(
         select(AuditEntry.account_id)
         .where(

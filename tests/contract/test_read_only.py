@@ -122,6 +122,9 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
         "new_password",
         "account",
         "invitations",
+        "data",
+        "data_of",
+        "erased",
     }
     about_sites = {"authorise", "connected_sites", "back_to_connected_sites", "sites", "back_to_sites"}
     about_collections = {"my_collections", "new_collection", "edit_collection", "arrange", "collect"}

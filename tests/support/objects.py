@@ -164,6 +164,13 @@ class Maker:
         """An invitation that nobody has used."""
         return self.service.services.invitations.invite(OPERATOR).invitation.id
 
+    def passing(self) -> str:
+        """A token of somebody who has nothing to lose."""
+        accounts = self.service.services.accounts
+        somebody = self.account()
+        scopes = frozenset({Scope.READ, Scope.WRITE, Scope.SHARE})
+        return accounts.issue_token(OPERATOR, name="x", scopes=scopes, account_id=somebody).secret
+
     def account(self) -> UUID:
         """Somebody else's account."""
         username = f"somebody{next(self._numbers)}"

@@ -62,7 +62,7 @@ def _rules(service: Service, method: str) -> Iterator[Rule]:
 
 def _address(service: Service, rule: Rule, resource_id: str) -> str:
     ids = dict.fromkeys(
-        ("resource_id", "token_id", "invitation_id", "client_id", "collection_id"), resource_id
+        ("resource_id", "token_id", "invitation_id", "client_id", "collection_id", "account_id"), resource_id
     )
     known = {**ids, "number": 1, "username": "teacher"}
     values: dict[str, Any] = {name: known[name] for name in rule.arguments}
