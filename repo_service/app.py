@@ -23,6 +23,7 @@ from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
 from repo_service.http.logging import log_answered
 from repo_service.http.metrics import Metrics
+from repo_service.http.oidc import Provider
 from repo_service.inspection.limits import LIMITS
 from repo_service.jobs.queue import Queue
 from repo_service.models import Base
@@ -41,6 +42,7 @@ from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
+from repo_service.services.elsewhere import Elsewhere
 from repo_service.services.erasing import Erasing
 from repo_service.services.exporting import Exports
 from repo_service.services.fetching import Fetching
@@ -130,6 +132,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         read_only=settings.read_only,
         registration=Registration(settings.registration),
         sends_mail=bool(_reveal(settings.smtp_url)),
+        provider=_provider(settings),
     )
     context.install(app, services, site, counted)
     request_ids.register(app)
@@ -298,6 +301,7 @@ def _services(
             secret_key=settings.signing_key(),
             link_ttl=settings.link_ttl,
         ),
+        elsewhere=Elsewhere(database),
         erasing=Erasing(database, people, jobs, replicator),
         exports=Exports(database, copies, site_name=settings.site_name, base_url=settings.base_url),
         fetching=fetching,
@@ -344,6 +348,18 @@ def _services(
         throttling=throttling,
         uploads=uploads,
         verifier=Verifier(database, stores, copies),
+    )
+
+
+def _provider(settings: Settings) -> Provider | None:
+    if not settings.oidc_issuer:
+        return None
+    return Provider(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=_reveal(settings.oidc_client_secret) or "",
+        name=settings.oidc_name,
+        base_url=settings.base_url,
     )
 
 

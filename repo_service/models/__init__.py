@@ -7,6 +7,7 @@ from repo_service.models.blob import Blob, BlobLocation
 from repo_service.models.change import Change
 from repo_service.models.client import Client
 from repo_service.models.collection import Collection, CollectionItem
+from repo_service.models.external_identity import ExternalIdentity
 from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
@@ -31,6 +32,7 @@ __all__ = [
     "Client",
     "Collection",
     "CollectionItem",
+    "ExternalIdentity",
     "Grant",
     "InspectionRecord",
     "Job",

@@ -17,6 +17,7 @@ from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.downloads import Downloads
+from repo_service.services.elsewhere import Elsewhere
 from repo_service.services.erasing import Erasing
 from repo_service.services.exporting import Exports
 from repo_service.services.fetching import Fetching
@@ -65,6 +66,7 @@ class Services:
     copies: Copies
     direct: DirectUploads
     downloads: Downloads
+    elsewhere: Elsewhere
     erasing: Erasing
     exports: Exports
     fetching: Fetching

@@ -25,6 +25,7 @@ from repo_service.models import (
     AuthorizationCode,
     Client,
     Collection,
+    ExternalIdentity,
     Grant,
     OneTimeLink,
     RefreshToken,
@@ -198,6 +199,7 @@ def _end_access(session: Session, account_id: UUID) -> None:
 def _delete_what_is_private(session: Session, account_id: UUID) -> None:
     links = or_(OneTimeLink.account_id == account_id, OneTimeLink.made_by == account_id)
     session.execute(delete(OneTimeLink).where(links))
+    session.execute(delete(ExternalIdentity).where(ExternalIdentity.account_id == account_id))
     session.execute(delete(StoredSite).where(StoredSite.account_id == account_id))
     # The sweep of uploads deletes these with what the stores keep of them.
     expired = update(Upload).where(Upload.account_id == account_id)

@@ -28,6 +28,7 @@ from repo_service.models import (
     Client,
     Collection,
     CollectionItem,
+    ExternalIdentity,
     Grant,
     OneTimeLink,
     Resource,
@@ -48,12 +49,13 @@ _BLOCK: Final = 256 * 1024
 _README: Final = """\
 Everything that {site} keeps about the account {username}, as of {moment}.
 
-account.json           your account, and who else vouches for it
+account.json           your account
 resources.json         what you shared, with every version, its file's name and SHA-256
 files/                 the files themselves: files/<id of the resource>/<number of the version>/<name>
 collections.json       what you put together, with your notes
 uploads.json           files that you sent and have not used yet
 tokens.json            names and times of your API tokens and sessions; the secrets are kept nowhere
+sign_ins_elsewhere.json  who you are at the provider that you sign in with
 connected_sites.json   sites and apps that you let act for you
 clients.json           software that you registered
 site_profiles.json     Moodles that you described
@@ -157,6 +159,7 @@ class Exports:
             self._rows(Upload, Upload.account_id == account_id, without=("staging_key", "holder")),
         )
         yield "tokens", self._rows(Token, Token.account_id == account_id, without=("secret_hash",))
+        yield "sign_ins_elsewhere", self._rows(ExternalIdentity, ExternalIdentity.account_id == account_id)
         yield "connected_sites", self._rows(Grant, Grant.account_id == account_id)
         yield "clients", self._rows(Client, Client.account_id == account_id, without=("secret_hash",))
         yield "site_profiles", self._rows(StoredSite, StoredSite.account_id == account_id)
