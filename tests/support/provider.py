@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 CLIENT_ID, CLIENT_SECRET = "repository", "a secret: with/signs & spaces"
 
@@ -29,9 +29,9 @@ Claims = dict[str, Any]
 
 @dataclass
 class Provider:
-    """``user`` is who is signed in there: claims. ``bend`` changes what stands in an ID token; ``token`` makes
-    one of its claims in another way; ``document`` changes the discovery document, ``answer`` what goes back in
-    the address. ``keys`` are published; ``signs`` signs."""
+    """``user`` is who is signed in there: claims. ``bend`` changes what stands in an ID token; ``token``
+    makes one of its claims in another way; ``document`` changes the discovery document, ``answer`` what goes
+    back in the address. ``keys`` are published; ``signs`` signs."""
 
     issuer: str
     user: Claims
@@ -48,7 +48,7 @@ class Provider:
     raw: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     """Answers in the place of what a path would answer."""
 
-    def sign(self, claims: Claims, *, key: RSAKey | ECKey | OctKey | None = None, alg: str = "RS256") -> str:
+    def sign(self, claims: Claims, *, key: RSAKey | ECKey | None = None, alg: str = "RS256") -> str:
         """A JWT of ``claims``."""
         used = key or self.signs
         return jwt.encode({"alg": alg, "kid": used.kid}, claims, used, algorithms=[alg])
