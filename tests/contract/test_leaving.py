@@ -191,7 +191,7 @@ def test_nothing_is_ever_whole_in_memory(service: Service) -> None:
     received = 0
     answer = teacher.get(_EXPORT, buffered=False)
     tracemalloc.reset_peak()
-    for block in answer.response:
+    for block in answer.iter_encoded():
         received += len(block)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -125,6 +125,9 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
         "data",
         "data_of",
         "erased",
+        "sign_in_elsewhere",
+        "back_from_elsewhere",
+        "sign_up_elsewhere",
     }
     about_sites = {"authorise", "connected_sites", "back_to_connected_sites", "sites", "back_to_sites"}
     about_collections = {"my_collections", "new_collection", "edit_collection", "arrange", "collect"}

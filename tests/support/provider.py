@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         if url.path.endswith("/.well-known/openid-configuration"):
             self._json(200, self.provider.configuration())
         elif url.path == "/keys":
-            keys = KeySet(self.provider.keys)
+            keys = KeySet([*self.provider.keys])
             self._json(200, dict(keys.as_dict(private=False)))
         elif url.path == "/authorize":
             query = {name: values[0] for name, values in parse_qs(url.query).items()}

@@ -76,7 +76,11 @@ def test_made_filled_and_published(world: World) -> None:
     world.curator.get("/collections/mine").one("//article//h2/a[text()='Water']")
     public = Visitor(world.service)
     public.get(made, status=404)
-    fields = {"visibility": "public", "summary": "For the <b>first</b> year", "subjects": ["0521"]}
+    fields: dict[str, Any] = {
+        "visibility": "public",
+        "summary": "For the <b>first</b> year",
+        "subjects": ["0521"],
+    }
     assert world.curator.send(f"{made}/edit", "/edit", **fields).status_code == 303
     page = public.get(made)
     assert _titles(page) == ["Rivers", "Lakes", "Seas"]
@@ -121,7 +125,12 @@ def test_into_a_new_collection_at_once(world: World) -> None:
 def test_what_is_refused_beside_the_form(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was typed is still there."""
     where = f"/resources/{world.resources[0]['id']}/collect"
-    for fields in ({"collection": "new", "title": " "}, {"collection": "x"}, {"collection": ""}):
+    wrong: list[dict[str, Any]] = [
+        {"collection": "new", "title": " "},
+        {"collection": "x"},
+        {"collection": ""},
+    ]
+    for fields in wrong:
         answer = world.curator.send(where, "/collect", note="Kept", **fields)
         page = Page(answer)
         assert page.status == 422

@@ -375,7 +375,7 @@ def test_signatures_that_prove_nothing(
     service: Service, provider: Provider, provider_keys: tuple[RSAKey, RSAKey]
 ) -> None:
     own, foreign = provider_keys
-    posing = RSAKey.import_key({**foreign.as_dict(private=True), "kid": own.kid})
+    posing = RSAKey.import_key({**foreign.as_dict(private=True), "kid": own.kid or ""})
     forged: dict[str, Callable[[Claims], str]] = {
         "none": _unsigned,
         "by a key that is not published": lambda claims: provider.sign(claims, key=foreign),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def _id_of(service: Service, username: str) -> str:
     administrator = service.client(service.token("looks", Role.ADMINISTRATOR))
     found = administrator.get("/api/v1/accounts").json
     assert found is not None
-    return next(account["id"] for account in found["items"] if account["username"] == username)
+    return next(str(account["id"]) for account in found["items"] if account["username"] == username)
 
 
 def test_the_zip_comes_for_the_password(service: Service) -> None:
@@ -65,9 +66,9 @@ def test_leaving(service: Service) -> None:
         ({"shared": "sell"}, "Choose what becomes of what was shared."),
     ],
 )
-def test_what_is_asked_before(service: Service, fields: dict[str, str], said: str) -> None:
+def test_what_is_asked_before(service: Service, fields: dict[str, Any], said: str) -> None:
     ada = somebody(service)
-    given = {"username": "ada", "shared": "leave", "password": PASSWORD, **fields}
+    given: dict[str, Any] = {"username": "ada", "shared": "leave", "password": PASSWORD, **fields}
     with nothing_changes(service):
         page = Page(ada.send(_DATA, "/erase", **given))
     assert page.status == 422

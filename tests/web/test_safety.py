@@ -61,9 +61,8 @@ def _rules(service: Service, method: str) -> Iterator[Rule]:
 
 
 def _address(service: Service, rule: Rule, resource_id: str) -> str:
-    ids = dict.fromkeys(
-        ("resource_id", "token_id", "invitation_id", "client_id", "collection_id", "account_id"), resource_id
-    )
+    names = ("resource_id", "token_id", "invitation_id", "client_id", "collection_id", "account_id")
+    ids = dict.fromkeys((*names, "connection_id"), resource_id)
     known = {**ids, "number": 1, "username": "teacher"}
     values: dict[str, Any] = {name: known[name] for name in rule.arguments}
     with service.app.test_request_context():
