@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from repo_service.http.read_only import require_writable
 from repo_service.models.account import EMAIL_LENGTH
 from repo_service.services.elsewhere import External
 from repo_service.services.people import HAS_ACCOUNT, NAME_LENGTH
-from repo_service.services.throttling import address_block
+from repo_service.services.throttling import Allowance, address_block
 from repo_service.web.account import account_page
 from repo_service.web.blueprint import blueprint
 from repo_service.web.browsers import browser_name
@@ -37,6 +38,9 @@ _ARRIVED: Final = "arrived"
 """Where it keeps who came back and has no account yet."""
 _LASTS: Final = 30 * 60
 """Seconds in which they make one."""
+
+_ANSWERS_FROM: Final = Allowance(name="elsewhere-from", burst=50, every=timedelta(seconds=30))
+"""Answers that nobody is signed in for, from one address block: each may make us ask the provider."""
 
 _WORDS: Final = {
     "denied": text("You were not let in there, or did not allow it."),
@@ -73,10 +77,12 @@ def back_from_elsewhere() -> AnyResponse:
     begun = Begun.from_kept(session.get(_BEGUN))
     if begun is not None and request.args.get("state") == begun.state:
         del session[_BEGUN]  # for one answer, and none that was not asked for takes its place
+    taken = services().throttling.take((_ANSWERS_FROM, address_block(request.remote_addr)))
     try:
         external = _provider().finish(begun, request.args)
     except SignInFailed as error:
         return _failed(error)
+    services().throttling.give_back(taken)
     assert begun is not None
     if begun.token_id:
         return _connected(begun, external)

@@ -481,6 +481,13 @@ def test_who_takes_too_long_begins_again(service: Service, monkeypatch: pytest.M
     _refused(service, _come(visitor, back), "stale", visitor)
 
 
+def test_who_keeps_sending_answers_waits(service: Service, provider: Provider) -> None:
+    visitor = Visitor(service)
+    codes = [_come(visitor, f"{oidc.BACK}?state=guess&code={n}").status_code for n in range(51)]
+    assert codes == [*[403] * 50, 429]
+    assert provider.asked == []
+
+
 # The provider itself
 
 
