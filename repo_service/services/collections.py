@@ -610,6 +610,8 @@ def _full(session: Session, identity: Identity, collection: Collection) -> FullC
 
 def _records(session: Session, identity: Identity, ids: Many[UUID]) -> dict[UUID, CollectionRecord]:
     """Records of many collections, with as many queries as for one. Nothing is checked here either."""
+    if not ids:
+        return {}
     counts: dict[UUID, _Counts] = {
         row.collection_id: _Counts(row.all, row.public)
         for row in session.execute(_COUNTS.where(CollectionItem.collection_id.in_(ids)))

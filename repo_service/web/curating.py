@@ -13,7 +13,7 @@ from uuid import UUID
 from flask import redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.domain.collections import MAX_NOTE, MAX_SUMMARY, CollectionVisibility
+from repo_service.domain.collections import MAX_ITEMS, MAX_NOTE, MAX_SUMMARY, CollectionVisibility
 from repo_service.domain.errors import (
     Conflict,
     EmailUnconfirmed,
@@ -22,6 +22,7 @@ from repo_service.domain.errors import (
     PreconditionFailed,
 )
 from repo_service.domain.identity import Scope
+from repo_service.domain.texts import text
 from repo_service.domain.vocabularies import vocabulary
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
@@ -134,7 +135,7 @@ def arrange(collection_id: UUID) -> AnyResponse:
 @blueprint.post(_ITEM)
 @for_the_signed_in
 def change_item(collection_id: UUID, resource_id: UUID) -> AnyResponse:
-    """One step up or down, another note, or out."""
+    """One step up or down, another place or note, or out."""
     form = request.form
     collections = services().collections
     match form.get("do", ""):
@@ -142,6 +143,8 @@ def change_item(collection_id: UUID, resource_id: UUID) -> AnyResponse:
             collections.move(identity(), collection_id, resource_id, by=-1)
         case "down":
             collections.move(identity(), collection_id, resource_id, by=1)
+        case "place":
+            collections.change_item(identity(), collection_id, resource_id, position=_position(form))
         case "remove":
             collections.remove(identity(), collection_id, resource_id)
             return redirect(url_for("web.arrange", collection_id=collection_id), 303)
@@ -215,6 +218,14 @@ def _chosen(chosen: str, title: str) -> UUID:
         return UUID(chosen)
     except ValueError as error:
         raise InvalidInput(errors=[("/collection", "Choose a collection, or make a new one.")]) from error
+
+
+def _position(form: Fields) -> int:
+    """Where something was dropped. Raises InvalidInput."""
+    typed = form.get("position", "")
+    if not (typed.isascii() and typed.isdigit() and 1 <= int(typed[:9]) <= MAX_ITEMS):
+        raise InvalidInput(errors=[("/position", text("A place from 1 to %(last)s.", last=MAX_ITEMS))])
+    return int(typed)
 
 
 def _arranging(found: FullCollection) -> AnyResponse:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from lxml import html
 from sqlalchemy import select
 
 from repo_service.domain.identity import Role
@@ -107,6 +108,14 @@ def test_arranging_without_a_script(world: World) -> None:
     assert _titles(world.curator.get(made)) == ["Rivers", "Lakes"]
     assert page.form(f"/items/{lakes['id']}").xpath(".//button/@value") == ["note", "up", "remove"]
     assert page.form(f"/items/{rivers['id']}").xpath(".//button/@value") == ["note", "down", "remove"]
+    _do(world, made, lakes, "place", position="1")
+    assert _titles(world.curator.get(made)) == ["Lakes", "Rivers"]
+    for nowhere in ("0", "201", "x", "", "٣", "-1", "9" * 99):
+        with nothing_changes(world.service):
+            answer = world.curator.send(
+                f"{made}/arrange", f"/items/{lakes['id']}", do="place", position=nowhere
+            )
+        assert answer.status_code == 422, nowhere
     back = world.curator.client.get(f"{made}/items/{lakes['id']}", headers=world.curator.headers)
     assert back.headers["Location"] == f"{made}/arrange#item-{lakes['id']}"
 
@@ -283,6 +292,18 @@ def test_what_machines_read(world: World) -> None:
     assert graph["og:description"] == "All about water"
     assert page.one("//link[@rel='canonical']").get("href") == f"{base}{made}"
     assert not world.curator.get(world.make("Private")).all("//script[@type='application/ld+json']")
+
+
+def test_harvesters_find_them(world: World) -> None:
+    public = Visitor(world.service)
+    assert "collections" not in public.client.get("/sitemap.xml").text
+    assert public.client.get("/sitemap-collections.xml").status_code == 404
+    made = world.filled(visibility="public")
+    world.make("Empty", visibility="public")
+    world.make("Private")
+    assert "/sitemap-collections.xml</loc>" in public.client.get("/sitemap.xml").text
+    found = html.fromstring(public.client.get("/sitemap-collections.xml").data)
+    assert found.xpath("//loc/text()") == [f"{world.service.settings.base_url}{made}"]
 
 
 def test_markup_is_text(world: World) -> None:
