@@ -62,6 +62,8 @@ _ASKED_AGAIN: Final = 60
 """Least seconds between two requests for keys because of one that nobody knows: anybody could cause them."""
 _TIMEOUT: Final = httpx.Timeout(10)
 _MOST_BYTES: Final = 1024 * 1024
+_WORDS_LENGTH: Final = 200
+"""Characters of names: until there is an account the browser keeps them, in 4 KB."""
 _SUBJECT_LENGTH: Final = 255
 """OpenID Connect Core 1.0, section 2."""
 
@@ -173,7 +175,7 @@ class Provider:
         state = answer.get("state", "")
         if begun is None or not hmac.compare_digest(begun.state.encode(), state.encode()):
             raise SignInFailed("stale", "the state is not that of this browser")
-        if not 0 <= time.time() - begun.began <= _LASTS:
+        if not -_LEEWAY <= time.time() - begun.began <= _LASTS:
             raise SignInFailed("stale", "it was begun too long ago")
         about = self._about()
         issuer = answer.get("iss")
@@ -345,4 +347,4 @@ def _external(issuer: str, claims: Mapping[str, Any]) -> External:
 
 
 def _words(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return value[:_WORDS_LENGTH] if isinstance(value, str) else ""

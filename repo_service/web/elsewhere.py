@@ -36,6 +36,8 @@ _BEGUN: Final = "elsewhere"
 """Where the signed session cookie keeps what was begun."""
 _ARRIVED: Final = "arrived"
 """Where it keeps who came back and has no account yet."""
+_PATH_LENGTH: Final = 1000
+_LINK_LENGTH: Final = 200
 _LASTS: Final = 30 * 60
 """Seconds in which they make one."""
 
@@ -59,7 +61,7 @@ def sign_in_elsewhere() -> AnyResponse:
     provider = _provider()
     try:
         begun, address = provider.begin(
-            onward=local_path(request.args.get("next")), link=request.args.get("link", "")
+            onward=_onward(request.args.get("next")), link=request.args.get("link", "")[:_LINK_LENGTH]
         )
     except SignInFailed as error:
         return _failed(error)
@@ -192,6 +194,12 @@ def back_to_connections(connection_id: UUID | None = None) -> AnyResponse:
     return redirect(url_for("web.account"))
 
 
+def _onward(target: str | None) -> str:
+    """Where to go then, if the browser can keep it: its cookie holds 4 KB."""
+    path = local_path(target)
+    return path if len(path) <= _PATH_LENGTH else url_for("web.home")
+
+
 def _provider() -> Provider:
     provider = site().provider
     if provider is None:
@@ -213,7 +221,7 @@ def _connected(begun: Begun, external: External) -> AnyResponse:
 def _arrived() -> tuple[External, str, str] | None:
     """Who came back, with their invitation and where they were going; None when nobody did lately."""
     kept = session.get(_ARRIVED)
-    if not isinstance(kept, dict) or not 0 <= time.time() - kept["at"] <= _LASTS:
+    if not isinstance(kept, dict) or time.time() - kept["at"] > _LASTS:
         return None
     return External(**kept["external"]), kept["link"], kept["onward"]
 

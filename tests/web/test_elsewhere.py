@@ -145,6 +145,21 @@ def test_nobody_is_led_elsewhere(service: Service) -> None:
         assert _sign_in(Visitor(service), f"{_START}?next={onward}").headers["Location"] == "/"
 
 
+def test_what_a_browser_could_not_keep_is_cut(service: Service, provider: Provider) -> None:
+    """A cookie holds 4 KB."""
+    provider.bend = {"name": "Ada" * 5000, "preferred_username": "ada" * 5000, "sub": "é" * 255}
+    visitor = Visitor(service)
+    answer = _sign_in(visitor, f"{_START}?next=/{'x' * 3000}")
+    assert len(answer.headers["Set-Cookie"]) < 4096
+    form = visitor.get(answer.headers["Location"])
+    assert form.one("//input[@name='display_name']").get("value") == ("Ada" * 5000)[:200]
+    assert form.one("//input[@name='username']").get("value") == ("ada" * 5000)[:64]
+    provider.bend = {"name": 7, "preferred_username": ["x"], "email": {"x": 1}}
+    form = visitor.get(_sign_in(visitor).headers["Location"])
+    assert form.one("//input[@name='display_name']").get("value") == ""
+    assert form.one("//input[@name='email']").get("value") == ""
+
+
 def test_an_address_that_nobody_vouches_for_is_confirmed_by_letter(
     service: Service, provider: Provider
 ) -> None:
