@@ -123,10 +123,19 @@ def require_whole_power(identity: Identity) -> UUID:
     Raises Unauthorised, Forbidden, InsufficientScope.
     """
     own = require_account(identity, Scope.WRITE)
+    require_undivided(identity)
+    return own
+
+
+def require_undivided(identity: Identity) -> None:
+    """Refuse sites and programs that may do less than the account, or the operator, that they act for.
+
+    Raises Unauthorised, Forbidden, InsufficientScope.
+    """
+    require_scope(identity, Scope.WRITE)
     assert identity.role is not None
     if identity.client_id is not None or not identity.scopes >= SCOPES_OF_ROLE[identity.role]:
         raise Forbidden("Only its owner may do this: sign in with your password.")
-    return own
 
 
 @contextmanager

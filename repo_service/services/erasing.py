@@ -8,6 +8,7 @@ resource by resource, because there may be thousands.
 from __future__ import annotations
 
 import enum
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -52,6 +53,7 @@ FORMER_MEMBER: Final = "Former member"
 _LEFT: Final = "The person who shared it has left."
 _ERASED: Final = "erased"
 _BATCH: Final = 100
+_RECENT: Final = timedelta(minutes=15)
 _FREE_TEXT: Final = frozenset({"reason"})
 """Details of the audit trail that somebody typed."""
 _SYSTEM: Final = Identity(username="system")
@@ -76,21 +78,29 @@ class Erasing:
         self._replicator = replicator
 
     def erase(
-        self, identity: Identity, account_id: UUID, *, shared: Shared, password: str, address: str
+        self,
+        identity: Identity,
+        account_id: UUID,
+        *,
+        shared: Shared,
+        password: str = "",
+        address: str = "",
     ) -> None:
         """Erase one's own account, or any as an administrator; ``password`` is the asker's own, where they
-        have one. It cannot be undone.
+        have one: operators at the command line have none. It cannot be undone.
 
         Raises Unauthorised, Forbidden, NotFound, InvalidInput for the password, TooManyRequests, Conflict for
-        the last administrator.
+        the last administrator, and for a session of long ago where there is no password.
         """
         if identity.account_id != account_id:
             require_scope(identity, Scope.ADMINISTER)
-        self._people.require_owner(identity, password, address=address)
+        if identity.account_id is not None:
+            self._people.require_owner(identity, password, address=address)
         with self._database.write() as session:
             account = session.get(Account, account_id, with_for_update=True)
             if account is None or account.erased_at is not None:
                 raise NotFound("There is no such account.")
+            _require_recent_sign_in(session, identity)
             _require_another_administrator(session, account)
             audit(session, identity, "erase", Noun.ACCOUNT, account_id, shared=shared.value)
             _end_access(session, account_id)
@@ -167,6 +177,16 @@ class Erasing:
             if not entries:
                 return
             last = entries[-1].id
+
+
+def _require_recent_sign_in(session: Session, identity: Identity) -> None:
+    """In the place of a password, for who has none and is signed in with a browser. Raises Conflict."""
+    asker = None if identity.account_id is None else session.get(Account, identity.account_id)
+    token = None if identity.token_id is None else session.get(Token, identity.token_id)
+    if asker is None or token is None or asker.password_hash is not None or not token.is_session:
+        return
+    if token.created_at < now() - _RECENT:
+        raise Conflict("You have no password to ask for: sign out and in again, and do this right after.")
 
 
 def _require_another_administrator(session: Session, account: Account) -> None:

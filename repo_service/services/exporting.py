@@ -39,7 +39,7 @@ from repo_service.models import (
 )
 from repo_service.models.base import now
 from repo_service.models.database import Database
-from repo_service.services.accounts import require_scope, require_whole_power
+from repo_service.services.accounts import require_scope, require_undivided
 from repo_service.services.copies import Copies
 from repo_service.services.trail import audit
 from storage import BlobCopies, BlobNotFound
@@ -110,7 +110,7 @@ class Exports:
         """
         if identity.account_id != account_id:
             require_scope(identity, Scope.ADMINISTER)
-        require_whole_power(identity)
+        require_undivided(identity)
         with self._database.write() as session:
             account = session.get(Account, account_id)
             if account is None or account.erased_at is not None:

@@ -303,7 +303,7 @@ def test_disconnecting(service: Service) -> None:
     stranger = somebody(service, "eve", address="192.0.2.7")
     with service.services.database.read() as session:
         connection = session.scalars(select(ExternalIdentity.id)).one()
-    token = stranger.get("/account").one("//main//input[@name='csrf_token']").get("value")
+    token = stranger.get("/account").all("//main//input[@name='csrf_token']")[0].get("value")
     path = f"/account/connections/{connection}/disconnect"
     with nothing_changes(service):
         answer = stranger.client.post(path, data={"csrf_token": token}, headers=stranger.headers)

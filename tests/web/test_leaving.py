@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from repo_service.domain.identity import Role
+from repo_service.services import erasing
 from tests.contract.support import nothing_changes, publish
 from tests.support.service import MakeService, Service
 from tests.web.person import PASSWORD, is_signed_in, sign_in, somebody
@@ -101,7 +103,7 @@ def test_others_do_not(service: Service) -> None:
     page = f"/accounts/{_id_of(service, 'ada')}/data"
     for role in (Role.MEMBER, Role.MODERATOR):
         other = Visitor(service, service.token(role.value, role))
-        token = other.get(_DATA).one("//main//input[@name='csrf_token']").get("value")
+        token = other.get(_DATA).all("//main//input[@name='csrf_token']")[0].get("value")
         with nothing_changes(service):
             other.get(page, status=403)
             for action in ("export", "erase"):
@@ -119,6 +121,18 @@ def test_the_last_administrator_is_told(service: Service) -> None:
     page = Page(chief.send(_DATA, "/erase", username="chief", shared="leave"))
     assert page.status == 409
     assert "There is no other administrator" in page.text
+
+
+def test_who_has_no_password_signs_in_again_first(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.token("other", Role.ADMINISTRATOR)
+    visitor = Visitor(service, service.token("ada"))
+    monkeypatch.setattr(erasing, "_RECENT", timedelta(0))
+    with nothing_changes(service):
+        page = Page(visitor.send(_DATA, "/erase", username="ada", shared="leave"))
+    assert page.status == 409
+    assert "sign out and in again" in page.text
+    monkeypatch.undo()
+    assert visitor.send(_DATA, "/erase", username="ada", shared="leave").status_code == 303
 
 
 def test_no_other_site_sends_the_form(service: Service) -> None:
