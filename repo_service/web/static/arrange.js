@@ -27,7 +27,8 @@ for (const list of document.querySelectorAll(".arranging")) {
     item.addEventListener("drop", (event) => {
       if (dragged === null) return;
       event.preventDefault();
-      if (dragged !== item) place(dragged.querySelector("form"), items.indexOf(item) + 1);
+      // Not before the browser is done with the drag.
+      if (dragged !== item) setTimeout(place, 0, dragged.querySelector("form"), items.indexOf(item) + 1);
     });
   }
 }
