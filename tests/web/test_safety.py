@@ -189,6 +189,7 @@ _FOR_THE_PUBLIC = {
     "web.try_to_sign_in",
     "web.sign_out",
     "web.make_account",
+    "web.make_account_elsewhere",
     "web.confirm_email",
     "web.ask_for_letter",
     "web.choose_password",
