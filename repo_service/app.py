@@ -23,6 +23,7 @@ from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
 from repo_service.http.logging import log_answered
 from repo_service.http.metrics import Metrics
+from repo_service.http.oidc import Provider
 from repo_service.inspection.limits import LIMITS
 from repo_service.jobs.queue import Queue
 from repo_service.models import Base
@@ -35,6 +36,7 @@ from repo_service.services.catalogue import Catalogue, CatalogueSettings
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
 from repo_service.services.clients import ClientPolicy, Clients
+from repo_service.services.collections import Collections
 from repo_service.services.comparing import Comparing
 from repo_service.services.container import Services
 from repo_service.services.contents import BackupContents
@@ -42,6 +44,9 @@ from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
+from repo_service.services.elsewhere import Elsewhere
+from repo_service.services.erasing import Erasing
+from repo_service.services.exporting import Exports
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
@@ -134,6 +139,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
         read_only=settings.read_only,
         registration=Registration(settings.registration),
         sends_mail=bool(_reveal(settings.smtp_url)),
+        provider=_provider(settings),
     )
     context.install(app, services, site, counted)
     request_ids.register(app)
@@ -240,6 +246,16 @@ def _services(
     resources = Resources(database, jobs, replicator, versions, letters)
     health = Health(database, stores, queue.check)
     accounts = Accounts(database, letters, default_quota=settings.quota)
+    people = People(
+        database,
+        accounts,
+        letters,
+        Passwords(),
+        throttling,
+        registration=Registration(settings.registration),
+        base_url=settings.base_url,
+        site_name=settings.site_name,
+    )
     return Services(
         database=database,
         accounts=accounts,
@@ -282,6 +298,7 @@ def _services(
                 insecure_redirects=InsecureRedirects(settings.insecure_redirects),
             ),
         ),
+        collections=Collections(database),
         comparing=Comparing(database, contents),
         contents=contents,
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
@@ -294,6 +311,9 @@ def _services(
             secret_key=settings.signing_key(),
             link_ttl=settings.link_ttl,
         ),
+        elsewhere=Elsewhere(database),
+        erasing=Erasing(database, people, jobs, replicator),
+        exports=Exports(database, copies, site_name=settings.site_name, base_url=settings.base_url),
         fetching=fetching,
         garbage=GarbageCollector(database, stores, copies, uploads, grace=settings.gc_grace),
         grants=Grants(
@@ -325,16 +345,7 @@ def _services(
         ),
         mover=Mover(database, stores, copies, replicator),
         parts=Parts(database, archives, contents),
-        people=People(
-            database,
-            accounts,
-            letters,
-            Passwords(),
-            throttling,
-            registration=Registration(settings.registration),
-            base_url=settings.base_url,
-            site_name=settings.site_name,
-        ),
+        people=people,
         rebuilder=Rebuilder(database),
         renditions=renditions,
         replicator=replicator,
@@ -352,6 +363,18 @@ def _services(
         uploads=uploads,
         usage=Usage(database),
         verifier=Verifier(database, stores, copies),
+    )
+
+
+def _provider(settings: Settings) -> Provider | None:
+    if not settings.oidc_issuer:
+        return None
+    return Provider(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=_reveal(settings.oidc_client_secret) or "",
+        name=settings.oidc_name,
+        base_url=settings.base_url,
     )
 
 

@@ -9,6 +9,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import ByteSize, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -85,6 +86,18 @@ class Settings(BaseSettings):
         pattern="^(open|invite|closed)$",
         description="Who may make an account: everybody, whom an administrator invites, or nobody but "
         "administrators. See [accounts](accounts.md).",
+    )
+    oidc_issuer: str = Field(
+        default="",
+        description="OpenID Connect provider that people can sign in with, too: its issuer, https://…; "
+        "empty: none. See [accounts](accounts.md#signing-in-with-a-provider).",
+    )
+    oidc_client_id: str = Field(default="", description="What the provider calls this service.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="By which the provider knows it; empty: it has no secret, and PKCE is all."
+    )
+    oidc_name: str = Field(
+        default="", description="What people call the provider: “Sign in with …”; empty: its host."
     )
     smtp_url: SecretStr | None = Field(
         default=None,
@@ -206,6 +219,20 @@ class Settings(BaseSettings):
             raise ValueError(
                 "REPO_SMTP_URL needs REPO_MAIL_FROM beside it: the address that letters come from"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _oidc(self) -> Self:
+        if not self.oidc_issuer:
+            return self
+        if not self.oidc_client_id:
+            raise ValueError("REPO_OIDC_ISSUER needs REPO_OIDC_CLIENT_ID beside it: ask the provider for one")
+        issuer = urlsplit(self.oidc_issuer)
+        here = issuer.hostname in ("localhost", "127.0.0.1", "::1")
+        if not issuer.netloc or issuer.query or issuer.fragment or issuer.username is not None:
+            raise ValueError("REPO_OIDC_ISSUER is an address without a question mark, a hash or a password")
+        if issuer.scheme != "https" and not (issuer.scheme == "http" and here):
+            raise ValueError("REPO_OIDC_ISSUER begins with https://, or the provider is on this very machine")
         return self
 
     def signing_key(self) -> str:

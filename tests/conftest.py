@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.support.redis",
     "tests.support.browser",
     "tests.support.mail",
+    "tests.support.provider",
     "tests.support.speech",
     "tests.support.service",
 ]

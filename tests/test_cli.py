@@ -127,6 +127,24 @@ def test_the_address_is_the_servers_own_unless_it_is_set(host: str, address: str
 # People and tokens
 
 
+def test_what_is_kept_about_somebody_is_written_out_and_erased(repo: Repo, folder: Path) -> None:
+    repo("account", "create", "anna", "--email", "anna@example.org")
+    file = folder / "anna.zip"
+    assert str(file) in repo("account", "export", "anna", file).output
+    assert json.loads(zipfile.ZipFile(file).read("account.json"))[0]["email"] == "anna@example.org"
+    assert "is there already" in repo("account", "export", "anna", file, status=1).output
+    repo("account", "export", "anna", folder / "small.zip", "--no-files")
+    assert "no such account" in repo("account", "export", "nobody", folder / "x.zip", status=1).output
+    assert "--shared" in repo("account", "erase", "anna", status=2).output
+    repo("account", "erase", "anna", "--shared", "leave", status=1)  # nobody said yes
+    assert "anna" in repo("account", "list").output
+    assert "anna is erased" in repo("account", "erase", "anna", "--shared", "leave", "--yes").output
+    assert repo("account", "list").output == ""
+    assert (
+        "no such account" in repo("account", "erase", "anna", "--shared", "leave", "--yes", status=1).output
+    )
+
+
 def test_accounts(repo: Repo) -> None:
     """Made, listed, blocked and let in again; a name that is taken or is none is told in one line."""
     assert "anna (moderator) is there" in repo("account", "create", "anna", "--role", "moderator").output

@@ -112,6 +112,7 @@ def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 _UUID = {"type": "string", "format": "uuid"}
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "resource_id": _UUID,
+    "collection_id": _UUID,
     "upload_id": _UUID,
     "account_id": _UUID,
     "token_id": _UUID,

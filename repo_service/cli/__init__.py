@@ -14,6 +14,7 @@ from repo_service.cli import (
     importing,
     indexing,
     inspecting,
+    leaving,
     running,
     stores,
 )
@@ -50,3 +51,5 @@ for _command in (
     inspecting.inspect,
 ):
     main.add_command(_command)
+accounts.account.add_command(leaving.export_account)
+accounts.account.add_command(leaving.erase_account)

@@ -59,6 +59,7 @@ class JobKind(enum.StrEnum):
     CLEAN = "clean"
     INDEX = "index"
     MAIL = "mail"
+    ERASE = "erase"
 
 
 class UploadState(enum.StrEnum):
@@ -113,6 +114,8 @@ class Noun(enum.StrEnum):
     GRANT = "grant"
     SNAPSHOT = "snapshot"
     JOB = "job"
+    COLLECTION = "collection"
+    COLLECTION_ITEM = "collection-item"
 
 
 class ChangeKind(enum.StrEnum):

@@ -8,6 +8,7 @@ from flask import Flask, current_app, g
 
 from repo_service.domain.identity import Identity, Registration
 from repo_service.http.metrics import Metrics
+from repo_service.http.oidc import Provider
 from repo_service.services.container import Services
 
 _KEY = "repo"
@@ -26,6 +27,8 @@ class Site:
     registration: Registration
     sends_mail: bool
     """Whether letters leave the machine; otherwise they are written to its log."""
+    provider: Provider | None = None
+    """Where people can sign in, too."""
 
 
 def install(app: Flask, services: Services, site: Site, metrics: Metrics) -> None:

@@ -27,6 +27,7 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.CLEAN: services.cleaning.run,
         JobKind.INDEX: services.renditions.make,
         JobKind.MAIL: services.letters.run,
+        JobKind.ERASE: services.erasing.run,
     }
     following = threading.Lock()
     indexer = services.indexer

@@ -6,7 +6,9 @@ from repo_service.models.base import Base
 from repo_service.models.blob import Blob, BlobLocation
 from repo_service.models.change import Change
 from repo_service.models.client import Client
+from repo_service.models.collection import Collection, CollectionItem
 from repo_service.models.download_count import DownloadCount
+from repo_service.models.external_identity import ExternalIdentity
 from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.job import Job
@@ -30,7 +32,10 @@ __all__ = [
     "BlobLocation",
     "Change",
     "Client",
+    "Collection",
+    "CollectionItem",
     "DownloadCount",
+    "ExternalIdentity",
     "Grant",
     "InspectionRecord",
     "Job",

@@ -23,6 +23,8 @@ class Account(Base):
     knows this person but themselves, so nothing of theirs is released before they can be reached.
     ``password_hash`` is in the PHC string format; None for those who come with tokens only. ``language`` (BCP
     47) is the one of letters to them; None for the service's own. ``blocked_reason`` is what they are told.
+    ``erased_at``: the person has left, and the row stays for others that refer to it, without anything of
+    theirs; it is blocked, too.
     """
 
     __tablename__ = "accounts"
@@ -44,4 +46,5 @@ class Account(Base):
     quota: Mapped[int | None] = mapped_column(BigInteger)
     blocked_at: Mapped[Moment | None]
     blocked_reason: Mapped[str | None] = mapped_column(String(1000))
+    erased_at: Mapped[Moment | None]
     created_at: Mapped[CreatedAt]

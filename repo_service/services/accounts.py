@@ -54,6 +54,9 @@ USERNAME = "[a-z0-9][a-z0-9._-]{0,63}"
 ADMINISTRATOR = "admin"
 """User name of the first account."""
 BLOCKED = text("This account is blocked: ask an administrator.")
+SHOWN = or_(Account.blocked_at.is_(None), Account.erased_at.is_not(None))
+"""Whether others find what an account shared by its owner: not that of those who are blocked, but what those
+left who have gone."""
 MAX_TOKENS = 200
 MAX_CLIENTS = 200
 MAX_SESSIONS = 50
@@ -64,7 +67,7 @@ _SEARCHED = (Account.username, Account.display_name, Account.email, Account.unco
 _IN_STATE = {
     AccountState.ACTIVE: and_(Account.blocked_at.is_(None), Account.must_confirm.is_(False)),
     AccountState.UNCONFIRMED: and_(Account.blocked_at.is_(None), Account.must_confirm),
-    AccountState.BLOCKED: Account.blocked_at.is_not(None),
+    AccountState.BLOCKED: and_(Account.blocked_at.is_not(None), Account.erased_at.is_(None)),
 }
 
 
@@ -120,6 +123,35 @@ def require_language(tag: str) -> None:
                 )
             ]
         )
+
+
+def account_of(session: Session, account_id: UUID | None) -> Account:
+    """The account, unless it was erased. Raises NotFound."""
+    account = None if account_id is None else session.get(Account, account_id)
+    if account is None or account.erased_at is not None:
+        raise NotFound("There is no such account.")
+    return account
+
+
+def require_whole_power(identity: Identity) -> UUID:
+    """The account of one who asks with all that they may do: no site, and no program that was given less.
+
+    Raises Unauthorised, Forbidden, InsufficientScope.
+    """
+    own = require_account(identity, Scope.WRITE)
+    require_undivided(identity)
+    return own
+
+
+def require_undivided(identity: Identity) -> None:
+    """Refuse sites and programs that may do less than the account, or the operator, that they act for.
+
+    Raises Unauthorised, Forbidden, InsufficientScope.
+    """
+    require_scope(identity, Scope.WRITE)
+    assert identity.role is not None
+    if identity.client_id is not None or not identity.scopes >= SCOPES_OF_ROLE[identity.role]:
+        raise Forbidden("Only its owner may do this: sign in with your password.")
 
 
 @contextmanager
@@ -317,9 +349,7 @@ class Accounts:
         if language is not None:
             require_language(language)
         with self._database.write() as session:
-            account = session.get(Account, account_id)
-            if account is None:
-                raise NotFound("There is no such account.")
+            account = account_of(session, account_id)
             if display_name is not None:
                 account.display_name = plain_line(display_name) or account.username
             if address is not None and address != account.email:
@@ -360,9 +390,7 @@ class Accounts:
         if identity.account_id != account_id:
             require_scope(identity, Scope.ADMINISTER)
         with self._database.read() as session:
-            account = session.get(Account, account_id)
-            if account is None:
-                raise NotFound("There is no such account.")
+            account = account_of(session, account_id)
             return self._record(session, account)
 
     def get_any(self, identity: Identity, account_id: UUID) -> AccountRecord:
@@ -379,7 +407,7 @@ class Accounts:
         require_scope(identity, Scope.ADMINISTER)
         with self._database.read() as session:
             account = session.scalar(select(Account).where(Account.username == username))
-            if account is None:
+            if account is None or account.erased_at is not None:
                 raise NotFound("There is no such account.")
             return self._record(session, account)
 
@@ -417,7 +445,7 @@ class Accounts:
         """Every account, oldest first, or those of a role, in a state, or with all ``words`` somewhere in
         their names and addresses. Raises InvalidCursor."""
         require_scope(identity, Scope.ADMINISTER)
-        query = select(Account).order_by(Account.id).limit(limit + 1)
+        query = select(Account).where(Account.erased_at.is_(None)).order_by(Account.id).limit(limit + 1)
         if cursor is not None:
             query = query.where(Account.id > paging.decode_uuid(cursor))
         for word in words.lower().split():
@@ -447,9 +475,7 @@ class Accounts:
         if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
-            owner = session.get(Account, account_id or identity.account_id)
-            if owner is None:
-                raise NotFound("There is no such account.")
+            owner = account_of(session, account_id or identity.account_id)
             count = session.scalar(
                 select(func.count()).select_from(Client).where(Client.account_id == owner.id)
             )
@@ -509,9 +535,7 @@ class Accounts:
         if account_id not in (None, identity.account_id):
             require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
-            account = session.get(Account, account_id or identity.account_id)
-            if account is None:
-                raise NotFound("There is no such account.")
+            account = account_of(session, account_id or identity.account_id)
             if identity.client_id is not None and client_id not in (None, identity.client_id):
                 raise Forbidden("A client makes tokens for itself only.")
             client_id = client_id or identity.client_id

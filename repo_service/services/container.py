@@ -12,12 +12,16 @@ from repo_service.services.catalogue import Catalogue
 from repo_service.services.changes import Changes
 from repo_service.services.cleaning import Cleaning
 from repo_service.services.clients import Clients
+from repo_service.services.collections import Collections
 from repo_service.services.comparing import Comparing
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
 from repo_service.services.direct import DirectUploads
 from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
+from repo_service.services.elsewhere import Elsewhere
+from repo_service.services.erasing import Erasing
+from repo_service.services.exporting import Exports
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
@@ -64,12 +68,16 @@ class Services:
     changes: Changes
     cleaning: Cleaning
     clients: Clients
+    collections: Collections
     comparing: Comparing
     contents: BackupContents
     copies: Copies
     direct: DirectUploads
     download_counter: DownloadCounter
     downloads: Downloads
+    elsewhere: Elsewhere
+    erasing: Erasing
+    exports: Exports
     fetching: Fetching
     garbage: GarbageCollector
     grants: Grants

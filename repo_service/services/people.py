@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import (
     Conflict,
     FieldError,
-    Forbidden,
     InvalidInput,
     InvalidLink,
     NameTaken,
@@ -33,6 +32,8 @@ from repo_service.domain.texts import text
 from repo_service.models import (
     Account,
     Client,
+    Collection,
+    ExternalIdentity,
     Grant,
     OneTimeLink,
     Resource,
@@ -55,9 +56,11 @@ from repo_service.services.accounts import (
     require_language,
     require_scope,
     require_username,
+    require_whole_power,
 )
 from repo_service.services.clients import end_grants
 from repo_service.services.descriptions import plain_line
+from repo_service.services.elsewhere import External, add_identity
 from repo_service.services.emails import normalise_email
 from repo_service.services.letters import Letters
 from repo_service.services.passwords import Passwords, require_good
@@ -95,6 +98,11 @@ LINK_FROM = Allowance(name="link-from", burst=50, every=timedelta(seconds=30))
 _WRONG = text(
     "The name or the password is not right. As long as your e-mail address is not confirmed, sign in with "
     "your user name."
+)
+
+HAS_ACCOUNT = text(
+    "There is an account here with your e-mail address already: sign in to it as you did before, then "
+    "connect the two on My account."
 )
 
 _SYSTEM = Identity(username="system")
@@ -185,13 +193,17 @@ class People:
         language: str,
         address: str,
         invitation: str | None = None,
+        external: External | None = None,
     ) -> Identity:
         """A new account, whose address is to be confirmed by letter unless the ``invitation`` (the secret of
         its link) came there. Whether another account has the address makes no difference that shows. Letters
         to it are in ``language`` (BCP 47).
 
-        Raises RegistrationClosed, InvalidLink, InvalidInput (also for a user name that is taken),
-        TooManyRequests.
+        ``external`` is somebody whom a provider has just shown to be who they are: they sign in there, so
+        no password is taken, and an address that the provider vouches for counts as theirs at once.
+
+        Raises RegistrationClosed, InvalidLink, InvalidInput (also for a user name that is taken), Conflict
+        when another account has that proven address or is connected already, TooManyRequests.
         """
         self.require_registration(invitation, address=address)
         errors: list[FieldError] = []
@@ -200,14 +212,16 @@ class People:
             require_username(username)
         except InvalidInput as error:
             errors += error.errors
+        proven = None if external is None else external.proven_email
         try:
-            email = normalise_email(email)
+            email = proven or normalise_email(email)
         except InvalidInput as error:
             errors += error.errors
-        try:
-            require_good(password, own=self._own(username, display_name, email))
-        except InvalidInput as error:
-            errors += error.errors
+        if external is None:
+            try:
+                require_good(password, own=self._own(username, display_name, email))
+            except InvalidInput as error:
+                errors += error.errors
         try:
             require_language(language)
         except InvalidInput as error:
@@ -218,16 +232,20 @@ class People:
         account = Account(
             username=username,
             display_name=display_name or username,
-            unconfirmed_email=email,
-            must_confirm=True,
+            email=proven,
+            email_confirmed_at=None if proven is None else now(),
+            unconfirmed_email=None if proven else email,
+            must_confirm=proven is None,
             language=language,
-            password_hash=self._passwords.hash(password),
+            password_hash=None if external else self._passwords.hash(password),
             role=Role.MEMBER.value,
         )
         try:
             with refuses_duplicates(account), self._database.write() as session:
-                self._add(session, account, invitation)
+                self._add(session, account, invitation, external)
         except NameTaken as error:
+            if proven is not None and error.name == proven:
+                raise Conflict(HAS_ACCOUNT) from error
             if error.name != username:
                 raise
             raise InvalidInput(
@@ -354,7 +372,7 @@ class People:
         require_scope(identity, Scope.ADMINISTER)
         with self._database.write() as session:
             account = session.scalar(select(Account).where(Account.username == username))
-            if account is None:
+            if account is None or account.erased_at is not None:
                 raise NotFound("There is no such account.")
             if send and account.email is None:
                 raise InvalidInput(
@@ -403,7 +421,7 @@ class People:
 
         Raises InvalidInput, TooManyRequests, Forbidden.
         """
-        own = self._require_owner(identity, password, address=address)
+        own = self.require_owner(identity, password, address=address)
         email = normalise_email(email)
         self._throttling.take((CONFIRM_FOR, str(own)))
         with self._database.write() as session:
@@ -439,7 +457,7 @@ class People:
 
         Raises InvalidInput, TooManyRequests, Forbidden.
         """
-        own = self._require_owner(identity, present, address=address)
+        own = self.require_owner(identity, present, address=address)
         with self._database.read() as session:
             names = self._own_of(_present(session, own))
         require_good(new, own=names, pointer="/new_password")
@@ -472,7 +490,7 @@ class People:
         with self._database.read() as session:
             if _present(session, own).password_hash is None:
                 raise Conflict("Choose a password first: it is asked for here.")
-        self._require_owner(identity, password, address=address)
+        self.require_owner(identity, password, address=address)
         return self._accounts.issue_token(
             replace(identity, expires_at=None),
             name=name,
@@ -504,13 +522,15 @@ class People:
                 return False
             session.execute(delete(OneTimeLink).where(OneTimeLink.account_id == account_id))
             session.execute(delete(Token).where(Token.account_id == account_id))
+            session.execute(delete(ExternalIdentity).where(ExternalIdentity.account_id == account_id))
             session.execute(delete(Account).where(Account.id == account_id))
             audit(session, _SYSTEM, "delete", Noun.ACCOUNT, account_id)
             record_change(session, Noun.ACCOUNT, account_id, ChangeKind.DELETED)
         return True
 
-    def _add(self, session: Session, account: Account, invitation: str | None) -> None:
-        assert account.unconfirmed_email is not None
+    def _add(
+        self, session: Session, account: Account, invitation: str | None, external: External | None
+    ) -> None:
         invited: OneTimeLink | None = None
         if invitation is not None:
             invited = links.find(session, LinkPurpose.INVITATION, invitation, lock=True)
@@ -521,9 +541,11 @@ class People:
         who = Identity(account_id=account.id)
         audit(session, who, "sign up", Noun.ACCOUNT, account.id, role=account.role)
         record_change(session, Noun.ACCOUNT, account.id, ChangeKind.CREATED)
+        if external is not None:
+            add_identity(session, who, account, external)
         if invited is not None:
             audit(session, who, "accept", Noun.INVITATION, invited.id)
-            if invited.sent_at is not None and invited.email == account.unconfirmed_email:
+            if invited.sent_at is not None and invited.email and invited.email == account.unconfirmed_email:
                 self._prove(session, account, invited.email)
         if account.email is None:
             link = links.make(
@@ -541,15 +563,12 @@ class People:
             _confirm(session, account, email)
             _end_access(session, account.id)
 
-    def _require_owner(self, identity: Identity, password: str, *, address: str) -> UUID:
+    def require_owner(self, identity: Identity, password: str, *, address: str) -> UUID:
         """The account of who asks for themselves, with its whole power, and knows its password if it has one.
 
         Raises Forbidden, InvalidInput, TooManyRequests.
         """
-        own = require_account(identity, Scope.WRITE)
-        assert identity.role is not None
-        if identity.client_id is not None or not identity.scopes >= SCOPES_OF_ROLE[identity.role]:
-            raise Forbidden("Only its owner may do this: sign in with your password.")
+        own = require_whole_power(identity)
         with self._database.read() as session:
             hashed = _present(session, own).password_hash
         if hashed is None:
@@ -602,6 +621,7 @@ def _is_abandoned(moment: datetime) -> ColumnElement[bool]:
         StoredSite.account_id,
         Client.account_id,
         Grant.account_id,
+        Collection.owner_id,
         OneTimeLink.made_by,
     )
     lives = and_(

@@ -6,30 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from repo_service.domain.errors import NotFound
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import Visibility
-from repo_service.models import Account, Resource
+from repo_service.models import Account, Collection, Resource
 from repo_service.models.database import Database
 from repo_service.services import paging
+from repo_service.services.accounts import SHOWN
+from repo_service.services.collections import HOLDS_SOMETHING, SHOWN_TO_ALL
 from repo_service.services.reading import records_of
 from repo_service.services.records import Page, ResourceRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A person with ``resources`` public ones, the last of them released at ``last_released_at``."""
+    """A person with ``resources`` public ones, the last of them released at ``last_released_at``: None for
+    whoever only put together what others shared."""
 
     username: str
     display_name: str
     resources: int
-    last_released_at: datetime
+    last_released_at: datetime | None
 
 
 class Profiles:
-    """Use cases about people as others see them. Who has shared nothing in public is nobody here."""
+    """Use cases about people as others see them. Who has shared nothing in public, and published no
+    collection, is nobody here."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,15 +42,19 @@ class Profiles:
         """One person. Raises NotFound."""
         with self._database.rows() as connection:
             row = connection.execute(_PROFILES.where(Account.username == username)).one_or_none()
-        if row is None:
+            if row is not None:
+                return Profile(**row._mapping)
+            curator = connection.execute(_CURATORS.where(Account.username == username)).one_or_none()
+        if curator is None:
             raise NotFound("There is nobody of that name here.")
-        return Profile(**row._mapping)
+        return Profile(**curator._mapping, resources=0, last_released_at=None)
 
     def lately(self, *, limit: int) -> Sequence[Profile]:
         """Those who shared last."""
         newest = func.max(Resource.released_at).desc()
         with self._database.rows() as connection:
-            rows = connection.execute(_PROFILES.order_by(newest, Account.username).limit(limit)).all()
+            here = _PROFILES.where(Account.erased_at.is_(None))
+            rows = connection.execute(here.order_by(newest, Account.username).limit(limit)).all()
         return [Profile(**row._mapping) for row in rows]
 
     def resources(
@@ -74,6 +82,10 @@ _PROFILES = (
         func.max(Resource.released_at).label("last_released_at"),
     )
     .join(Resource, Resource.owner_id == Account.id)
-    .where(Resource.visibility == Visibility.PUBLIC.value, Account.blocked_at.is_(None))
+    .where(Resource.visibility == Visibility.PUBLIC.value, SHOWN)
     .group_by(Account.id, Account.username, Account.display_name)
+)
+_CURATORS = select(Account.username, Account.display_name).where(
+    SHOWN,
+    exists().where(Collection.owner_id == Account.id, SHOWN_TO_ALL, HOLDS_SOMETHING),
 )

@@ -24,6 +24,7 @@ from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
 from repo_service.services import descriptions, paging, uploads
 from repo_service.services.accounts import require_account
+from repo_service.services.collections import follow
 from repo_service.services.descriptions import Description
 from repo_service.services.jobs import Jobs
 from repo_service.services.letters import Letters
@@ -139,7 +140,7 @@ class Resources:
         self, identity: Identity, draft_id: UUID, *, of: UUID, change_note: str = ""
     ) -> ResourceRecord:
         """Make a draft the newest version of another resource of the asker's, whose description stays; the
-        draft is gone then. Returns that resource.
+        draft is gone then, and that resource stands in its place in collections. Returns that resource.
 
         Raises NotFound, Gone and Forbidden for either, Conflict when the draft was public once, is that very
         resource, or when there would be too many versions.
@@ -153,6 +154,7 @@ class Resources:
             if draft.released_at is not None or draft.visibility != Visibility.DRAFT.value:
                 raise Conflict("This resource was public already: its address stays its own.")
             moved = self._versions.take_over(session, draft, resource, change_note=change_note)
+            follow(session, identity, draft_id, to=of)
             session.delete(draft)
             touch(resource)
             numbers = [version.number for version in moved]
@@ -360,8 +362,10 @@ class Resources:
                 raise NotFound
             if resource.visibility != Visibility.WITHDRAWN.value:
                 raise Conflict("This resource is not withdrawn.")
-            if not identity.has(Scope.MODERATE) and _withdrawn_by(session, resource.id) != account_id:
+            if not identity.has(Scope.MODERATE) and withdrawn_by(session, resource.id) != account_id:
                 raise Forbidden("A moderator withdrew this resource: ask them to restore it.")
+            if resource.owner.erased_at is not None:
+                raise Conflict("The person who shared this has left, and took along what was said about it.")
             if any(version.digest is None for version in resource.versions):
                 raise Conflict("The files of this resource have been deleted already.")
             released = any(version.released_at for version in resource.versions)
@@ -401,7 +405,13 @@ class Resources:
             return record_of(session, resource, identity)
 
 
-def _withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:
+def _released(resource: Resource) -> list[str | None]:
+    """What public stores have of it, or should have."""
+    return [version.digest for version in resource.versions if version.released_at is not None]
+
+
+def withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:
+    """The account that withdrew a resource last; None for the service itself."""
     return session.scalar(
         select(AuditEntry.account_id)
         .where(

@@ -11,8 +11,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from repo_service.domain.resources import Visibility
-from repo_service.models import Resource
+from repo_service.models import Account, Collection, Resource
 from repo_service.models.database import Database
+from repo_service.services.accounts import SHOWN
+from repo_service.services.collections import HOLDS_SOMETHING, SHOWN_TO_ALL
 
 MAP_SIZE: Final = 10_000
 """Resources in one map. 50,000 are allowed, and 50 MiB."""
@@ -22,14 +24,14 @@ _MOST_MAPS: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class MapEntry:
-    """One resource."""
+    """One resource or collection, and when there was something new about it."""
 
     id: UUID
-    released_at: datetime
+    changed_at: datetime
 
 
 class Sitemaps:
-    """Use case: find every public resource without a search."""
+    """Use case: find every public resource, and the collections, without a search."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,6 +56,18 @@ class Sitemaps:
             return ()
         with self._database.rows() as connection:
             return [MapEntry(row.id, row.released_at) for row in connection.execute(rows)]
+
+    def collections(self) -> Sequence[MapEntry]:
+        """The map of the public collections that hold something, the newest of them."""
+        rows = (
+            select(Collection.id, Collection.updated_at)
+            .join(Account, Account.id == Collection.owner_id)
+            .where(SHOWN_TO_ALL, HOLDS_SOMETHING, SHOWN)
+            .order_by(Collection.id.desc())
+            .limit(MAP_SIZE)
+        )
+        with self._database.rows() as connection:
+            return [MapEntry(row.id, row.updated_at) for row in connection.execute(rows)]
 
 
 _IS_PUBLIC = (Resource.visibility == Visibility.PUBLIC.value) & Resource.released_at.is_not(None)

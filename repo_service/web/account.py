@@ -12,7 +12,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import Conflict, InvalidInput
 from repo_service.domain.texts import counted, text
-from repo_service.http.context import identity, services
+from repo_service.http.context import identity, services, site
 from repo_service.http.problems import CATALOGUE
 from repo_service.languages import LANGUAGES, SOURCE
 from repo_service.models.account import EMAIL_LENGTH
@@ -39,6 +39,8 @@ _DONE = {
     "everywhere": text("Your password is saved. Nothing but this browser can use your account now."),
     "signed-out": text("That browser is signed out."),
     "revoked": text("The token is worthless from now on."),
+    "connected": text("From now on you can sign in there."),
+    "disconnected": text("It signs in here no more."),
 }
 """What was just done, by the word that follows ``done=`` in the address."""
 
@@ -61,7 +63,7 @@ _LASTS = {
 @for_the_signed_in
 def account() -> AnyResponse:
     """Everything about one's account."""
-    return _account(done=_DONE.get(request.args.get("done", ""), ""))
+    return account_page(done=_DONE.get(request.args.get("done", ""), ""))
 
 
 @blueprint.get("/account/name")
@@ -71,7 +73,7 @@ def account() -> AnyResponse:
 @blueprint.get("/account/password")
 @blueprint.get("/account/tokens")
 @blueprint.get("/account/tokens/<uuid:token_id>/revoke")
-def back_to_account(token_id: UUID | None = None) -> AnyResponse:
+def back_toaccount_page(token_id: UUID | None = None) -> AnyResponse:
     """After a refusal this stands in the address bar, and Enter there asks for it again."""
     return redirect(url_for("web.account"))
 
@@ -157,7 +159,7 @@ def make_token() -> AnyResponse:
         )
     except (InvalidInput, Conflict) as error:
         return _refused(error, "token", token_name=name)
-    return _account(issued=issued)
+    return account_page(issued=issued)
 
 
 @blueprint.post("/account/tokens/<uuid:token_id>/revoke")
@@ -171,10 +173,10 @@ def revoke_token(token_id: UUID) -> AnyResponse:
 
 def _refused(error: InvalidInput | Conflict, form: str, **typed: str) -> Response:
     """The page again, with what is wrong beside the ``form`` and what was ``typed`` into it."""
-    return _account(status=CATALOGUE[error.code].status, refusals={form: beside_form(error)}, typed=typed)
+    return account_page(status=CATALOGUE[error.code].status, refusals={form: beside_form(error)}, typed=typed)
 
 
-def _account(
+def account_page(
     *,
     status: int = 200,
     done: str = "",
@@ -182,12 +184,15 @@ def _account(
     typed: Mapping[str, str] | None = None,
     issued: IssuedToken | None = None,
 ) -> Response:
+    """Everything about one's account, with what is wrong beside the form of that name in ``refusals``, and
+    what was ``typed`` into it."""
     who = identity()
     living = [token for token in services().accounts.tokens(who) if _lives(token)]
     living.sort(
         key=lambda token: (token.id == who.token_id, token.id), reverse=True
     )  # this browser, then newest
     own = services().accounts.own(who)
+    provider = site().provider
     return page(
         "account.html",
         status=status,
@@ -202,6 +207,8 @@ def _account(
         refusals=refusals or {},
         typed=typed or {},
         issued=issued,
+        provider=provider,
+        connections=[] if provider is None else services().elsewhere.connections(who),
         lasts=_LASTS,
         name_length=NAME_LENGTH,
         min_length=MIN_LENGTH,

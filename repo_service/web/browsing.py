@@ -19,6 +19,9 @@ PAGE_SIZE = 20
 PEOPLE = 24
 """Those who shared last, on one page."""
 
+COLLECTIONS = 8
+"""The newest, on one page."""
+
 _FACETS = (Facet.SUBJECT, Facet.LEVEL, Facet.TYPE, Facet.LANGUAGE)
 
 
@@ -52,6 +55,7 @@ def browse() -> Response:
             for code, count in counts[Facet.LANGUAGE].items()
         ],
         people=services().profiles.lately(limit=PEOPLE),
+        collections=services().collections.public(identity(), limit=COLLECTIONS),
     )
 
 
@@ -65,6 +69,7 @@ def person(username: str) -> Response:
         profile=profile,
         listed=services().profiles.resources(identity(), username, limit=PAGE_SIZE, cursor=cursor),
         is_first=cursor is None,
+        collections=services().collections.public(identity(), limit=COLLECTIONS, owner=username),
     )
 
 

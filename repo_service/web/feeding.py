@@ -52,8 +52,12 @@ def feed() -> Response:
 @blueprint.get("/sitemap.xml")
 def sitemap() -> Response:
     """The index: one map for so many resources."""
-    maps = services().sitemaps.count()
-    text = render_template("web/sitemap_index.xml", base_url=site().base_url, maps=maps)
+    text = render_template(
+        "web/sitemap_index.xml",
+        base_url=site().base_url,
+        maps=services().sitemaps.count(),
+        collections=bool(services().sitemaps.collections()),
+    )
     return _xml(text, "application/xml")
 
 
@@ -64,6 +68,17 @@ def map_of(number: int) -> Response:
     if not entries:
         raise NotFound("There is no such map.")
     return _xml(render_template("web/sitemap.xml", entries=entries, page_of=_page_of), "application/xml")
+
+
+@blueprint.get("/sitemap-collections.xml")
+def map_of_collections() -> Response:
+    """The map of the collections."""
+    entries = services().sitemaps.collections()
+    if not entries:
+        raise NotFound("There is no such map.")
+    return _xml(
+        render_template("web/sitemap.xml", entries=entries, page_of=_collection_page_of), "application/xml"
+    )
 
 
 @blueprint.get("/robots.txt")
@@ -84,6 +99,10 @@ def released_at(record: ResourceRecord) -> datetime:
 
 def _page_of(resource_id: object) -> str:
     return f"{site().base_url}{url_for('web.resource', resource_id=resource_id)}"
+
+
+def _collection_page_of(collection_id: object) -> str:
+    return f"{site().base_url}{url_for('web.collection', collection_id=collection_id)}"
 
 
 def _xml(text: str, kind: str) -> Response:

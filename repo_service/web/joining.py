@@ -49,7 +49,9 @@ def make_account() -> AnyResponse:
     invitation = _invitation(link)
     try:
         who = services().people.sign_up(
-            **values,
+            username=values["username"],
+            display_name=values["display_name"],
+            email=values["email"],
             password=form.get("password", ""),
             language=spoken().tag,
             address=address_block(request.remote_addr),

@@ -9,8 +9,10 @@ from typing import Any
 from flask import url_for
 from markupsafe import Markup
 
+from repo_service.domain.collections import ItemState
 from repo_service.http.context import services, site
 from repo_service.services.catalogue_format import CatalogueEntry, CatalogueFile, document_of
+from repo_service.services.collections import FullCollection
 from repo_service.services.credits import shortened
 from repo_service.services.records import ResourceRecord, VersionRecord
 
@@ -61,6 +63,59 @@ def json_ld_of(record: ResourceRecord) -> dict[str, Any]:
     )
     main = {"id": page, "type": "WebContent", "provider": {"id": site().base_url, "name": site().name}}
     return {**document_of(entry, base_url=site().base_url), "mainEntityOfPage": [main]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionMetadata:
+    """``json_ld`` is ready to stand within a script element."""
+
+    url: str
+    description: str
+    json_ld: Markup
+
+
+def collection_metadata_of(found: FullCollection) -> CollectionMetadata:
+    """Of a public collection."""
+    record = found.record
+    url = f"{site().base_url}{url_for('web.collection', collection_id=record.id)}"
+    return CollectionMetadata(
+        url=url,
+        description=shortened(" ".join(record.summary_text.split()) or record.title, _DESCRIPTION),
+        json_ld=_within_script(collection_json_ld_of(found, url)),
+    )
+
+
+def collection_json_ld_of(found: FullCollection, url: str) -> dict[str, Any]:
+    """What everybody sees of a collection as an https://schema.org/ItemList, in its curator's order."""
+    record = found.record
+    public = [item.resource for item in found.items if item.resource and item.state is ItemState.PUBLIC]
+    document: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "ItemList",
+        "@id": url,
+        "url": url,
+        "name": record.title,
+        "description": record.summary_text,
+        "inLanguage": list(record.languages),
+        "author": {"@type": "Person", "name": record.owner_name, "url": _person_url(record.owner)},
+        "itemListOrder": "https://schema.org/ItemListOrderAscending",
+        "numberOfItems": len(public),
+        "itemListElement": [
+            {
+                "@type": "ListItem",
+                "position": position,
+                "name": resource.title,
+                "url": resource.origin
+                or f"{site().base_url}{url_for('web.resource', resource_id=resource.id)}",
+            }
+            for position, resource in enumerate(public, start=1)
+        ],
+    }
+    return {name: value for name, value in document.items() if value not in ("", [])}
+
+
+def _person_url(username: str) -> str:
+    return f"{site().base_url}{url_for('web.person', username=username)}"
 
 
 def _file(version: VersionRecord) -> CatalogueFile:

@@ -23,7 +23,20 @@ from repo_service.web.speaking import offers, say, spoken
 
 _ABOUT_SIGNING_IN = {
     f"{blueprint.name}.{name}"
-    for name in ("home", "sign_in", "sign_up", "forgotten_password", "letter_asked", "confirm", "confirmed")
+    for name in (
+        "home",
+        "sign_in",
+        "sign_up",
+        "forgotten_password",
+        "letter_asked",
+        "confirm",
+        "confirmed",
+        "sign_in_elsewhere",
+        "back_from_elsewhere",
+        "sign_up_elsewhere",
+        "make_account_elsewhere",
+        "erased",
+    )
 }
 
 

@@ -29,6 +29,8 @@ from repo_service.web.rendering import page
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 _RELEASED = "released"
 """Where the session keeps which resource is to be told of."""
+MOST_COLLECTIONS = 5
+"""So many of those that hold a resource are named on its page."""
 
 
 @blueprint.get("/resources/<uuid:resource_id>")
@@ -137,6 +139,8 @@ def resource_page(
         asked=Asked(),
         releases=RELEASES,
         profiles=site_profiles(),
+        collections=services().collections.with_resource(who, record.id, limit=MOST_COLLECTIONS),
+        may_collect=not site().read_only and (record.visibility is Visibility.PUBLIC or is_owner),
         **_for_others(record),
     )
 

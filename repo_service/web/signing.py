@@ -70,7 +70,7 @@ def try_to_sign_in() -> AnyResponse:
                 address=address_block(request.remote_addr),
                 browser=_browser(),
             )
-            _keep(secret)
+            keep_session(secret)
     except (Unauthorised, Forbidden) as error:
         wrong = "token" if token else "password"
         return _form(onward, status=403, login=login, error=error.detail, wrong=wrong)
@@ -112,10 +112,10 @@ def local_path(target: str | None) -> str:
 
 def begin_session(who: Identity) -> None:
     """Sign ``who`` in."""
-    _keep(services().accounts.begin_session(who, browser=_browser()))
+    keep_session(services().accounts.begin_session(who, browser=_browser()))
 
 
-def _keep(secret: str) -> None:
+def keep_session(secret: str) -> None:
     """Go on with a new session: nothing that the browser held before serves it."""
     end_session()
     session[SESSION_KEY] = secret

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -67,6 +68,26 @@ def test_it_is_the_newest_version_and_the_draft_is_gone(
     with service.services.database.read() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "become version")).one()
         assert (entry.noun_id, entry.details) == (draft, {"of": earlier, "numbers": [2]})
+
+
+def test_it_stands_in_the_place_of_the_draft_in_collections(
+    any_service: Service, first: Path, second: Path
+) -> None:
+    service, client = any_service, any_service.member()
+    earlier, draft = _shared(service, client, first), _shared(service, client, second)
+    held = {"only the draft": [draft], "both": [draft, earlier]}
+    paths = {}
+    for title, ids in held.items():
+        made = json_of(client.post("/api/v1/collections", json={"title": title}), 201)
+        paths[title] = urlsplit(made["api_url"]).path
+        for id_ in ids:
+            given = {"resource": id_, "note": f"note of {id_}"}
+            json_of(client.post(f"{paths[title]}/items", json=given), 201)
+    assert _become(client, draft, earlier).status_code == 200
+    for title, note in (("only the draft", draft), ("both", earlier)):
+        (item,) = json_of(client.get(paths[title]))["items"]
+        assert (item["resource"]["id"], item["position"]) == (earlier, 1)
+        assert item["note"] == f"note of {note}"
 
 
 def test_a_clean_copy_comes_along(service: Service, first: Path, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
             response = visitor.get(address, headers={"Accept": "text/html"})
             assert 'method="post"' not in response.text, address
             for offer in ('href="/upload', 'href="/mine', 'href="/sign-in'):
-                assert offer not in response.text, address
+                assert offer not in _without_languages(response.text), address
             if response.status_code == 403:
                 assert "This is a read-only mirror" in response.text
                 refused.add(rule.endpoint)
@@ -122,13 +122,26 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
         "new_password",
         "account",
         "invitations",
+        "data",
+        "data_of",
+        "erased",
+        "sign_in_elsewhere",
+        "back_from_elsewhere",
+        "sign_up_elsewhere",
     }
     looking_after = {
         *("report_form", "reported", "look_after", "reports", "reports_of", "people", "member"),
         *("jobs", "storage", "audit", "usage"),
     }
     about_sites = {"authorise", "connected_sites", "back_to_connected_sites", "sites", "back_to_sites"}
-    assert refused == {f"web.{name}" for name in about_resources | about_people | about_sites | looking_after}
+    about_collections = {"my_collections", "new_collection", "edit_collection", "arrange", "collect"}
+    expected = about_resources | about_people | about_sites | about_collections | looking_after
+    assert refused == {f"web.{name}" for name in expected}
+
+
+def _without_languages(text: str) -> str:
+    """A page without the ways to itself in other languages: they are there on a refusal, too."""
+    return re.sub(r"<a [^>]*hreflang=[^>]*>", "", text)
 
 
 def test_a_session_of_before_offers_nothing_either(read_only: ReadOnly) -> None:

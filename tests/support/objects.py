@@ -11,12 +11,14 @@ from uuid import UUID
 
 import httpx
 
+from repo_service.domain.collections import CollectionVisibility
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
 from repo_service.domain.reports import ReportReason
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.models import Job, Report
 from repo_service.models.base import new_id, now
 from repo_service.services.clients import ClientMetadata
+from repo_service.services.collections import CollectionDescription
 from repo_service.services.descriptions import Description
 from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
@@ -196,9 +198,29 @@ class Maker:
             self.owner, SiteDescription(name="x", moodle="4.5.6", plugins={"mod_hvp": None})
         ).id
 
+    def collection(self, *, hidden: bool = False) -> UUID:
+        """A public collection of the owner's with the released resource in it; those before it are gone, for
+        there may not be many."""
+        collections = self.service.services.collections
+        for kept in collections.mine(self.owner, limit=100).items:
+            collections.delete(self.owner, kept.id)
+        wanted = CollectionDescription(title="x", visibility=CollectionVisibility.PUBLIC)
+        made = collections.create(self.owner, wanted).record.id
+        collections.add(self.owner, made, self.released.id)
+        if hidden:
+            collections.hide(OPERATOR, made, reason="x")
+        return made
+
     def invitation(self) -> UUID:
         """An invitation that nobody has used."""
         return self.service.services.invitations.invite(OPERATOR).invitation.id
+
+    def passing(self) -> str:
+        """A token of somebody who has nothing to lose."""
+        accounts = self.service.services.accounts
+        somebody = self.account()
+        scopes = frozenset({Scope.READ, Scope.WRITE, Scope.SHARE})
+        return accounts.issue_token(OPERATOR, name="x", scopes=scopes, account_id=somebody).secret
 
     def account(self) -> UUID:
         """Somebody else's account."""

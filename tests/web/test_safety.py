@@ -63,7 +63,7 @@ def _rules(service: Service, method: str) -> Iterator[Rule]:
 def _address(service: Service, rule: Rule, resource_id: str) -> str:
     names = (
         *("resource_id", "token_id", "invitation_id", "client_id"),
-        *("account_id", "job_id", "upload_id"),
+        *("account_id", "job_id", "upload_id", "collection_id", "connection_id"),
     )
     ids = dict.fromkeys(names, resource_id)
     known = {**ids, "number": 1, "username": "teacher"}
@@ -192,6 +192,7 @@ _FOR_THE_PUBLIC = {
     "web.try_to_sign_in",
     "web.sign_out",
     "web.make_account",
+    "web.make_account_elsewhere",
     "web.confirm_email",
     "web.report",
     "web.ask_for_letter",
