@@ -13,26 +13,27 @@ _RIGHT = (
 )
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize(
     ("inside", "problem"),
     [
         (_RIGHT, None),
-        ("<h1>A</h1><h3>B</h3>", "after h1 comes H3"),
-        ("<p id=a>A</p><p id=a>B</p>", "twice the id a"),
-        ("<section aria-labelledby=nowhere>A</section>", "aria-labelledby of SECTION"),
-        ("<a href='#nowhere'>A</a>", "the link A"),
-        ("<p>A</p><input>", "no label: INPUT"),
-        ("<p>A</p><button></button>", "a control without a name"),
-        ("<button style='font-size: 3px; padding: 0'>Go on</button>", "small: BUTTON"),
-        ("<p style='color: #888'>A</p>", "contrast 3.54: P"),
-        ("<p style='background: rgb(0 0 0 / 70%)'><span>A</span></p>", "contrast"),
+        ("<h1>A</h1><h3>B</h3>", "heading-order: h3"),
+        ("<h1>A</h1><section aria-label='B'><p lang='zzz'>C</p></section>", "valid-lang"),
+        ("<h1>A</h1><section aria-labelledby=nowhere>A</section>", "aria-labelledby leads to no nowhere"),
+        ("<a href='#nowhere'>A</a>", "the link A leads nowhere"),
+        ("<p>A</p><input>", "label: input"),
+        ("<p>A</p><button></button>", "button-name"),
+        ("<button style='font-size: 3px; padding: 0'>A</button><button>B</button>", "target-size"),
+        ("<p style='color: #888'>Words</p>", "color-contrast"),
+        ("<p style='background: rgb(0 0 0 / 70%)'><span>Words</span></p>", "color-contrast"),
         ("<p style='width: 3000px'>A</p>", "pixels stick out"),
         ("", "no text was seen"),
     ],
 )
-def test_what_is_wrong_is_seen(chromium: Browser, inside: str, problem: str | None) -> None:
-    page = chromium.new_page()
-    page.set_content(f"<!doctype html><main>{inside}</main>")
+def test_what_is_wrong_is_seen(chromium: Browser, inside: str, problem: str | None, scripts: bool) -> None:
+    page = chromium.new_page(java_script_enabled=scripts)
+    page.set_content(f"<!doctype html><html lang=en><title>A</title><main>{inside}</main>")
     problems = problems_of(page)
     page.close()
     if problem is None:
