@@ -51,6 +51,17 @@ def authority(moodle: MoodleSite) -> trustme.CA:
     return moodle.authority
 
 
+_SHARES_COURSES = 2023100900
+"""Version of Moodle 4.3, the first whose own sharing knows courses and remembers what was shared."""
+
+
+@pytest.fixture(scope="session")
+def sharing_of_courses(moodle: MoodleSite) -> None:
+    """Skips what older Moodles do not have."""
+    if float(moodle.run("plugins.php")["version"]) < _SHARES_COURSES:
+        pytest.skip("Moodle itself shares courses, and lists what was shared, since 4.3")
+
+
 @dataclass(frozen=True)
 class School:
     """What ``php/school.php`` made: a teacher who may edit ``course``, which is full, and ``target``. Of

@@ -23,6 +23,9 @@ the name that it looks up for the number."""
 _WORKING = 120_000
 """Milliseconds for Moodle to pack, send and be answered, or to restore."""
 
+_READY = "document.readyState === 'complete' && !(window.M?.util?.pending_js?.length > 0)"
+"""What Moodle's own tests wait for (``PAGE_READY_JS`` of lib/behat/classes/behat_session_interface.php)."""
+
 
 @dataclass
 class MoodlePages:
@@ -34,14 +37,18 @@ class MoodlePages:
     def open(self, path: str) -> None:
         """Any page."""
         self.page.goto(f"{self.moodle.url}{path}")
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Until Moodle's scripts have taken hold of the page. They start when it is loaded, and what is
+        pressed before they are there looks pressed, and nothing comes of it."""
+        self.page.wait_for_function(_READY)
 
     def log_in(self, who: Login) -> None:
         """At the page for it, wherever that leads afterwards."""
         if "/login/" not in self.page.url:
             self.open("/login/index.php")
-        self.page.wait_for_load_state(
-            "networkidle"
-        )  # a script of the page puts another field for the password
+        self.wait_until_ready()  # a script of the page puts another field for the password
         self.page.locator("#username").fill(who.username)
         self.page.locator("#password").fill(who.password)
         self.page.locator("#loginbtn").click()
@@ -79,6 +86,8 @@ class MoodlePages:
         """From the activity chooser of a course's first section to the repository."""
         self.open_course(courseid)
         self.page.get_by_label("Edit mode").check()
+        expect(self.page.locator("body.editing")).to_be_visible()  # the page, loaded anew
+        self.wait_until_ready()
         section = self.page.locator("#section-1")
         section.get_by_role("button", name=re.compile("^(Insert content|Add an activity)")).first.click()
         chooser = self.page.get_by_role("dialog")
@@ -87,7 +96,7 @@ class MoodlePages:
         if within.is_visible():  # since 4.5 there is a choice before it
             within.click()
         expect(chooser.get_by_role("link", name="Quiz", exact=True).first).to_be_visible()
-        self.page.wait_for_load_state("networkidle")  # the link is there before what it does
+        self.wait_until_ready()  # the link is there before what it does
         chooser.get_by_role("link", name="Browse for content on MoodleNet").last.click()
         chooser.get_by_role("link", name=network).last.click()
         self.page.wait_for_url(lambda url: not url.startswith(self.moodle.url))
@@ -101,7 +110,10 @@ class MoodlePages:
 
     def choose_course(self, name: str) -> None:
         """Where to what was sent goes, by searching for it."""
-        self.page.get_by_role("textbox").last.fill(name)
+        search = self.page.get_by_role("textbox").last
+        expect(search).to_be_visible()
+        self.wait_until_ready()
+        search.fill(name)
         self.page.get_by_role("main").get_by_role("link", name=name).first.click()
 
     def restore(self) -> None:

@@ -21,7 +21,7 @@ loaded when pages are shown for the first time is some 65 of it."""
 
 
 def test_a_large_course_streams_through(
-    stage: Stage, administrator: Login, make_school: Callable[[int], School]
+    stage: Stage, sharing_of_courses: None, administrator: Login, make_school: Callable[[int], School]
 ) -> None:
     """Moodle is not measured: PHP ends what needs more than its limit, which is less than the course."""
     set_up = stage.at_moodle(administrator)

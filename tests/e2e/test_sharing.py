@@ -89,7 +89,9 @@ def _send_back(teacher: MoodlePages, stage: Stage, school: School, title: str) -
     stage.look(restoring.page, "back-5-restored")
 
 
-def test_a_course_goes_out_without_its_keys_and_into_another(stage: Stage, school: School) -> None:
+def test_a_course_goes_out_without_its_keys_and_into_another(
+    stage: Stage, sharing_of_courses: None, school: School
+) -> None:
     teacher = stage.at_moodle(school.teacher)
     teacher.open_course(school.course)
     draft = _open_draft(teacher, _consent(stage.make_account(), stage.look), stage.look, "course")
@@ -141,15 +143,21 @@ def test_an_activity_goes_out_once_it_is_allowed_and_comes_back(stage: Stage, sc
     _release(draft, "Release", stage.look, "activity")
 
     _send_back(teacher, stage, school, "What lives in a pond")
-    added = [title for _, activities in stage.contents(school.target)["outline"] for title in activities]
-    assert "page: What lives in a pond" in added
+    source, restored = (stage.contents(id_) for id_ in (school.course, school.target))
+    assert ["page: What lives in a pond"] in [activities for _, activities in restored["outline"]]
+    (picture,) = _without_ids(restored["files"])
+    assert picture in source["files"]
+    assert restored["broken_images"] == []
 
-    if not (stage.moodle.folder / "moodlenet" / "shareprogress.php").exists():  # since Moodle 4.3
-        return
+
+def test_what_was_shared_is_listed(stage: Stage, sharing_of_courses: None, school: School) -> None:
+    teacher = stage.at_moodle(school.teacher)
+    teacher.open_activity(school.page, "page")
+    address = teacher.saved_at(teacher.share(_consent(stage.make_account(), stage.look)))
     teacher.open("/moodlenet/shareprogress.php")
     link = teacher.page.get_by_role("link", name="What lives in a pond")
     assert link.get_attribute("href") == address
-    stage.look(teacher.page, "activity-4-progress")
+    stage.look(teacher.page, "listed-1-progress")
 
 
 def test_a_file_that_is_no_backup_becomes_a_file_of_the_course(stage: Stage, school: School) -> None:
