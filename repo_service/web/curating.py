@@ -217,7 +217,9 @@ def _chosen(chosen: str, title: str) -> UUID:
     try:
         return UUID(chosen)
     except ValueError as error:
-        raise InvalidInput(errors=[("/collection", "Choose a collection, or make a new one.")]) from error
+        raise InvalidInput(
+            errors=[("/collection", text("Choose a collection, or make a new one."))]
+        ) from error
 
 
 def _position(form: Fields) -> int:

@@ -10,6 +10,7 @@ from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import Conflict, DomainError, InvalidInput
 from repo_service.domain.identity import Scope
+from repo_service.domain.texts import text
 from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE
 from repo_service.http.read_only import require_writable
@@ -134,9 +135,11 @@ def _erase(whose: _Whose) -> AnyResponse:
     form = request.form
     try:
         if line_field(form, "username", limit=NAME_LENGTH).casefold() != whose.account.username:
-            raise InvalidInput(errors=[("/username", "Type the user name of the account that shall go.")])
+            raise InvalidInput(
+                errors=[("/username", text("Type the user name of the account that shall go."))]
+            )
         if form.get("shared") not in list(Shared):
-            raise InvalidInput(errors=[("/shared", "Choose what becomes of what was shared.")])
+            raise InvalidInput(errors=[("/shared", text("Choose what becomes of what was shared."))])
         services().erasing.erase(
             identity(),
             whose.account.id,

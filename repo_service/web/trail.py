@@ -65,4 +65,4 @@ def _day(typed: str, pointer: str) -> date | None:
     try:
         return date.fromisoformat(typed) if typed else None
     except ValueError as error:
-        raise InvalidInput(errors=[(pointer, "Type a day like 2026-01-31.")]) from error
+        raise InvalidInput(errors=[(pointer, text("Type a day like 2026-01-31."))]) from error
