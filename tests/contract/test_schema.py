@@ -125,6 +125,8 @@ class Asker:
                 case.body["upload"] = str(self.maker.finished_upload().id)
             if isinstance(case.body, dict) and "resource" in case.body:
                 case.body["resource"] = str(self.maker.draft().id)
+            if isinstance(case.body, dict) and operation == "becomeVersion":
+                case.body["of"] = str(self.maker.released.id)
             if isinstance(case.body, dict) and "parts" in case.body:
                 case.body["parts"] = None  # tags are none that one could guess
         if _is_sound(case, ParameterLocation.PATH):

@@ -112,9 +112,10 @@ class Maker:
 
     def reported(self) -> UUID:
         """A resource of somebody else with a report that waits for a decision."""
+        resource_id = self._reported  # outside of the transaction: making it is another
         with self.service.services.database.write() as session:
-            session.add(Report(resource_id=self._reported, reason=ReportReason.BROKEN, words="Empty."))
-        return self._reported
+            session.add(Report(resource_id=resource_id, reason=ReportReason.BROKEN, words="Empty."))
+        return resource_id
 
     def failed_job(self) -> UUID:
         """A job that failed, about something that is not there any more."""
