@@ -126,7 +126,7 @@ class Asker:
             if isinstance(case.body, dict) and "resource" in case.body:
                 case.body["resource"] = str(self.maker.draft().id)
             if isinstance(case.body, dict) and operation == "becomeVersion":
-                case.body["of"] = str(self.maker.released.id)
+                case.body["of"] = str(self.maker.draft().id)
             if isinstance(case.body, dict) and "parts" in case.body:
                 case.body["parts"] = None  # tags are none that one could guess
         if _is_sound(case, ParameterLocation.PATH):
