@@ -29,6 +29,7 @@ from repo_service.web import (
     managing,
     membership,
     own_resources,
+    packing,
     recovering,
     rendering,
     reporting,
@@ -92,6 +93,7 @@ def register(app: APIFlask) -> None:
     slots.register(app)
     csrf.register(app)
     headers.register(app)
+    packing.register(app)
     app.register_blueprint(blueprint)
     app.register_blueprint(sending.blueprint)
     app.register_blueprint(assets.blueprint)
