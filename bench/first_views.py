@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from bench.programs import program
 from tests.support.browser import ARGUMENTS
 
-_VIEWPORT = {"width": 412, "height": 823}
+_WIDTH, _HEIGHT = 412, 823
 _DENSITY = 1.75
 _CPU_SLOWDOWN = 4
 _KBIT = 1024 / 8
@@ -78,7 +78,7 @@ def browser() -> Iterator[Browser]:
 def first_view(chromium: Browser, url: str, cookies: Mapping[str, str]) -> View:
     """Open a page with nothing in the cache. Raises RuntimeError when any part of it is not answered well."""
     context = chromium.new_context(
-        viewport=_VIEWPORT,  # type: ignore[arg-type] - Playwright wants its own mapping
+        viewport={"width": _WIDTH, "height": _HEIGHT},
         device_scale_factor=_DENSITY,
         is_mobile=True,
         has_touch=True,

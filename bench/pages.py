@@ -1,4 +1,4 @@
-"""Pages: what a first visit takes, and how long the service makes one against the API's answer to the same."""
+"""Pages: what a first visit takes, and how long one is made, against the API's answer about the same."""
 
 from __future__ import annotations
 
@@ -179,9 +179,7 @@ def _first_views(
     with browser() as chromium:
         for name, (path, visitor) in seen.items():
             bench.say(f"first view: {name}")
-            views = [
-                first_view(chromium, f"{service.url}{path}", visitor.cookies) for _ in range(bench.runs)
-            ]
+            views = [first_view(chromium, f"{service.url}{path}", visitor.cookies) for _ in range(bench.runs)]
             yield from _view_rows(name, views)
 
 

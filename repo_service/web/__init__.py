@@ -24,6 +24,7 @@ from repo_service.web import (
     inviting,
     job_list,
     joining,
+    keeping,
     leaving,
     looking_after,
     managing,
@@ -90,6 +91,7 @@ def register(app: APIFlask) -> None:
     """Add the pages."""
     speaking.register(app)
     rendering.register(app)
+    keeping.register(app)
     slots.register(app)
     csrf.register(app)
     headers.register(app)

@@ -43,7 +43,7 @@ def token() -> str:
 
 def is_on_page() -> bool:
     """Whether the page that was made holds the token."""
-    return g.get(_MADE, False)
+    return _MADE in g
 
 
 def check(fields: MultiDict[str, str]) -> None:

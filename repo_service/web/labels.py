@@ -167,13 +167,13 @@ def facet_value(facet: Facet, value: str) -> Label:
 
 def concept(name: str, code: str) -> Label:
     """The name of a code of a vocabulary; an unknown code stands for itself."""
-    named = _concept_name(name, code, _readable())
+    named = _concept_name(name, code, readable())
     return Label(code) if named is None else Label(*named)
 
 
 def label_of(found: Concept) -> Label:
     """The name of a concept."""
-    named = _name_of(found, _readable())
+    named = _name_of(found, readable())
     return Label(found.code) if named is None else Label(*named)
 
 
@@ -192,23 +192,23 @@ def licence_link(code: str) -> str | None:
 
 def language(tag: str) -> Label:
     """The name of a language; an unknown one stands for its tag."""
-    for wanted in _readable():
+    for wanted in readable():
         name = _language_name(tag, wanted)
         if name:
             return Label(name, wanted)
     return Label(tag)
 
 
-def _named(names: Mapping[str, str], code: str) -> str:
-    return say(names[code]) if code in names else code
-
-
-def _readable() -> tuple[str, ...]:
+def readable() -> tuple[str, ...]:
     """Where names are looked for: in what the visitor reads, in the language of the page, in ours."""
     found: tuple[str, ...] | None = g.get("readable")
     if found is None:  # a page of results asks two hundred times
         found = g.readable = tuple(dict.fromkeys((*asked_for(), spoken().tag, SOURCE)))
     return found
+
+
+def _named(names: Mapping[str, str], code: str) -> str:
+    return say(names[code]) if code in names else code
 
 
 @functools.lru_cache(maxsize=4096)

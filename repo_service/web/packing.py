@@ -1,7 +1,8 @@
 """Pages packed for the line: HTML shrinks to an eighth.
 
-Only those that hold no secret. Who sees the length of many packed pages, and can put words of their own into them,
-learns a secret that stands there, too (BREACH, CVE-2013-3587): the token of a form, what the signed in see.
+Only those that hold no secret. Who sees the length of many packed pages, and can put words of their own into
+them, learns a secret that stands there, too (BREACH, CVE-2013-3587): the token of a form, what the signed in
+see.
 """
 
 from __future__ import annotations
