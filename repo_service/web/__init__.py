@@ -24,11 +24,13 @@ from repo_service.web import (
     inviting,
     job_list,
     joining,
+    keeping,
     leaving,
     looking_after,
     managing,
     membership,
     own_resources,
+    packing,
     recovering,
     rendering,
     reporting,
@@ -89,9 +91,11 @@ def register(app: APIFlask) -> None:
     """Add the pages."""
     speaking.register(app)
     rendering.register(app)
+    keeping.register(app)
     slots.register(app)
     csrf.register(app)
     headers.register(app)
+    packing.register(app)
     app.register_blueprint(blueprint)
     app.register_blueprint(sending.blueprint)
     app.register_blueprint(assets.blueprint)

@@ -16,6 +16,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request, url_for
 
 from repo_service.domain.errors import NotFound
+from repo_service.web.packing import takes_gzip
 
 blueprint = Blueprint("assets", __name__, url_prefix="/assets")
 
@@ -34,7 +35,7 @@ def asset(name: str) -> Response:
     """One file; for good when the address names its content."""
     if name not in _FOLDERS:
         raise NotFound("There is no such file.")
-    packed = request.accept_encodings.best_match(["identity", "gzip"]) == "gzip"
+    packed = takes_gzip()
     response = Response(_packed(name) if packed else _bytes(name), mimetype=_TYPES[Path(name).suffix])
     if packed:
         response.content_encoding = "gzip"
@@ -51,6 +52,12 @@ def asset(name: str) -> Response:
 
 def asset_url(name: str) -> str:
     """The address of an asset; it changes with the content."""
+    return _url(name, request.script_root)
+
+
+@functools.cache
+def _url(name: str, _mounted_at: str) -> str:
+    """Made once: a page of results has two hundred icons."""
     return url_for("assets.asset", name=name, v=_version(name))
 
 

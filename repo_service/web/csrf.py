@@ -6,7 +6,7 @@ and uploads are streams.
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from werkzeug.datastructures import MultiDict
 
@@ -18,6 +18,7 @@ from repo_service.http.read_only import SAFE_METHODS
 FIELD = "csrf_token"
 HEADER = "X-CSRFToken"
 
+_MADE = "made_form_token"
 _MAX_FORM = 2 * 1024 * 1024
 _MAX_FORM_OF_STRANGERS = 64 * 1024
 """Signing in and up take less. Front servers hold back so much until all of it is there (``deploy``), so that
@@ -36,7 +37,13 @@ def register(app: Flask) -> None:
 def token() -> str:
     """The token for a form on the page being made."""
     made: str = generate_csrf()
+    setattr(g, _MADE, True)
     return made
+
+
+def is_on_page() -> bool:
+    """Whether the page that was made holds the token."""
+    return _MADE in g
 
 
 def check(fields: MultiDict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -28,4 +29,9 @@ def icon_of(module: str) -> str:
 
 def icon(name: str) -> Markup:
     """An icon beside a text that says the same."""
-    return _ICON.format(asset_url("icons.svg"), name)
+    return _icon(asset_url("icons.svg"), name)
+
+
+@functools.cache
+def _icon(drawings: str, name: str) -> Markup:
+    return _ICON.format(drawings, name)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from babel import Locale, UnknownLocaleError
+from flask import g
 
 from repo_service.domain.search import Facet
 from repo_service.domain.texts import text
@@ -166,19 +167,14 @@ def facet_value(facet: Facet, value: str) -> Label:
 
 def concept(name: str, code: str) -> Label:
     """The name of a code of a vocabulary; an unknown code stands for itself."""
-    found = vocabulary(name).get(code)
-    return Label(code) if found is None else label_of(found)
+    named = _concept_name(name, code, readable())
+    return Label(code) if named is None else Label(*named)
 
 
 def label_of(found: Concept) -> Label:
     """The name of a concept."""
-    for tag in _readable():
-        candidate = tag
-        while candidate:
-            if candidate in found.labels:
-                return Label(found.labels[candidate], candidate)
-            candidate = candidate.rpartition("-")[0]
-    return Label(found.code)
+    named = _name_of(found, readable())
+    return Label(found.code) if named is None else Label(*named)
 
 
 def licence_name(code: str) -> Label:
@@ -196,20 +192,40 @@ def licence_link(code: str) -> str | None:
 
 def language(tag: str) -> Label:
     """The name of a language; an unknown one stands for its tag."""
-    for wanted in _readable():
+    for wanted in readable():
         name = _language_name(tag, wanted)
         if name:
             return Label(name, wanted)
     return Label(tag)
 
 
+def readable() -> tuple[str, ...]:
+    """Where names are looked for: in what the visitor reads, in the language of the page, in ours."""
+    found: tuple[str, ...] | None = g.get("readable")
+    if found is None:  # a page of results asks two hundred times
+        found = g.readable = tuple(dict.fromkeys((*asked_for(), spoken().tag, SOURCE)))
+    return found
+
+
 def _named(names: Mapping[str, str], code: str) -> str:
     return say(names[code]) if code in names else code
 
 
-def _readable() -> Sequence[str]:
-    """Where names are looked for: in what the visitor reads, in the language of the page, in ours."""
-    return list(dict.fromkeys((*asked_for(), spoken().tag, SOURCE)))
+@functools.lru_cache(maxsize=4096)
+def _concept_name(name: str, code: str, wanted: tuple[str, ...]) -> tuple[str, str] | None:
+    found = vocabulary(name).get(code)
+    return None if found is None else _name_of(found, wanted)
+
+
+def _name_of(found: Concept, wanted: Sequence[str]) -> tuple[str, str] | None:
+    """A name and its language."""
+    for tag in wanted:
+        candidate = tag
+        while candidate:
+            if candidate in found.labels:
+                return found.labels[candidate], candidate
+            candidate = candidate.rpartition("-")[0]
+    return None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, render_template, request
 from markupsafe import Markup, escape
 
 from repo_service.domain.identity import PUBLIC, Identity
-from repo_service.domain.texts import counted, text
+from repo_service.domain.texts import text
 from repo_service.http.context import services, site
 from repo_service.http.pages import is_page
 from repo_service.services.mirroring import Home
@@ -142,7 +142,7 @@ def _address_to_come_back_to() -> str | None:
 
 
 def _counted(one: str, many: str, count: int) -> str:
-    return say(counted(one, many, count))
+    return spoken().counted(one, many, count)
 
 
 def _mirrored_home() -> Home | None:

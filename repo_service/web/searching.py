@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, jsonify, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
@@ -24,6 +25,8 @@ SHOWN_AT_FIRST = 8
 SUGGESTED = 6
 
 _MAX_TEXT = 500
+_SAFE = "!$'()*,/:;?@"
+"""What stands in queries as it is (URL Standard, as Werkzeug has it)."""
 _MAX_VALUES = 50
 
 FACETS = {
@@ -56,9 +59,12 @@ class Question:
 
     def page(self, cursor: str | None) -> str:
         """The address of one page of the answer."""
-        arguments: dict[str, Any] = {facet.value: values for facet, values in self.filters.items() if values}
         sort = None if self.sort is Sort.BEST else self.sort.value
-        return url_for("web.home", q=self.words or None, sort=sort, cursor=cursor, **arguments)
+        whole = [("q", self.words), ("sort", sort), ("cursor", cursor)]
+        values = [(facet.value, value) for facet, values in self.filters.items() for value in values]
+        query = urlencode([(name, value) for name, value in (*whole, *values) if value], safe=_SAFE)
+        home = _home(request.script_root)
+        return f"{home}?{query}" if query else home
 
     def with_values(self, facet: Facet, values: tuple[str, ...]) -> Question:
         return replace(self, filters={**self.filters, facet: values})
@@ -159,6 +165,12 @@ def asked() -> Question:
         filters={facet: values for facet, values in filters.items() if values},
         sort=Sort(sort) if sort in set(Sort) else Sort.BEST,
     )
+
+
+@functools.cache
+def _home(_mounted_at: str) -> str:
+    """Made once: a page of results leads to a hundred and fifty others."""
+    return url_for("web.home")
 
 
 def _group(facet: Facet, counts: Iterable[FacetCount], question: Question) -> FacetGroup | None:

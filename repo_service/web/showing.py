@@ -11,7 +11,7 @@ from markupsafe import Markup
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import DomainError, InvalidFile, NotFound, NotInspected
-from repo_service.domain.identity import Scope
+from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import JobState, LocationState, Visibility
 from repo_service.domain.texts import text
 from repo_service.http.context import identity, services, site
@@ -23,6 +23,7 @@ from repo_service.web.embedding import embed_code_of
 from repo_service.web.examining import Asked, site_profiles
 from repo_service.web.found import Found, file_authors, found_in, removed_words
 from repo_service.web.inside import Inside, inside_of
+from repo_service.web.keeping import Parts, in_these_words, keeper
 from repo_service.web.metadata import metadata_of
 from repo_service.web.rendering import page
 
@@ -104,45 +105,66 @@ def resource_page(
     who = identity()
     is_owner = record.is_own and record.owner == who.username
     may_edit = is_owner and who.has(Scope.WRITE)
-    document = document_of(record, shown)
-    found = None if document is None or not record.is_own else found_in(document, shown.cleaning)
-    cleaning = services().cleaning.get(who, record.id, shown.number) if may_edit else None
-    inside = None if document is None else inside_of(document)
-    remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
-    return page(
+    just_released = is_owner and _was_just_released(record)
+    # What those see who can do nothing about it is the same for all of them.
+    kept = refusal is None and not record.is_own and shown.processing.state not in UNFINISHED
+    key = in_these_words(record.id, shown.number)
+    parts = keeper().find(key, record) if kept else Parts()
+    values = {} if parts.are_there else _values(record, shown, who, may_edit=may_edit)
+    response = page(
         "resource.html",
         status=status,
+        keep=parts,
         resource=record,
         version=shown,
         is_newest=shown is record.versions[0],
-        inside=inside,
-        file_authors="" if document is None else file_authors(document),
-        found=found,
-        removed=None if shown.cleaning is None else removed_words(shown.cleaning),
-        cleaning=cleaning,
-        is_cleaning=cleaning is not None and cleaning.state in UNFINISHED,
-        summary=Markup(record.summary_html),  # noqa: S704 - the services keep sanitised HTML only
-        remote=remote,
-        unfinished=shown.processing.state in UNFINISHED and not remote,
-        failed=shown.processing.state is JobState.FAILED,
-        download_url=_download_url(record, shown),
-        copies=services().stores.shown(shown.copies),
         is_owner=is_owner,
-        just_released=is_owner and _was_just_released(record),
+        just_released=just_released,
         may_edit=may_edit,
         may_moderate=may_edit or who.has(Scope.MODERATE),
-        obstacles=_obstacles(record, shown) if may_edit and shown.released_at is None else [],
         refusal=refusal,
         refused=refused,
         content_language=next(iter(record.languages), None),
-        parts=_parts(record, shown, inside, found),
         asked=Asked(),
         releases=RELEASES,
         profiles=site_profiles(),
         collections=services().collections.with_resource(who, record.id, limit=MOST_COLLECTIONS),
         may_collect=not site().read_only and (record.visibility is Visibility.PUBLIC or is_owner),
-        **_for_others(record),
+        **{**values, **parts.facts},
     )
+    if kept and not parts.are_there:
+        parts.facts = {"is_backup": values["is_backup"]}
+        keeper().keep(key, record, parts)
+    return response
+
+
+def _values(
+    record: ResourceRecord, shown: VersionRecord, who: Identity, *, may_edit: bool
+) -> dict[str, object]:
+    """What the parts of the page are made of that may be kept."""
+    document = document_of(record, shown)
+    found = None if document is None or not record.is_own else found_in(document, shown.cleaning)
+    cleaning = services().cleaning.get(who, record.id, shown.number) if may_edit else None
+    inside = None if document is None else inside_of(document)
+    remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
+    return {
+        "inside": inside,
+        "is_backup": inside is not None and inside.is_backup,
+        "file_authors": "" if document is None else file_authors(document),
+        "found": found,
+        "removed": None if shown.cleaning is None else removed_words(shown.cleaning),
+        "cleaning": cleaning,
+        "is_cleaning": cleaning is not None and cleaning.state in UNFINISHED,
+        "summary": Markup(record.summary_html),  # noqa: S704 - the services keep sanitised HTML only
+        "remote": remote,
+        "unfinished": shown.processing.state in UNFINISHED and not remote,
+        "failed": shown.processing.state is JobState.FAILED,
+        "download_url": _download_url(record, shown),
+        "copies": services().stores.shown(shown.copies),
+        "obstacles": _obstacles(record, shown) if may_edit and shown.released_at is None else [],
+        "parts": _parts(record, shown, inside, found),
+        **_for_others(record),
+    }
 
 
 def _was_just_released(record: ResourceRecord) -> bool:

@@ -15,7 +15,7 @@ class Slot(StrEnum):
     TOP = "top"
     """Above every page; what stands there says itself on which it shows."""
     DOWNLOAD = "download"
-    """Below the download button of a resource."""
+    """Below the download button of a resource. It shows everybody the same of it: the page is kept."""
 
 
 def register(app: Flask) -> None:

@@ -45,9 +45,9 @@ def spoken() -> Language:
     """The language of the page that is being made."""
     if not has_request_context():
         return language(SOURCE)
-    if "language" not in g:
-        g.language = language(_chosen() or best_of(asked_for()))
-    found: Language = g.language
+    found: Language | None = g.get("language")
+    if found is None:
+        found = g.language = language(_chosen() or best_of(asked_for()))
     return found
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from flask import url_for
 
+from repo_service.domain.search import Facet, Sort
+from repo_service.domain.texts import counted
+from repo_service.languages import LANGUAGES
 from repo_service.web import rendering
+from repo_service.web.searching import Question
 from repo_service.web.signing import local_path
+from repo_service.web.speaking import say
 from tests.support.service import Service
 
 
@@ -45,3 +51,23 @@ def test_dates_in_any_form() -> None:
 def test_paths_on_this_site_are_kept(service: Service, path: str) -> None:
     with service.app.test_request_context():
         assert local_path(path) == path
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 11, 100, 12_345])
+def test_counts_in_templates_read_as_texts_do(service: Service, tag: str, count: int) -> None:
+    one, many = "%(count)s resource", "%(count)s resources"
+    with service.app.test_request_context(f"/?lang={tag}"):
+        template = service.app.jinja_env.from_string("{{ counted(one, many, count) }}")
+        shown = template.render(one=one, many=many, count=count)
+        assert shown == say(counted(one, many, count))
+
+
+def test_addresses_of_a_search_are_those_of_its_page(service: Service) -> None:
+    question = Question(
+        words="Öko & “x” +", filters={Facet.SUBJECT: ("0521", "a b/c"), Facet.LICENCE: ()}, sort=Sort.NEWEST
+    )
+    with service.app.test_request_context("/"):
+        made = url_for("web.home", q=question.words, sort="newest", cursor="x=", subject=["0521", "a b/c"])
+        assert question.page("x=") == made
+        assert Question().url == url_for("web.home")
