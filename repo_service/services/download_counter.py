@@ -57,8 +57,8 @@ class DownloadCounter:
             with self._database.write() as session:
                 for day in sorted(counts):
                     insert_or_add(session, DownloadCount, {"downloads": counts[day]}, day=day)
-        except Exception:  # the database is away: nothing that a download should fail for
-            log.exception("downloads could not be written down")
+        except Exception as error:  # the database is away: nothing that a download should fail for
+            log.warning("downloads could not be written down", error=str(error))
             with self._lock:
                 self._counts.update(counts)
                 self._is_due = True
