@@ -13,12 +13,12 @@ from sqlalchemy import Select, select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from repo_service.domain.identity import Role
+from repo_service.domain.identity import SCOPES_OF_ROLE, Role
 from repo_service.http.pages import Pages
 from repo_service.models import Account, ExternalIdentity, Job
 from tests.contract.consenting import connect_site, tokens_of
 from tests.support.private import private_backup
-from tests.support.service import Service, json_of, send_file
+from tests.support.service import OPERATOR, Service, json_of, send_file
 from tests.web.visitor import Visitor
 
 NOBODYS = "00000000-0000-7000-8000-000000000000"
@@ -69,6 +69,16 @@ class World:
     def visitor(self, username: str | None) -> Visitor:
         """A browser in which that person is signed in, or nobody."""
         return Visitor(self.service, None if username is None else self.tokens[username])
+
+    def renew(self, username: str) -> None:
+        """Give that person another token: what was done may have ended the one before."""
+        accounts = self.service.services.accounts
+        query = select(Account).where(Account.username == username)
+        with self.service.services.database.read() as session:
+            account = session.scalars(query).one()
+        scopes = SCOPES_OF_ROLE[Role(account.role)]
+        issued = accounts.issue_token(OPERATOR, name="test", scopes=scopes, account_id=account.id)
+        self.tokens[username] = issued.secret
 
     def rules(self) -> Iterator[Rule]:
         """Every route there is."""
