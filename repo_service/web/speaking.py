@@ -99,7 +99,8 @@ def _chosen() -> str | None:
 
 def _remember(response: Response) -> Response:
     tag = request.args.get(ARGUMENT)
-    if tag in LANGUAGES and is_page() and tag != request.cookies.get(COOKIE):
+    kept_for_others = response.cache_control.public
+    if tag in LANGUAGES and is_page() and not kept_for_others and tag != request.cookies.get(COOKIE):
         response.set_cookie(
             COOKIE,
             tag,
