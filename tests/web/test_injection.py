@@ -321,6 +321,34 @@ def test_what_was_kept_is_text_to_everybody(service: Service, tmp_path: Path) ->
     assert len(shows) > 20
 
 
+def test_nothing_turns_the_direction_of_what_follows(service: Service, tmp_path: Path) -> None:
+    """A name with U+202E in it would have what stands behind it read backwards: exe.jpg for gpj.exe."""
+    world = World(service, tmp_path)
+    turned = "\u202egpj.exe\u2066\u2067"
+    teacher = world.api("teacher")
+    said = {"title": turned, "keywords": [turned], "authors": [{"name": turned}], "change_note": turned}
+    shared = publish(service, teacher, b"x", file_name=f"{turned}.txt", summary=turned, **said)
+    made = (
+        ("collections", {"title": turned, "summary": turned, "visibility": "public"}),
+        (f"collections/{world.private['collection_id']}/items", {"resource": shared["id"], "note": turned}),
+        ("me/tokens", {"name": turned, "scopes": ["resources:read"]}),
+        ("me/clients", {"name": turned}),
+        ("me/site-profiles", {"name": turned, "moodle": "4.5"}),
+        ("uploads", {"file_name": turned, "size": 1}),
+    )
+    words = {"reason": "other", "words": turned}
+    json_of(world.api("stranger").post(f"/api/v1/resources/{shared['id']}/reports", json=words), 201)
+    for path, body in made:
+        assert teacher.post(f"/api/v1/{path}", json=body).status_code in (201, 422), path
+    for path in ("/account/name", f"/resources/{shared['id']}/edit"):
+        Hand(world, "teacher").send(path, {"display_name": turned, "title": turned, "author_name": turned})
+    for who in ("teacher", "chief", None):
+        visitor = world.visitor(who)
+        for address in _addresses(world, shared["id"], world.draft["id"]):
+            shown = visitor.client.get(address, headers=visitor.headers).text
+            assert not set("\u202d\u202e\u2066\u2067") & set(shown), (who, address)
+
+
 def test_what_programs_read_holds_it_as_data(service: Service, tmp_path: Path) -> None:
     """Atom, sitemaps, JSON-LD and oEmbed parse, and the markup is a value in them."""
     evil = "</script></title>]]><!--" + EVIL
