@@ -8,6 +8,7 @@ views ask them for, so one that is added tomorrow is tried as well.
 from __future__ import annotations
 
 import json
+import socket
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,6 +189,27 @@ def test_fields_of_forms(world: World, typed: dict[str, str]) -> None:
             tried |= {(rule.endpoint, name) for name in known}
     assert tried > {("web.describe", "keywords"), ("web.invite", "email"), ("web.report", "words")}
     assert len(tried) > 80
+
+
+def test_no_address_that_is_typed_is_asked(service: Service, tmp_path: Path) -> None:
+    """Nobody has this service ask what only it can reach."""
+    world = World(service, tmp_path)
+    asked = _noting(service)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.5)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/x.mbz"
+        hand = Hand(world, "teacher")
+        for rule in _pages(world, "POST") + _pages(world, "GET"):
+            if any(word in rule.endpoint for word in _ENDS_SOMETHING):
+                continue
+            for _ in range(2):  # what is asked for first, and then what is asked for besides
+                fields = {**dict.fromkeys(asked[rule.endpoint], address), "csrf_token": hand.csrf}
+                hand.send(world.address(rule), fields)
+                hand.send(f"{world.address(rule)}?{urlencode(fields)}", method="GET")
+        service.work()
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert "author_url" in asked["web.describe"]
 
 
 @pytest.mark.parametrize("value", _TYPED.values(), ids=_TYPED)
