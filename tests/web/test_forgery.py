@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from werkzeug.routing import Rule
 
-from tests.contract.support import nothing_changes
+from tests.contract.support import nothing_changes, publish
 from tests.support.service import MakeService, Service
 from tests.web.attacking import Hand, World
 from tests.web.person import sign_up
@@ -124,6 +124,32 @@ def test_no_answer_names_the_host_that_was_claimed(world: World, header: str) ->
             answer = visitor.client.get(world.address(rule), headers={**visitor.headers, header: claimed})
             assert "evil.example" not in answer.headers.get("Location", ""), rule
             assert "evil.example" not in answer.text, rule
+            answer.close()
+
+
+def test_nothing_of_one_visitor_stays_for_another(world: World) -> None:
+    """Parts of pages are kept for whoever comes next: not with what only this request held."""
+    shared = publish(world.service, world.api("teacher"), b"Rivers.", title="Rivers")
+    mark, rules = "evilmark", [rule for rule in world.rules() if "GET" in (rule.methods or ())]
+    attacker = world.visitor("stranger")
+    Hand(world, "stranger").send("/account/name", {"display_name": mark})
+    site = f"https://{mark}.example"
+    attacker.client.get(f"/lms/moodle/search?site={site}&course=2", headers=attacker.headers)
+    told = {
+        **attacker.headers,
+        "Host": f"{mark}.example",
+        "Referer": f"{site}/",
+        "X-Forwarded-Prefix": f"/{mark}",
+    }
+    for rule in rules:
+        address = world.address(rule, resource_id=shared["id"])
+        attacker.client.get(f"{address}?q={mark}&next=/{mark}&_external=1", headers=told).close()
+    for who in ("teacher", None):
+        victim = world.visitor(who)
+        for rule in rules:
+            answer = victim.client.get(world.address(rule, resource_id=shared["id"]), headers=victim.headers)
+            assert mark not in answer.text, rule
+            assert mark not in str(answer.headers), rule
             answer.close()
 
 
