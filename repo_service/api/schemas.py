@@ -60,10 +60,29 @@ _MAX_TOKEN_AGE = timedelta(days=3650)
 Size = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 
 
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of the text behind it (Unicode Standard Annex #9, section 2)."""
+_AS_TYPED = frozenset({"password"})
+
+
 class Incoming(BaseModel):
-    """Unknown members are refused, so that a typing mistake is told and not lost."""
+    """Unknown members are refused, so that a typing mistake is told and not lost. Characters that turn the
+    direction of what stands behind them on a page are left out, as pages leave them out of their forms."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _turn_nothing(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value if name in _AS_TYPED else _straight(value) for name, value in given.items()}
+
+
+def _straight(value: Any) -> Any:
+    if isinstance(value, str):
+        return _TURNING.sub("", value)
+    return [_straight(item) for item in value] if isinstance(value, list) else value
 
 
 class Outgoing(BaseModel):

@@ -1,8 +1,10 @@
-"""Requests as views get them: JSON is declared as JSON and is not null, versions have numbers."""
+"""Requests as views get them: JSON is declared as JSON and is not null, versions have numbers, addresses are
+ASCII."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import flask
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -10,9 +12,18 @@ from werkzeug.routing import IntegerConverter
 
 from repo_service.domain.errors import InvalidInput, PayloadTooLarge, UnsupportedMediaType
 
+_NOT_OF_ADDRESSES: Final = re.compile(rb"[^!-~]")
+"""What no query may hold as it is (RFC 3986, section 2)."""
+
 
 class Request(flask.Request):
-    """A request whose JSON is read strictly."""
+    """A request whose JSON is read strictly. What does not belong into a query is percent-encoded in it, as
+    browsers do before they send it: Werkzeug would fail over bytes that are no UTF-8, whoever asks for the
+    query."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.query_string = _NOT_OF_ADDRESSES.sub(lambda byte: b"%%%02X" % ord(byte[0]), self.query_string)
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The JSON body. ``force``, which APIFlask always sets, takes no other media type for JSON here.

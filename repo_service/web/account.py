@@ -28,7 +28,7 @@ from repo_service.web.errors import beside_form
 from repo_service.web.fields import line_field
 from repo_service.web.rendering import page
 from repo_service.web.roles import ROLE_NAMES
-from repo_service.web.signing import for_the_signed_in
+from repo_service.web.signing import begin_session, for_the_signed_in
 
 _DONE = {
     "name": text("Your name is saved."),
@@ -140,6 +140,7 @@ def change_password() -> AnyResponse:
         )
     except InvalidInput as error:
         return _refused(error, "password")
+    begin_session(identity())  # somebody may have a copy of the cookie, and be the reason for this
     return redirect(url_for("web.account", done="everywhere" if everywhere else "password"), 303)
 
 

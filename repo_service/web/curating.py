@@ -5,6 +5,7 @@ And what a moderator does to one: hide it, and show it again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +43,7 @@ _NEW: Final = "new"
 """What the form to add a resource sends in place of a collection's id."""
 _MOST: Final = 100
 _MAX_REASON: Final = 1000
+_PLACE: Final = re.compile(r"[0-9]{1,9}")
 _ONE = "/collections/<uuid:collection_id>"
 _ITEM = f"{_ONE}/items/<uuid:resource_id>"
 
@@ -225,7 +227,7 @@ def _chosen(chosen: str, title: str) -> UUID:
 def _position(form: Fields) -> int:
     """Where something was dropped. Raises InvalidInput."""
     typed = form.get("position", "")
-    if not (typed.isascii() and typed.isdigit() and 1 <= int(typed[:9]) <= MAX_ITEMS):
+    if not (_PLACE.fullmatch(typed) and 1 <= int(typed) <= MAX_ITEMS):
         raise InvalidInput(errors=[("/position", text("A place from 1 to %(last)s.", last=MAX_ITEMS))])
     return int(typed)
 

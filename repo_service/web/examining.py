@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -26,6 +27,8 @@ from repo_service.web.rendering import page
 FILES = 100
 """Files on one page."""
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
+"""Of a version."""
 _MAX_MOODLE = 40
 _MAX_PLUGINS = 20_000
 
@@ -97,7 +100,7 @@ def changes(resource_id: UUID, number: int) -> Response:
     since = request.args.get("since", "")
     try:
         found = services().comparing.changes(
-            identity(), resource_id, number, since=int(since) if since.isascii() and since.isdigit() else None
+            identity(), resource_id, number, since=int(since) if _NUMBER.fullmatch(since) else None
         )
     except NotIndexed:
         return _wait(record, version)

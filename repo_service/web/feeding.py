@@ -108,4 +108,5 @@ def _collection_page_of(collection_id: object) -> str:
 def _xml(text: str, kind: str) -> Response:
     response = Response(text, mimetype=kind)
     response.headers["Cache-Control"] = "public, max-age=300"
+    response.vary.add("Accept-Language")
     return response

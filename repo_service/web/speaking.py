@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import Flask, Response, current_app, g, has_request_context, request, url_for
 from markupsafe import Markup
@@ -80,8 +81,9 @@ def offers(*, here: bool) -> list[Offer]:
 def _here_in(tag: str) -> str:
     if request.method not in ("GET", "HEAD") or request.endpoint is None:
         return _home_in(tag)
-    arguments = request.args.to_dict(flat=False) | (request.view_args or {}) | {ARGUMENT: [tag]}
-    return url_for(request.endpoint, **arguments)
+    # Never arguments of url_for: what anybody may put into an address has names that mean something to it.
+    query = request.args.to_dict(flat=False) | {ARGUMENT: [tag]}
+    return f"{url_for(request.endpoint, **(request.view_args or {}))}?{urlencode(query, doseq=True)}"
 
 
 def _home_in(tag: str) -> str:
@@ -97,7 +99,8 @@ def _chosen() -> str | None:
 
 def _remember(response: Response) -> Response:
     tag = request.args.get(ARGUMENT)
-    if tag in LANGUAGES and is_page() and tag != request.cookies.get(COOKIE):
+    kept_for_others = response.cache_control.public
+    if tag in LANGUAGES and is_page() and not kept_for_others and tag != request.cookies.get(COOKIE):
         response.set_cookie(
             COOKIE,
             tag,

@@ -172,6 +172,31 @@ def test_everything_is_in_the_zip(any_service: Service) -> None:
     assert b"password_hash" not in everything
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../etc/cron.d/x",
+        "/etc/passwd",
+        "..\\..\\x.exe",
+        "C:\\x.exe",
+        "..",
+        ".",
+        "a\x00/../b",
+        "\u202ex",
+    ],
+)
+def test_no_name_climbs_out_of_the_zip(service: Service, name: str) -> None:
+    """Whoever unpacks it gets files where it says that they are."""
+    ada = Leaver(service)
+    share(ada.client, b"climbs", file_name=name)
+    (member,) = [m for m in ada.unzipped().infolist() if m.filename.startswith("files/") and m.file_size == 6]
+    folder, resource, number, leaf = member.filename.split("/")
+    assert (folder, len(resource), number) == ("files", 36, "1")
+    assert leaf not in ("", ".", "..")
+    assert not set(leaf) & set("\\\x00\u202e")
+    assert member.external_attr >> 16 == 0o644  # and is no symbolic link
+
+
 def test_without_the_files(service: Service) -> None:
     ada = Leaver(service)
     archive = ada.unzipped(url=f"{_EXPORT}?files=false")

@@ -165,6 +165,21 @@ def test_another_password_ends_the_other_sessions(
     assert "Your password was changed" in str(mailbox.letters[-1]["Subject"])
 
 
+def test_another_password_is_another_session_in_this_browser_too(open_service: Service, ada: Visitor) -> None:
+    """Whoever has a copy of its cookie is signed out."""
+    copy = Visitor(open_service)
+    cookie = ada.client.get_cookie("repo_session")
+    assert cookie is not None
+    copy.client.set_cookie("repo_session", cookie.value)
+    assert is_signed_in(copy)
+    form = ada.get("/account").form("/account/name").fields["csrf_token"]
+    ada.send("/account", "/account/password", password=PASSWORD, new_password=OTHER_PASSWORD)
+    assert is_signed_in(ada)
+    assert not is_signed_in(copy)
+    data = {"csrf_token": form, "display_name": "Eve"}
+    assert ada.client.post("/account/name", data=data, headers=ada.headers).status_code == 400
+
+
 def test_another_password_ends_tokens_and_sites_if_wanted(open_service: Service, ada: Visitor) -> None:
     site = connect_site(open_service)
     tokens = tokens_of(open_service, site, ada)

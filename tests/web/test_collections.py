@@ -163,6 +163,16 @@ def test_what_is_refused_beside_the_form(world: World, monkeypatch: pytest.Monke
     assert Page(answer).one("//input[@name='title']").get("value") == "Too many"
 
 
+@pytest.mark.parametrize("place", ["0", "-1", "x", "", "²", "9" * 30, "000000001" + "9" * 30])
+def test_places_that_there_are_not(world: World, place: str) -> None:
+    made = world.filled()
+    with nothing_changes(world.service):
+        answer = world.curator.send(
+            f"{made}/arrange", f"/items/{world.resources[0]['id']}", do="place", position=place
+        )
+        assert answer.status_code == 422, answer.text
+
+
 def test_two_windows(world: World) -> None:
     made = world.make()
     form = world.curator.get(f"{made}/edit").form("/edit")

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from repo_service.domain.identity import SCOPES_OF_ROLE, LinkPurpose, Role
 from repo_service.models import Account, Base, OneTimeLink, Token
 from repo_service.models.base import now
-from repo_service.services import letters, people
+from repo_service.services import letters, people, throttling
 from repo_service.services.passwords import Passwords
 from repo_service.services.quota import UNCONFIRMED_QUOTA
 from repo_service.services.throttling import Allowance
@@ -762,6 +762,50 @@ def test_many_addresses_against_one_account(open_service: Service, monkeypatch: 
         statuses.append(sign_in(attacker, "ada", OTHER_PASSWORD).status_code)
     assert statuses == [403] * 5 + [429] * 3
     assert sign_in(home, "ada").status_code == 303
+
+
+def test_nobody_is_locked_out_for_good(
+    open_service: Service, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long somebody attacks an account from everywhere: its owner comes in where they were before, by
+    letter from where they never were, and with the password as soon as it is over."""
+    monkeypatch.setattr(people, "SIGN_IN_TO", Allowance(name="t", burst=5, every=timedelta(minutes=1)))
+    _confirmed(open_service, mailbox)
+
+    def at(address: str) -> Visitor:
+        visitor = Visitor(open_service)
+        visitor.client.environ_base["REMOTE_ADDR"] = address
+        return visitor
+
+    for number in range(20):
+        sign_in(at(f"198.51.100.{number}"), "ada", OTHER_PASSWORD)
+    abroad = at("203.0.113.5")
+    assert sign_in(abroad, "ada").status_code == 429
+    abroad.send("/forgotten-password", "/forgotten-password", login="ada")
+    open_service.work()
+    answer = abroad.send(mailbox.link("ada@example.org"), "/new-password", password=OTHER_PASSWORD)
+    assert answer.status_code == 303
+    assert is_signed_in(abroad)
+    later = now() + timedelta(minutes=1)
+    monkeypatch.setattr(throttling, "now", lambda: later)
+    assert sign_in(at("203.0.113.77"), "ada", OTHER_PASSWORD).status_code == 303
+
+
+def test_whether_there_is_such_an_account_is_not_told(
+    open_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same words, status and headers, with a user name and an address, before and after the limit."""
+    somebody(open_service)
+    told: dict[str, list[object]] = {}
+    for login in ("ada", "nobody", "ada@example.org", "nobody@example.org"):
+        visitor = Visitor(open_service)
+        for _ in range(people.SIGN_IN_HERE.burst + 1):
+            answer = sign_in(visitor, login, OTHER_PASSWORD)
+            words = re.sub(r"request \w+", "", Page(answer).text)
+            told.setdefault(login, []).append((answer.status_code, sorted(answer.headers.keys()), words))
+    assert told["ada"] == told["nobody"]
+    assert told["ada@example.org"] == told["nobody@example.org"]
+    assert told["ada"] == told["ada@example.org"]
 
 
 def test_one_address_against_many_accounts(open_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
