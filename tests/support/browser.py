@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.services import free_port, missing
+from tests.support.words import words_of
 
 _SECONDS = 60
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -70,10 +71,11 @@ def running_service(folder: Path, **settings: str) -> Iterator[LiveService]:
 
 
 def sign_in_by_token(page: Page, token: str) -> None:
-    """On the page that asks for a password: the operators' way."""
-    page.get_by_text("Sign in with an API token").click()
-    page.get_by_label("API token").fill(token)
-    page.get_by_role("button", name="Sign in with the token").click()
+    """On the page that asks for a password, in whichever language: the operators' way."""
+    words = words_of(page.locator("html").get_attribute("lang") or "")
+    page.get_by_text(words("Sign in with an API token")).click()
+    page.get_by_label(words("API token"), exact=True).fill(token)
+    page.get_by_role("button", name=words("Sign in with the token")).click()
 
 
 @pytest.fixture(scope="session")
