@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.support.words import Words, words_of
 from tests.web.accessibility import assert_accessible
@@ -64,6 +65,16 @@ class Reader:
         expect(page.get_by_role("heading", level=1, name=heading, exact=True)).to_be_visible()
         expect(page.locator("html")).to_have_attribute("lang", self.language)
         assert_accessible(page)
+
+    def look_again(self, page: Page, wanted: Locator) -> None:
+        """Without scripts: follow the link to the same page until it shows what is ``wanted``."""
+        again = page.get_by_role("link", name=self.words("Look again"))
+        deadline = time.monotonic() + _PATIENCE_MS / 1000
+        expect(wanted.or_(again).first).to_be_visible()
+        while not wanted.is_visible():
+            assert time.monotonic() < deadline, f"{page.url} never shows {wanted}"
+            with page.expect_navigation():
+                again.click()
 
 
 READERS: Final = (
