@@ -47,7 +47,7 @@ def test_a_course_is_shared_found_improved_and_withdrawn(
     second = _course(tmp_path / "newer.mbz", title, ActivitySpec(module="quiz", title="Which tree is it?"))
     release_it = words("Release it as soon as nothing stands against it")
     inside = words("What is inside")
-    with reader.window(chromium, live_service.url) as page:
+    with reader.window(chromium, live_service.url, refusals=(503,)) as page:  # what changed waits for its job
         page.goto(f"/sign-in#token={live_service.token}")
         expect(page.get_by_label(words("API token"), exact=True)).to_have_value(live_service.token)
         assert live_service.token not in page.url
