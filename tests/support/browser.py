@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,14 +15,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.support.running import wait_for
 from tests.support.services import free_port, missing
+from tests.support.words import words_of
 
 _SECONDS = 60
+_PATIENCE_MS = 20_000  # jobs that a page waits for take seconds on a machine with other work
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     "--headless",
@@ -43,6 +49,21 @@ class LiveService:
     token: str
     link: str
     log: Path
+
+    def share(self, name: str, content: bytes, *, token: str = "", **metadata: object) -> str:
+        """The path of a new resource with that file, of the administrator or whose token it is; a public
+        one is there for everybody."""
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        made = httpx.post(
+            f"{self.url}/api/v1/resources",
+            headers=headers,
+            data={"metadata": json.dumps(metadata)},
+            files={"file": (name, content)},
+        ).raise_for_status()
+        path = f"/resources/{made.json()['id']}"
+        if metadata.get("release"):  # the worker does that
+            wait_for(lambda: httpx.get(f"{self.url}{path}").is_success, "its release")
+        return path
 
 
 @contextmanager
@@ -71,10 +92,18 @@ def running_service(folder: Path, **settings: str) -> Iterator[LiveService]:
 
 
 def sign_in_by_token(page: Page, token: str) -> None:
-    """On the page that asks for a password: the operators' way."""
-    page.get_by_text("Sign in with an API token").click()
-    page.get_by_label("API token").fill(token)
-    page.get_by_role("button", name="Sign in with the token").click()
+    """On the page that asks for a password, in whichever language: the operators' way."""
+    words = words_of(page.locator("html").get_attribute("lang") or "")
+    page.get_by_text(words("Sign in with an API token")).click()
+    page.get_by_label(words("API token"), exact=True).fill(token)
+    page.get_by_role("button", name=words("Sign in with the token")).click()
+
+
+def open_signed_in(page: Page, token: str, path: str) -> None:
+    """Open a page as whose token it is."""
+    page.goto(f"/sign-in?{urlencode({'next': path})}")
+    sign_in_by_token(page, token)
+    page.wait_for_url(f"**{path}")
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +112,7 @@ def chromium() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
         missing("Chromium", "apt-get install chromium")
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         yield browser

@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.backups import ActivitySpec, backup
-from tests.support.browser import sign_in_by_token
+from tests.support.browser import open_signed_in
 from tests.support.private import private_backup
 from tests.support.running import Running, running
-from tests.web.accessibility import assert_accessible
+from tests.web.reader import READERS, WITHOUT_SCRIPTS, Reader, read_by
 
 
 @pytest.fixture(scope="module")
@@ -30,43 +30,33 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @contextmanager
-def _window(
-    browser: Browser, service: Running, *, width: int = 1280, dark: bool = False, scripts: bool = True
-) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=str(service.client.base_url),
-        viewport={"width": width, "height": 900},
-        locale="en-GB",
-        color_scheme="dark" if dark else "light",
-        java_script_enabled=scripts,
-    )
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    page.goto("/sign-in?next=/mine")
-    sign_in_by_token(page, service.token)
-    expect(page.get_by_role("heading", name="My resources")).to_be_visible()
-    yield page
-    context.close()
+def _window(browser: Browser, service: Running, reader: Reader) -> Iterator[Page]:
+    with reader.window(browser, str(service.client.base_url)) as page:
+        open_signed_in(page, service.token, "/mine")
+        yield page
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_what_wants_its_owner_is_found(chromium: Browser, shared: Running, width: int, dark: bool) -> None:
-    with _window(chromium, shared, width=width, dark=dark) as page:
+@read_by(*READERS)
+def test_what_wants_its_owner_is_found(chromium: Browser, shared: Running, reader: Reader) -> None:
+    words = reader.words
+    with _window(chromium, shared, reader) as page:
         expect(page.get_by_role("article")).to_have_count(3)
-        assert_accessible(page)
-        page.get_by_role("link", name="Needs attention 1").click()
+        reader.look(page, words("My resources"))
+        attention = page.get_by_role("link", name=f"{words('Needs attention')} 1")
+        attention.click()
         expect(page.get_by_role("article")).to_have_count(1)
-        expect(page.get_by_role("article")).to_contain_text("It holds personal data or keys")
-        assert_accessible(page)
-        page.get_by_role("link", name="Last changed first").click()
-        expect(page.get_by_role("link", name="Needs attention 1")).to_have_attribute("aria-current", "true")
-        page.get_by_role("link", name="Finish and release With people").click()
-        expect(page.get_by_role("heading", name="Finish and release")).to_be_visible()
+        reason = words("It holds personal data or keys, so it cannot be released as it is.")
+        expect(page.get_by_role("article")).to_contain_text(reason)
+        reader.look(page, words("My resources"))
+        page.get_by_role("link", name=words("Last changed first")).click()
+        page.wait_for_url("**sort=**")
+        expect(attention).to_have_attribute("aria-current", "true")
+        page.get_by_role("link", name=words("Finish and release")).click()
+        reader.look(page, words("Finish and release"))
 
 
 def test_a_draft_becomes_a_version_without_scripts(chromium: Browser, shared: Running) -> None:
-    with _window(chromium, shared, scripts=False) as page:
+    with _window(chromium, shared, WITHOUT_SCRIPTS) as page:
         page.get_by_role("link", name="Finish and release Introduction to Ecology").click()
         page.get_by_label("What is new?").fill("Newer texts")
         page.get_by_role("button", name="Make it a new version of Introduction to Ecology").click()

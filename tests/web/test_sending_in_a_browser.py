@@ -14,34 +14,22 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, Page, Request, Route, expect
 
 from tests.support.backups import backup
-from tests.support.browser import LiveService, sign_in_by_token
+from tests.support.browser import LiveService, open_signed_in, sign_in_by_token
 from tests.support.running import Running, running
 from tests.web.accessibility import assert_accessible
+from tests.web.reader import READERS, WITHOUT_SCRIPTS, Reader, read_by
 
 MB = 1_000_000
 SIZE = 300 * MB
-DESKTOP, PHONE = (1280, 900), (390, 844)
 
 
 @contextmanager
-def _window(
-    browser: Browser, url: str, token: str, *, size: tuple[int, int] = DESKTOP, scripts: bool = True
-) -> Iterator[Page]:
+def _window(browser: Browser, url: str, token: str, *, reader: Reader = READERS[0]) -> Iterator[Page]:
     """A signed-in window on the page that shares."""
-    context = browser.new_context(
-        base_url=url,
-        viewport={"width": size[0], "height": size[1]},
-        locale="en-GB",
-        java_script_enabled=scripts,
-    )
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    page.goto("/sign-in?next=/upload")
-    sign_in_by_token(page, token)
-    page.wait_for_url("**/upload")
-    expect(page.get_by_role("heading", name="Share a file")).to_be_visible()
-    yield page
-    context.close()
+    with reader.window(browser, url, refusals=None) as page:
+        open_signed_in(page, token, "/upload")
+        expect(page.get_by_role("heading", name=reader.words("Share a file"))).to_be_visible()
+        yield page
 
 
 @contextmanager
@@ -122,12 +110,12 @@ def courses(tmp_path: Path) -> list[Path]:
     return [backup(tmp_path / f"{name}.mbz", fullname=name) for name in ("Rivers", "Lakes")]
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@read_by(*READERS)
 def test_several_files_are_dropped_and_sent_one_after_the_other(
-    chromium: Browser, live_service: LiveService, courses: list[Path], size: tuple[int, int]
+    chromium: Browser, live_service: LiveService, courses: list[Path], reader: Reader
 ) -> None:
-    with _window(chromium, live_service.url, live_service.token, size=size) as page:
-        assert_accessible(page)
+    words = reader.words
+    with _window(chromium, live_service.url, live_service.token, reader=reader) as page:
         transfer = page.evaluate_handle("new DataTransfer()")
         for path in courses:
             page.evaluate(
@@ -136,14 +124,21 @@ def test_several_files_are_dropped_and_sent_one_after_the_other(
                 [transfer, list(path.read_bytes()), path.name],
             )
         page.dispatch_event("main", "drop", {"dataTransfer": transfer})
-        rows = page.get_by_role("list", name="Files to send").get_by_role("listitem")
+        rows = page.get_by_role("list", name=words("Files to send")).get_by_role("listitem")
         expect(rows).to_have_count(2)
-        assert_accessible(page)
-        page.get_by_role("button", name="Upload", exact=True).click()
-        expect(page.get_by_text("All files are here.")).to_be_visible()
-        assert_accessible(page)
-        page.get_by_role("link", name="Finish and release Lakes.mbz").click()
-        expect(page.get_by_role("heading", name="Finish and release")).to_be_visible()
+        reader.look(page, words("Share a file"))
+        with _slow_line(page, bytes_a_second=2_000):
+            page.get_by_role("button", name=words("Upload"), exact=True).click()
+            expect(page.get_by_role("progressbar").first).to_be_visible()
+            pause = page.get_by_role("button", name=words("Pause"))
+            expect(pause).to_be_visible()
+            reader.look(page, words("Share a file"))
+        page.get_by_text(
+            words("All files are here. My resources shows what is still to do for each.")
+        ).wait_for()
+        reader.look(page, words("Share a file"))
+        page.get_by_role("link", name=f"{words('Finish and release')} Lakes.mbz").click()
+        reader.look(page, words("Finish and release"))
 
 
 def test_pausing_going_on_and_giving_up(chromium: Browser, live_service: LiveService, tmp_path: Path) -> None:
@@ -254,7 +249,7 @@ def test_what_is_refused_says_why_and_the_others_go_on(
 def test_without_scripts_the_form_sends_one_file(
     chromium: Browser, live_service: LiveService, courses: list[Path]
 ) -> None:
-    with _window(chromium, live_service.url, live_service.token, scripts=False) as page:
+    with _window(chromium, live_service.url, live_service.token, reader=WITHOUT_SCRIPTS) as page:
         expect(page.get_by_text("Or drop it here")).to_be_hidden()
         expect(page.get_by_label("File", exact=True)).not_to_have_attribute("multiple", "")
         page.get_by_label("File", exact=True).set_input_files(courses[0])
