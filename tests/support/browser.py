@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.support.services import free_port, missing
 
@@ -76,16 +76,26 @@ def sign_in_by_token(page: Page, token: str) -> None:
     page.get_by_role("button", name="Sign in with the token").click()
 
 
+@contextmanager
+def launched(playwright: Playwright) -> Iterator[Browser]:
+    """The browser of this machine. Raises FileNotFoundError where there is none."""
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    if program is None:
+        raise FileNotFoundError("Chromium is missing: apt-get install chromium")
+    browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for the whole session; tests make their own contexts."""
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
+    if not any(map(shutil.which, _NAMES)):
         missing("Chromium", "apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+    with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

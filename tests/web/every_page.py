@@ -11,10 +11,11 @@ from typing import Any, Final, Literal
 from playwright.sync_api import Browser, BrowserContext, Page, Response
 
 from tests.support.browser import sign_in_by_token
-from tests.web.lived_in import LivedIn, brand_new, lived_in
+from tests.web.lived_in import IMPATIENT, LivedIn, brand_new, lived_in, mirror
 
 Language = Literal["en", "ar"]
 Colours = Literal["light", "dark"]
+Where = Literal["used", "new", "mirror"]
 
 DESKTOP: Final = (1280, 900)
 PHONE: Final = (390, 844)
@@ -22,17 +23,20 @@ PHONE: Final = (390, 844)
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """A page in one state. ``name`` is that of its pictures; ``address`` holds names of ``LivedIn`` in braces;
-    ``endpoint`` is whose page it is in the end, none for what is nobody's; ``who`` is signed in. ``new``: in
-    a service that nobody has used yet. ``before``: what is visited first, for what a browser remembers."""
+    """A page in one state. ``name`` is that of its pictures; ``address`` holds names of ``LivedIn`` in
+    braces; ``endpoint`` is whose page it is in the end, none for what is nobody's; ``who`` is signed in.
+    ``where``: in the service that has been used, in one that nobody has used yet, or in a mirror. ``before``:
+    what is visited first, for what a browser remembers. ``asker``: the address that somebody else comes
+    from."""
 
     name: str
     address: str
     endpoint: str | None
     who: str | None = None
     status: int = 200
-    new: bool = False
+    where: Where = "used"
     before: str | None = None
+    asker: str | None = None
 
 
 def _resource(name: str, endpoint: str = "web.resource", *, of: str, below: str = "", **more: Any) -> Sight:
@@ -46,14 +50,15 @@ SIGHTS: Final = (
     # Find
     Sight(name="home", address="/", endpoint="web.home"),
     Sight(name="home-signed-in", address="/", endpoint="web.home", who="noor"),
-    Sight(name="home-new", address="/", endpoint="web.home", who="noor", new=True),
+    Sight(name="home-new", address="/", endpoint="web.home", who="noor", where="new"),
     Sight(name="search", address="/?q=quiz&language=en&language=es&sort=title", endpoint="web.home"),
     Sight(name="search-nothing", address="/?q=zeppelin&level=level1", endpoint="web.home"),
     Sight(name="home-choosing", address="/", endpoint="web.home", before=_CHOOSING),
+    Sight(name="home-mirror", address="/", endpoint="web.home", where="mirror"),
     Sight(name="browse", address="/browse", endpoint="web.browse"),
-    Sight(name="browse-new", address="/browse", endpoint="web.browse", new=True),
+    Sight(name="browse-new", address="/browse", endpoint="web.browse", where="new"),
     Sight(name="person", address="/people/maria", endpoint="web.person"),
-    Sight(name="person-without", address="/people/ines", endpoint="web.person"),
+    Sight(name="person-without", address="/people/ines", endpoint="web.person", status=404),
     # Look inside
     _resource("resource", of="water"),
     _resource("resource-moderated", of="water", who="noor"),
@@ -67,12 +72,14 @@ SIGHTS: Final = (
     _resource("resource-unreadable", of="broken", who="maria"),
     _resource("resource-waiting", of="waiting", who="maria"),
     _resource("resource-withdrawn", of="withdrawn", status=410),
-    _resource("resource-withdrawn-mine", of="withdrawn", who="maria"),
-    _resource("resource-hidden-mine", of="hidden", who="maria"),
+    _resource("resource-withdrawn-mine", of="withdrawn", who="maria", status=410),
+    _resource("resource-hidden-mine", of="hidden", who="maria", status=410),
     _resource("version", "web.version", of="water", below="/versions/1"),
     _resource("restoring", "web.restoring", of="water", below="/versions/2/restoring"),
     _resource("restoring-judged", "web.restoring", of="romans", below="/versions/1/restoring?moodle=4.1"),
-    _resource("restoring-mine", "web.restoring", of="water", below="/versions/2/restoring?moodle=4.5.6", who="maria"),
+    _resource(
+        "restoring-mine", "web.restoring", of="water", below="/versions/2/restoring?moodle=4.5.6", who="maria"
+    ),
     _resource("changes", "web.changes", of="water", below="/versions/2/changes"),
     _resource("licences", "web.licences", of="water", below="/versions/2/licences"),
     _resource("embedded", "web.embedded", of="water", below="/embed"),
@@ -93,22 +100,36 @@ SIGHTS: Final = (
     Sight(name="connected-sites-none", address="/mine/sites", endpoint="web.connected_sites", who="ines"),
     # Collections
     Sight(name="collections", address="/collections", endpoint="web.collections"),
-    Sight(name="collections-new", address="/collections", endpoint="web.collections", new=True),
+    Sight(name="collections-new", address="/collections", endpoint="web.collections", where="new"),
     Sight(name="collections-mine", address="/collections/mine", endpoint="web.my_collections", who="maria"),
-    Sight(name="collections-mine-none", address="/collections/mine", endpoint="web.my_collections", who="ines"),
+    Sight(
+        name="collections-mine-none", address="/collections/mine", endpoint="web.my_collections", who="ines"
+    ),
     Sight(name="collection", address="/collections/{green}", endpoint="web.collection"),
     Sight(name="collection-mine", address="/collections/{green}", endpoint="web.collection", who="maria"),
     Sight(name="collection-moderated", address="/collections/{green}", endpoint="web.collection", who="noor"),
     Sight(name="collection-new", address="/collections/new", endpoint="web.new_collection", who="maria"),
-    Sight(name="collection-edit", address="/collections/{green}/edit", endpoint="web.edit_collection", who="maria"),
-    Sight(name="collection-arrange", address="/collections/{green}/arrange", endpoint="web.arrange", who="maria"),
+    Sight(
+        name="collection-edit",
+        address="/collections/{green}/edit",
+        endpoint="web.edit_collection",
+        who="maria",
+    ),
+    Sight(
+        name="collection-arrange", address="/collections/{green}/arrange", endpoint="web.arrange", who="maria"
+    ),
     _resource("collect", "web.collect", of="analysis", below="/collect", who="maria"),
     # People
     Sight(name="sign-in", address="/sign-in", endpoint="web.sign_in"),
-    Sight(name="sign-in-refused", address="/sign-in/elsewhere/back?state=x", endpoint="web.back_from_elsewhere", status=403),
+    Sight(
+        name="sign-in-refused",
+        address="/sign-in/elsewhere/back?state=x",
+        endpoint="web.back_from_elsewhere",
+        status=403,
+    ),
     Sight(name="sign-up", address="/sign-up", endpoint="web.sign_up"),
     Sight(name="sign-up-invited", address="{invitation_link}", endpoint="web.sign_up"),
-    Sight(name="sign-up-closed", address="/sign-up", endpoint="web.sign_up", status=403, new=True),
+    Sight(name="sign-up-closed", address="/sign-up", endpoint="web.sign_up", status=403, where="new"),
     Sight(name="sign-up-elsewhere", address="/sign-in/elsewhere", endpoint="web.sign_up_elsewhere"),
     Sight(name="welcome", address="/welcome", endpoint="web.welcome", who="ines"),
     Sight(name="confirm", address="{confirm_link}", endpoint="web.confirm"),
@@ -123,41 +144,64 @@ SIGHTS: Final = (
     Sight(name="account-erased", address="/account/erased", endpoint="web.erased"),
     Sight(name="authorise", address="{other_asks}", endpoint="web.authorise", who="maria"),
     Sight(name="authorise-waits", address="{waits_asks}", endpoint="web.authorise", who="maria", status=403),
-    Sight(name="authorise-refused", address="/oauth/authorize?client_id=x", endpoint="web.authorise", status=400),
+    Sight(
+        name="authorise-refused", address="/oauth/authorize?client_id=x", endpoint="web.authorise", status=400
+    ),
     # Look after
     _resource("report", "web.report_form", of="water", below="/report"),
     _resource("report-signed-in", "web.report_form", of="water", below="/report", who="noor"),
     _resource("reported", "web.reported", of="water", below="/reported"),
     Sight(name="look-after", address="/look-after", endpoint="web.look_after", who="noor"),
     Sight(name="look-after-moderator", address="/look-after", endpoint="web.look_after", who="samir"),
-    Sight(name="look-after-new", address="/look-after", endpoint="web.look_after", who="noor", new=True),
+    Sight(name="look-after-new", address="/look-after", endpoint="web.look_after", who="noor", where="new"),
     Sight(name="reports", address="/look-after/reports", endpoint="web.reports", who="noor"),
-    Sight(name="reports-none", address="/look-after/reports", endpoint="web.reports", who="noor", new=True),
+    Sight(
+        name="reports-none", address="/look-after/reports", endpoint="web.reports", who="noor", where="new"
+    ),
     Sight(name="reports-of", address="/look-after/reports/{cells}", endpoint="web.reports_of", who="noor"),
-    Sight(name="reports-of-decided", address="/look-after/reports/{hidden}", endpoint="web.reports_of", who="noor"),
+    Sight(
+        name="reports-of-decided",
+        address="/look-after/reports/{hidden}",
+        endpoint="web.reports_of",
+        who="noor",
+    ),
     Sight(name="people", address="/look-after/people", endpoint="web.people", who="noor"),
     Sight(name="people-none", address="/look-after/people?q=nobody", endpoint="web.people", who="noor"),
     Sight(name="member", address="/look-after/people/{maria}", endpoint="web.member", who="noor"),
     Sight(name="member-blocked", address="/look-after/people/{spam}", endpoint="web.member", who="noor"),
     Sight(name="invitations", address="/invitations", endpoint="web.invitations", who="noor"),
     Sight(name="sites", address="/admin/sites", endpoint="web.sites", who="noor"),
-    Sight(name="sites-none", address="/admin/sites", endpoint="web.sites", who="noor", new=True),
+    Sight(name="sites-none", address="/admin/sites", endpoint="web.sites", who="noor", where="new"),
     Sight(name="jobs", address="/look-after/jobs", endpoint="web.jobs", who="noor"),
-    Sight(name="jobs-failed", address="/look-after/jobs?state=failed&kind=mail", endpoint="web.jobs", who="noor"),
-    Sight(name="jobs-none", address="/look-after/jobs", endpoint="web.jobs", who="noor", new=True),
+    Sight(
+        name="jobs-failed", address="/look-after/jobs?state=failed&kind=mail", endpoint="web.jobs", who="noor"
+    ),
+    Sight(name="jobs-none", address="/look-after/jobs", endpoint="web.jobs", who="noor", where="new"),
     Sight(name="storage", address="/look-after/storage", endpoint="web.storage", who="noor"),
     Sight(name="audit", address="/look-after/audit", endpoint="web.audit", who="noor"),
     Sight(name="usage", address="/look-after/usage", endpoint="web.usage", who="noor"),
-    Sight(name="usage-none", address="/look-after/usage", endpoint="web.usage", who="noor", new=True),
+    Sight(name="usage-none", address="/look-after/usage", endpoint="web.usage", who="noor", where="new"),
     # Troubles
     Sight(name="errors-explained", address="/docs/errors", endpoint="web.explain_errors"),
     Sight(name="error-no-such-page", address="/no-such-page", endpoint=None, status=404),
     _resource("error-no-such-resource", of="nowhere", status=404),
     Sight(name="error-not-yours", address="/look-after", endpoint="web.look_after", who="maria", status=403),
     Sight(name="error-old-link", address="/new-password?link=old", endpoint="web.new_password", status=410),
-    Sight(name="error-wrong-search", address="/?cursor=x", endpoint="web.home", status=422),
-    _resource("error-wrong-moodle", "web.restoring", of="water", below="/versions/1/restoring?moodle=two", status=422),
-)  # fmt: skip
+    Sight(
+        name="error-too-often",
+        address="/confirm?link=guessed",
+        endpoint="web.confirm",
+        status=429,
+        asker=IMPATIENT,
+    ),
+    _resource(
+        "error-wrong-moodle",
+        "web.restoring",
+        of="water",
+        below="/versions/1/restoring?moodle=two",
+        status=422,
+    ),
+)
 """All that is looked at."""
 
 OTHERWISE: Final[Mapping[str, str]] = {
@@ -216,13 +260,12 @@ class Tour:
     """Windows on the services, for whoever is signed in and whatever they read."""
 
     browser: Browser
-    used: LivedIn
-    new: LivedIn
-    _windows: dict[tuple[bool, str | None, Language], BrowserContext] = field(default_factory=dict)
+    services: Mapping[Where, LivedIn]
+    _windows: dict[tuple[Where, str | None, Language], BrowserContext] = field(default_factory=dict)
 
     def service(self, sight: Sight) -> LivedIn:
         """Where it is to be seen."""
-        return self.new if sight.new else self.used
+        return self.services[sight.where]
 
     @contextmanager
     def window(self, sight: Sight, language: Language) -> Iterator[Page]:
@@ -231,7 +274,7 @@ class Tour:
             with self._context(sight, language) as context:
                 yield context.new_page()
             return
-        key = (sight.new, sight.who, language)
+        key = (sight.where, sight.who, language)
         if key not in self._windows:
             self._windows[key] = self._open(sight, language)
         page = self._windows[key].new_page()
@@ -265,6 +308,7 @@ class Tour:
             locale={"en": "en-GB", "ar": "ar"}[language],
             timezone_id="Europe/Berlin",
             reduced_motion="reduce",
+            extra_http_headers={} if sight.asker is None else {"X-Forwarded-For": sight.asker},
         )
         context.set_default_timeout(20_000)
         if sight.who is not None:
@@ -278,11 +322,14 @@ class Tour:
 
 @contextmanager
 def touring(browser: Browser, folder: Path, corpus: Path | None = None) -> Iterator[Tour]:
-    """Both services, and windows on them."""
+    """The services, and windows on them."""
     with ExitStack() as stack:
-        used = stack.enter_context(lived_in(folder, corpus))
-        new = stack.enter_context(brand_new(folder))
-        tour = Tour(browser=browser, used=used, new=new)
+        services: Mapping[Where, LivedIn] = {
+            "used": stack.enter_context(lived_in(folder, corpus)),
+            "new": stack.enter_context(brand_new(folder)),
+            "mirror": stack.enter_context(mirror(folder)),
+        }
+        tour = Tour(browser=browser, services=services)
         stack.callback(tour.close)
         yield tour
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,7 +25,7 @@ from repo_service.models import Account, DownloadCount, Resource, Version
 from repo_service.models.base import now
 from repo_service.settings import Settings
 from tests.contract.consenting import connect_site, tokens_of
-from tests.support.backups import MOODLE_52, ActivitySpec, backup
+from tests.support.backups import backup
 from tests.support.mail import Mailbox, smtp_server
 from tests.support.moodle import Moodle
 from tests.support.private import private_backup
@@ -33,9 +33,13 @@ from tests.support.provider import CLIENT_ID, CLIENT_SECRET, running_provider
 from tests.support.service import OPERATOR, Service, json_of, send_file
 from tests.support.services import free_port
 from tests.web.person import sign_up
+from tests.web.sample_courses import COURSES, WATER, WATER_AGAIN
 from tests.web.visitor import Visitor
 
 SITE_NAME: Final = "Open School Library"
+
+IMPATIENT: Final = "203.0.113.9"
+"""The address of somebody who has tried too many links."""
 
 REAL: Final = {
     "water": "m456-env-science-en.course.nousers.tgz.mbz",
@@ -63,7 +67,9 @@ def lived_in(folder: Path, corpus: Path | None = None) -> Iterator[LivedIn]:
     are. ``corpus`` is a folder with the files of ``REAL``."""
     with ExitStack() as stack:
         mailbox = stack.enter_context(smtp_server())
-        provider = stack.enter_context(running_provider(RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)))
+        provider = stack.enter_context(
+            running_provider(RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True))
+        )
         service, url = stack.enter_context(
             _answering(
                 folder / "lived-in",
@@ -91,6 +97,13 @@ def brand_new(folder: Path) -> Iterator[LivedIn]:
     with _answering(folder / "brand-new") as (service, url):
         tokens = {"noor": service.token("noor", role=Role.ADMINISTRATOR)}
         yield LivedIn(service=service, url=url, names={}, tokens=tokens)
+
+
+@contextmanager
+def mirror(folder: Path) -> Iterator[LivedIn]:
+    """A mirror that has not fetched anything yet."""
+    with _answering(folder / "mirror", read_only=True) as (service, url):
+        yield LivedIn(service=service, url=url, names={}, tokens={})
 
 
 @contextmanager
@@ -143,6 +156,7 @@ class _Making:
         self.reports()
         self.sites()
         self.letters()
+        self.guesses()
         self.a_year()
 
     # People
@@ -190,33 +204,25 @@ class _Making:
 
     def courses(self) -> None:
         """What everybody can find."""
-        for name, (owner, path, metadata) in self._public().items():
-            real = self.corpus / REAL[name] if self.corpus is not None and name in REAL else path
-            self._share(name, owner, shutil.copyfile(real, path) if real != path else path, **metadata)
+        for course in COURSES:
+            real = (
+                self.corpus / REAL[course.name] if self.corpus is not None and course.name in REAL else None
+            )
+            path = course.write(self.folder)
+            if real is not None:
+                shutil.copyfile(real, path)
+            self._share(course.name, course.owner, path, **course.metadata)
         self.service.work()
-        course = backup(self.folder / "water-2.mbz", **{**_WATER, "activities": _WATER_2})
-        self._new_version("water", "maria", course, change_note="A field trip, and a shorter quiz.")
-        self._new_version("water", "maria", course, but_draft=True, change_note="Typing errors.")
-
-    def _public(self) -> dict[str, tuple[str, Path, dict[str, Any]]]:
-        at = self.folder
-        text = {"licence": "CC-BY-4.0", "languages": ["en"], "types": ["text"]}
-        return {
-            "art": ("maria", backup(at / "histoire-art.mbz", **_ART), _about("CC-BY-SA-4.0", "fr", "0213", "level3", "Claire Fontaine", ["Renaissance", "baroque"])),
-            "cells": ("tomas", backup(at / "biologia.mbz", **_CELLS), _about("CC-BY-NC-4.0", "es", "0511", "level3", "Tomás Herrera", ["célula", "microscopio"])),
-            "arabic": ("tomas", backup(at / "arabic.mbz", **_ARABIC), _about("CC-BY-4.0", "ar", "0231", "level1", "ليلى حداد", ["قراءة", "خط"])),
-            "romans": ("maria", backup(at / "romans.mbz", **_ROMANS), _about("CC-BY-SA-4.0", "en", "0222", "level2", "Edward Whitlock", ["Rome", "Britain"])),
-            "python": ("tomas", backup(at / "python.mbz", **_PYTHON), _about("CC0-1.0", "en", "0613", "level3", "Ada Lovelace", ["Python", "loops"])),
-            "volcano": ("maria", _written(at / "volcano-lesson.pdf", _PDF), {"title": "Volcanoes: a lesson plan with worksheets", **text, "types": ["lesson_plan", "worksheet"], "subjects": ["0532"], "levels": ["level2"], "authors": [{"name": "Maria Lehmann"}], "release": True}),
-            "verbs": ("maria", backup(at / "verbs.mbz", kind="activity", activities=[ActivitySpec(module="quiz", title="Irregular verbs: fifty questions")], questions={"shortanswer": 30, "match": 20}), {**_about("CC-BY-4.0", "en", "0231", "level2", "Maria Lehmann", ["verbs", "grammar"]), "types": ["drill_and_practice"]}),
-            "analysis": ("maria", backup(at / "analysis.mbz", **_ANALYSIS), _about("CC-BY-SA-4.0", "de", "0541", "level3", "Maria Lehmann", ["Ableitung", "Grenzwert"])),
-            "water": ("maria", backup(at / "water.mbz", **_WATER), _about("CC-BY-4.0", "en", "0521", "level3", "Maria Lehmann", ["water", "ecosystems", "climate"])),
-        }  # fmt: skip
+        again = backup(self.folder / "water-2.mbz", **{**WATER, "activities": WATER_AGAIN})
+        self._new_version("water", again, change_note="A field trip, and a shorter quiz.")
+        self._new_version("water", again, but_draft=True, change_note="Typing errors.")
 
     def drafts(self) -> None:
         """On their way: with learners' data, with keys, cleaned, unreadable, and one that is not looked into
         yet."""
-        self._share("personal", "maria", private_backup(self.folder / "ecology-2026.mbz"), title="Ecology 2026")
+        self._share(
+            "personal", "maria", private_backup(self.folder / "ecology-2026.mbz"), title="Ecology 2026"
+        )
         keys = private_backup(self.folder / "rivers.mbz", users=False)
         self._share("keys", "maria", keys, title="Rivers of the world", languages=["en"])
         self._share("cleaned", "maria", keys, title="Rivers and lakes", licence="CC-BY-4.0", release=True)
@@ -243,12 +249,10 @@ class _Making:
         made = json_of(send_file(self._as(owner), file, file_name=file.name, **metadata), 201)
         self.names[name] = made["id"]
 
-    def _new_version(
-        self, name: str, owner: str, file: Path, *, but_draft: bool = False, **metadata: Any
-    ) -> None:
+    def _new_version(self, name: str, file: Path, *, but_draft: bool = False, **metadata: Any) -> None:
         url = f"/api/v1/resources/{self.names[name]}/versions"
-        answer = send_file(self._as(owner), file, url=url, file_name=file.name, release=not but_draft, **metadata)
-        json_of(answer, 201)
+        maria = self._as("maria")
+        json_of(send_file(maria, file, url=url, file_name=file.name, release=not but_draft, **metadata), 201)
         self.service.work()
 
     # Collections, reports, sites, letters
@@ -256,9 +260,15 @@ class _Making:
     def collections(self) -> None:
         """One that everybody sees, one that is its curator's own."""
         for name, title, summary, visibility, items in (
-            ("green", "Green schools", "For a project week about water, energy and food.", "public", ("water", "cells", "volcano")),
+            (
+                "green",
+                "Green schools",
+                "For a project week about water, energy and food.",
+                "public",
+                ("water", "cells", "volcano"),
+            ),
             ("autumn", "For the autumn term", "", "private", ("romans",)),
-        ):  # fmt: skip
+        ):
             self.names[name] = self._ask(
                 "maria",
                 "POST",
@@ -289,7 +299,11 @@ class _Making:
     def sites(self) -> None:
         """A school's Moodle that Maria has connected, one that asks her, one that waits for approval; and
         what she has said of her site."""
-        for name, host in (("school", "moodle.lindenschule.example"), ("other", "lms.college.example"), ("waits", "learn.academy.example")):  # fmt: skip
+        for name, host in (
+            ("school", "moodle.lindenschule.example"),
+            ("other", "lms.college.example"),
+            ("waits", "learn.academy.example"),
+        ):
             site = connect_site(self.service, Moodle(wwwroot=f"https://{host}", name=host))
             self.names[name] = site.client_id
             if name != "waits":
@@ -315,13 +329,21 @@ class _Making:
         self.service.work()
         self.names["invitation_link"] = self.mailbox.link("lena@example.org")
 
+    def guesses(self) -> None:
+        """Somebody has tried so many links that they have to wait."""
+        guessing = self.service.client()
+        guessing.environ_base["HTTP_X_FORWARDED_FOR"] = IMPATIENT
+        while guessing.get("/confirm?link=guessed").status_code != 429:
+            pass
+
     def a_year(self) -> None:
         """As if it had all come little by little; and a course that is being looked into."""
         with self.service.services.database.write() as session:
-            for model in (Resource, Version, Account):
-                for age, row in enumerate(session.scalars(select(model).order_by(model.created_at)).all()):
+            models: Sequence[type[Resource] | type[Version] | type[Account]] = (Resource, Version, Account)
+            for model in models:
+                for age, id_ in enumerate(session.scalars(select(model.id).order_by(model.id)).all()):
                     past = now() - timedelta(days=(age * 37) % 350)
-                    session.execute(update(model).where(model.id == row.id).values(created_at=past))
+                    session.execute(update(model).where(model.id == id_).values(created_at=past))
             today = now().date()
             for day in range(90):
                 amount = 12 + (day * 7) % 23 + (0 if (today - timedelta(days=day)).weekday() > 4 else 30)
@@ -330,124 +352,12 @@ class _Making:
         self.service.work(but=[JobKind.INSPECT])
 
 
-def _about(
-    licence: str, language: str, subject: str, level: str, author: str, keywords: list[str]
-) -> dict[str, Any]:
-    return {
-        "licence": licence,
-        "languages": [language],
-        "subjects": [subject],
-        "levels": [level],
-        "types": ["course"],
-        "authors": [{"name": author}],
-        "keywords": keywords,
-        "release": True,
-    }
-
-
 def _written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
 
 
-_PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n" * 900
-_NOTES = {
+_NOTES: Final = {
     "water": "Begin here: the first two weeks need no laboratory.",
     "volcano": "Print the worksheets in colour.",
 }
-
-_WATER: Final[dict[str, Any]] = {
-    "fullname": "Environmental science: water and life",
-    "shortname": "ENV-WATER",
-    "summary": "<p>From the water cycle to a healthy river: six weeks with experiments, discussions and a field "
-    "trip.</p><p>Made for classes of thirty, with little equipment.</p>",
-    "tags": ["water", "ecology"],
-    "section_titles": ["General", "The water cycle", "Rivers and lakes", "Clean water for all"],
-    "questions": {"multichoice": 24, "truefalse": 10, "essay": 3},
-    "blocks": ["html", "calendar_month"],
-    "activities": [
-        ActivitySpec(module="forum", title="Announcements", section=0),
-        ActivitySpec(module="page", title="How to work with this course", section=0),
-        ActivitySpec(module="page", title="Where rain comes from", section=1, files=[("cycle.svg", b"<svg/>" * 500)]),
-        ActivitySpec(module="quiz", title="What do you know about water?", section=1),
-        ActivitySpec(module="assign", title="Build a rain gauge", section=1),
-        ActivitySpec(module="book", title="A river from spring to sea", section=2, files=[("river.jpg", b"\xff\xd8" * 9000)]),
-        ActivitySpec(module="h5pactivity", title="Name the animals of a pond", section=2),
-        ActivitySpec(module="glossary", title="Words about water", section=2, visible=False),
-        ActivitySpec(module="hvp", title="The treatment plant (interactive video)", section=3),
-        ActivitySpec(module="workshop", title="Plan a well for a village", section=3, tags=["project"]),
-    ],
-}  # fmt: skip
-_WATER_2: Final = [
-    *_WATER["activities"][:4],
-    *_WATER["activities"][5:],
-    ActivitySpec(module="choice", title="Which river do we visit?", section=3),
-]
-_ANALYSIS: Final[dict[str, Any]] = {
-    "fullname": "Analysis I: Grenzwerte und Ableitungen",
-    "shortname": "ANA1",
-    "summary": "<p>Folgen, Grenzwerte und die Ableitung, mit Aufgaben zur Selbstkontrolle.</p>",
-    "section_titles": ["Allgemeines", "Folgen", "Grenzwerte", "Die Ableitung"],
-    "questions": {"numerical": 40, "calculated": 12},
-    "activities": [
-        ActivitySpec(module="lesson", title="Was ist eine Folge?", section=1),
-        ActivitySpec(module="quiz", title="Übung: Grenzwerte bestimmen", section=2),
-        ActivitySpec(module="assign", title="Hausaufgabe 3", section=3),
-    ],
-}
-_ART: Final[dict[str, Any]] = {
-    "fullname": "Histoire de l’art : de la Renaissance au baroque",
-    "shortname": "HIST-ART",
-    "summary": "<p>Dix œuvres, dix séances : regarder, décrire, comparer.</p>",
-    "section_titles": ["Généralités", "La Renaissance", "Le baroque"],
-    "activities": [
-        ActivitySpec(module="book", title="Florence au XVe siècle", section=1),
-        ActivitySpec(module="data", title="Notre musée imaginaire", section=2),
-        ActivitySpec(module="quiz", title="Qui a peint quoi ?", section=2),
-    ],
-}
-_CELLS: Final[dict[str, Any]] = {
-    "fullname": "Biología celular: la vida bajo el microscopio",
-    "shortname": "BIO-CEL",
-    "summary": "<p>La célula animal y la vegetal, con prácticas de laboratorio.</p>",
-    "section_titles": ["General", "La célula", "La membrana"],
-    "activities": [
-        ActivitySpec(module="scorm", title="Viaje por la célula", section=1),
-        ActivitySpec(module="quiz", title="Orgánulos", section=1),
-        ActivitySpec(module="assign", title="Informe de laboratorio", section=2),
-    ],
-}
-_ARABIC: Final[dict[str, Any]] = {
-    "fullname": "أساسيات القراءة والكتابة بالعربية",
-    "shortname": "ARA1",
-    "summary": "<p>دروس قصيرة للمبتدئين مع تمارين في الخط والاستماع.</p>",
-    "section_titles": ["عام", "الحروف", "الكلمات الأولى"],
-    "activities": [
-        ActivitySpec(module="page", title="الحروف الهجائية", section=1),
-        ActivitySpec(module="quiz", title="تمرين: صل الحرف بالصورة", section=2),
-    ],
-}
-_ROMANS: Final[dict[str, Any]] = {
-    "fullname": "Roman Britain: roads, towns and everyday life",
-    "shortname": "ROM2",
-    "summary": "<p>Sources, maps and a debate for twelve lessons.</p>",
-    "section_titles": ["General", "Conquest", "Towns", "The end of Roman rule"],
-    "release": MOODLE_52,
-    "activities": [
-        ActivitySpec(module="url", title="The Vindolanda tablets", section=1),
-        ActivitySpec(module="forum", title="Debate: did Rome civilise Britain?", section=2),
-        ActivitySpec(module="wiki", title="Our town in the year 150", section=2),
-    ],
-}
-_PYTHON: Final[dict[str, Any]] = {
-    "fullname": "Programming with Python: first steps",
-    "shortname": "PY1",
-    "summary": "<p>Variables, loops and functions in ten small programs.</p>",
-    "section_titles": ["General", "Variables", "Loops", "Functions"],
-    "activities": [
-        ActivitySpec(module="vpl", title="Say hello", section=1),
-        ActivitySpec(module="resource", title="Cheat sheet", section=1, files=[("cheat.txt", b"for i in\n" * 900)]),
-        ActivitySpec(module="quiz", title="Predict the output", section=2),
-        ActivitySpec(module="lti", title="Notebook", section=3),
-    ],
-}  # fmt: skip

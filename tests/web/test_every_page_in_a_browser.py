@@ -1,5 +1,5 @@
-"""Every page, with something on it and with nothing: axe finds nothing, nothing sticks out, the browser has no
-complaint. On a desk and on a phone, light and dark, from left to right and from right to left."""
+"""Every page, with something on it and with nothing: axe finds nothing, nothing sticks out, the browser
+has no complaint. On a desk and on a phone, light and dark, from left to right and from right to left."""
 
 from __future__ import annotations
 
