@@ -15,7 +15,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.installed ## Serve http://127.0.0.1:8080 with the job worker; data in var/; Ctrl-C stops it
@@ -56,6 +56,10 @@ e2e: $(VENV)/.installed-dev ## The tests that need a running Moodle
 .PHONY: translations
 translations: $(VENV)/.installed-dev ## Bring the languages' catalogues up to date with the sources; says what is missing
 	@$(BIN)/python -m tests.translations
+
+.PHONY: screenshots
+screenshots: $(VENV)/.installed-dev ## Every page, light and dark, on a desk and a phone; build/screenshots/index.html
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 .PHONY: plugins
 plugins: $(VENV)/.installed ## The Moodle plugins, one zip each to install, in build/plugins

@@ -28,6 +28,7 @@ KINDS: Mapping[JobKind, str] = {
     JobKind.CLEAN: text("Make a clean copy"),
     JobKind.INDEX: text("Prepare a backup to be read in parts"),
     JobKind.MAIL: text("Send a letter"),
+    JobKind.ERASE: text("Erase an account"),
 }
 """What jobs do."""
 

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests.support.running import wait_for
 from tests.support.services import free_port, missing
@@ -106,17 +106,27 @@ def open_signed_in(page: Page, token: str, path: str) -> None:
     page.wait_for_url(f"**{path}")
 
 
+@contextmanager
+def launched(playwright: Playwright) -> Iterator[Browser]:
+    """The browser of this machine. Raises FileNotFoundError where there is none."""
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    if program is None:
+        raise FileNotFoundError("Chromium is missing: apt-get install chromium")
+    browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for the whole session; tests make their own contexts."""
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
+    if not any(map(shutil.which, _NAMES)):
         missing("Chromium", "apt-get install chromium")
     expect.set_options(timeout=_PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+    with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

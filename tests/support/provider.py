@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -175,10 +176,9 @@ def provider_keys() -> tuple[RSAKey, RSAKey]:
     return first, second
 
 
-@pytest.fixture
-def provider(provider_keys: tuple[RSAKey, RSAKey]) -> Iterator[Provider]:
-    """A provider where Ada is signed in."""
-    key = provider_keys[0]
+@contextmanager
+def running_provider(key: RSAKey) -> Iterator[Provider]:
+    """A provider where Ada is signed in, which signs with ``key``."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     made = Provider(
@@ -196,7 +196,16 @@ def provider(provider_keys: tuple[RSAKey, RSAKey]) -> Iterator[Provider]:
     handler.provider = made  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def provider(provider_keys: tuple[RSAKey, RSAKey]) -> Iterator[Provider]:
+    """A provider where Ada is signed in."""
+    with running_provider(provider_keys[0]) as made:
+        yield made
