@@ -1,4 +1,4 @@
-"""Photographs every page: ``make screenshots``. A folder of pictures, and ``index.html`` to look through them.
+"""Photographs every page: ``make screenshots``. A folder of pictures, and ``index.html`` to look through.
 
 make screenshots ARGS="--only look-after,jobs --corpus ../shared/corpus"
 """
@@ -80,7 +80,10 @@ def index(sights: Iterable[Sight], into: Path) -> str:
         + "</div>"
         for sight in sights
     )
-    style = "body{font:16px sans-serif;background:#888}div{display:flex;gap:1rem;align-items:start}img{height:30rem}"
+    style = (
+        "body{font:16px sans-serif;background:#888}div{display:flex;gap:1rem;align-items:start}"
+        "img{height:30rem}"
+    )
     return f'<!doctype html><html lang="en"><title>Every page</title><style>{style}</style>{rows}'
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
 from sqlalchemy import select, update
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from repo_service.app import create_app, engine_of, migrate, services_of
 from repo_service.domain.identity import SCOPES_OF_ROLE, Role
@@ -106,6 +106,13 @@ def mirror(folder: Path) -> Iterator[LivedIn]:
         yield LivedIn(service=service, url=url, names={}, tokens={})
 
 
+class _Quiet(WSGIRequestHandler):
+    """The service logs what it answers."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing more."""
+
+
 @contextmanager
 def _answering(folder: Path, **settings: Any) -> Iterator[tuple[Service, str]]:
     """A service and its address, on loopback."""
@@ -118,12 +125,13 @@ def _answering(folder: Path, **settings: Any) -> Iterator[tuple[Service, str]]:
         site_name=SITE_NAME,
         queue_url="memory:",
         min_free_space=0,
+        log_level="ERROR",
         **settings,
     )
     app = create_app(made, writes_index=True)
     migrate(app)
     service = Service(app=app, services=services_of(app), settings=made)
-    server = make_server("127.0.0.1", port, app, threaded=True)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
