@@ -86,7 +86,7 @@ class Language:
             if unit != _UNITS[-1]:
                 amount /= _KILO
         if unit == _UNITS[0]:
-            return self.ngettext("%(count)s byte", "%(count)s bytes", count) % {"count": self.number(count)}
+            return format_unit(count, "digital-byte", "long", "#,##0", locale=self._locale)
         return format_unit(amount, f"digital-{unit}", "short", "#,##0.0", locale=self._locale)
 
     def day(self, when: datetime) -> str:
