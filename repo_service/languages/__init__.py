@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
-from repo_service.domain.texts import Text
+from repo_service.domain.texts import Text, counted
 
 SOURCE = "en"
 """What the sources are written in (BCP 47)."""
@@ -86,7 +86,7 @@ class Language:
             if unit != _UNITS[-1]:
                 amount /= _KILO
         if unit == _UNITS[0]:
-            return format_unit(count, "digital-byte", "long", "#,##0", locale=self._locale)
+            return self.say(counted("%(count)s byte", "%(count)s bytes", count))
         return format_unit(amount, f"digital-{unit}", "short", "#,##0.0", locale=self._locale)
 
     def day(self, when: datetime) -> str:

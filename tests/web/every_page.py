@@ -275,7 +275,7 @@ class Tour:
     @contextmanager
     def window(self, sight: Sight, language: Language) -> Iterator[Page]:
         """An empty window for it. Nothing moves and no colour fades, so that what is seen is what will be."""
-        if sight.before is not None or sight.who is None:  # a browser that remembers nothing else
+        if sight.before is not None or sight.asker is not None:  # not in a browser that others use
             with self._context(sight, language) as context:
                 yield context.new_page()
             return
