@@ -16,6 +16,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
 
+from repo_service.http import logging
 from tests.support.browser import launched
 from tests.web.every_page import DESKTOP, PHONE, SIGHTS, Colours, Language, Sight, Tour, show, touring
 
@@ -98,6 +99,7 @@ def main() -> int:
     names = set(filter(None, asked.only.split(",")))
     if unknown := names - {sight.name for sight in SIGHTS}:
         parser.error(f"no such page: {', '.join(sorted(unknown))}")
+    logging.configure(level="ERROR", style="console")
     with sync_playwright() as playwright, launched(playwright) as browser:
         wanted = [sight for sight in SIGHTS if not names or sight.name in names]
         photograph(browser, wanted, into=FOLDER, corpus=asked.corpus)

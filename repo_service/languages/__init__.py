@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
-from repo_service.domain.texts import Text
+from repo_service.domain.texts import Text, counted
 
 SOURCE = "en"
 """What the sources are written in (BCP 47)."""
@@ -90,7 +90,7 @@ class Language:
             if unit != _UNITS[-1]:
                 amount /= _KILO
         if unit == _UNITS[0]:
-            return self.ngettext("%(count)s byte", "%(count)s bytes", count) % {"count": self.number(count)}
+            return self.say(counted("%(count)s byte", "%(count)s bytes", count))
         return _amount(amount, f"digital-{unit}", self.tag)
 
     def day(self, when: datetime) -> str:

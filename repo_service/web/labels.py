@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from babel import Locale, UnknownLocaleError
 from flask import g
 
+from repo_service.backups.licences import Licence
 from repo_service.domain.search import Facet
 from repo_service.domain.texts import text
 from repo_service.domain.vocabularies import Concept, vocabulary
@@ -182,6 +183,11 @@ def licence_name(code: str) -> Label:
     found = vocabulary("licences").get(code)
     short = None if found is None else found.in_scheme("short")
     return concept("licences", code) if short is None else Label(short)
+
+
+def licence_label(found: Licence) -> Label:
+    """The same for what a file says of its licence, which not everybody knows."""
+    return Label(found.label) if vocabulary("licences").get(found.code) is None else licence_name(found.code)
 
 
 def licence_link(code: str) -> str | None:

@@ -61,6 +61,7 @@ def register(app: Flask) -> None:
         concept_label=labels.concept,
         licence_link=labels.licence_link,
         licence_name=labels.licence_name,
+        licence_label=labels.licence_label,
         mirrored_home=_mirrored_home,
         service_version=version("moodle-resources-repository"),
     )

@@ -14,6 +14,7 @@ from repo_service.domain.identity import Role
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.models import BlobLocation, Job
 from repo_service.models.base import now
+from repo_service.web.job_list import KINDS
 from tests.contract.support import nothing_changes, problem_of, publish, share
 from tests.support.service import MakeService, Service, json_of
 from tests.web.visitor import Visitor
@@ -161,6 +162,15 @@ def test_a_job_that_failed_is_tried_again(service: Service, chief: Visitor) -> N
     assert again.status_code == 409
     deeds = json_of(service.client(service.token("second", role=Role.ADMINISTRATOR)).get("/api/v1/audit"))
     assert "retry" in [deed["action"] for deed in deeds["items"]]
+
+
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_every_kind_of_job_has_a_name(service: Service, chief: Visitor, kind: JobKind) -> None:
+    share(service.member())
+    with service.services.database.write() as session:
+        session.execute(update(Job).where(Job.kind == JobKind.INSPECT.value).values(kind=kind.value))
+    assert KINDS[kind] in chief.get("/look-after/jobs").text
+    assert KINDS[kind] in chief.get(f"/look-after/jobs?kind={kind.value}").text
 
 
 def test_what_waits_says_until_when_and_why(service: Service, chief: Visitor) -> None:
