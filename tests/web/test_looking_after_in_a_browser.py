@@ -28,10 +28,12 @@ WORDS = "The picture in section 3 is mine."
 @dataclass(frozen=True, kw_only=True)
 class Shared:
     """A running service with public resources of somebody who is no administrator: the path of one for each
-    reader, with the reader's name in its title. Some letters could not be sent, and one site wants in."""
+    reader, with the reader's name in its title. Some letters could not be sent, and two sites want in:
+    ``waiting`` is never let in."""
 
     service: LiveService
     urls: Mapping[str, str]
+    waiting: Moodle
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +59,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
             )
             for reader in EVERYBODY
         }
-        sent = Moodle(wwwroot="https://moodle.example.org").register(["resources:read"])
-        registered = httpx.post(service.url + sent.path, content=sent.body, headers=dict(sent.headers))
-        assert registered.status_code == 201
+        _registered(service, "https://moodle.example.org")
+        waiting = _registered(service, "https://waiting.example.org")
         mailbox.answers |= dict.fromkeys(strangers, "550 No such user here")
         with httpx.Client(
             base_url=f"{service.url}/api/v1", headers={"Authorization": f"Bearer {service.token}"}
@@ -69,7 +70,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
             wait_for(
                 lambda: len(admin.get("/jobs?state=failed").json()["items"]) == len(strangers), "failed jobs"
             )
-        yield Shared(service=service, urls=urls)
+        yield Shared(service=service, urls=urls, waiting=waiting)
+
+
+def _registered(service: LiveService, wwwroot: str) -> Moodle:
+    site = Moodle(wwwroot=wwwroot)
+    sent = site.register(["resources:read"])
+    answer = httpx.post(service.url + sent.path, content=sent.body, headers=dict(sent.headers))
+    assert answer.status_code == 201
+    return site.registered(answer.json())
 
 
 def _title(reader: Reader) -> str:
@@ -191,7 +200,7 @@ def test_sites_jobs_storage_usage_and_the_audit_trail(
     chromium: Browser, shared: Shared, reader: Reader
 ) -> None:
     words = reader.words
-    with reader.window(chromium, shared.service.url) as page:
+    with reader.window(chromium, shared.service.url, refusals=(403,)) as page:
         open_signed_in(page, shared.service.token, "/look-after")
         desk = page.get_by_role("navigation", name=words("Look after"))
 
@@ -199,7 +208,9 @@ def test_sites_jobs_storage_usage_and_the_audit_trail(
             desk.get_by_role("link", name=words(name)).click()
             expect(page.get_by_role("heading", level=1)).to_have_text(words(name))
 
-        open_at("Sites")
+        page.goto(shared.waiting.authorize())
+        reader.look(page, words("Not approved yet"))
+        page.get_by_role("link", name=words("Sites that wait")).click()
         reader.look(page, words("Sites"))
         site = page.get_by_role("article").filter(has_text="moodle.example.org")
         deeds = site.get_by_role("button")
