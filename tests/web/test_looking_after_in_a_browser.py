@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import LiveService, open_signed_in, running_service
 from tests.support.mail import smtp_server
-from tests.support.moodle import Moodle
+from tests.support.moodle import SCOPE, Moodle
 from tests.support.running import wait_for
 from tests.web.reader import READERS, WITHOUT_SCRIPTS, Reader, read_by
 
@@ -75,7 +75,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 def _registered(service: LiveService, wwwroot: str) -> Moodle:
     site = Moodle(wwwroot=wwwroot)
-    sent = site.register(["resources:read"])
+    sent = site.register([SCOPE])
     answer = httpx.post(service.url + sent.path, content=sent.body, headers=dict(sent.headers))
     assert answer.status_code == 201
     return site.registered(answer.json())
