@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from tests.support.browser import LiveService, sign_in_by_token
 from tests.support.moodle import Moodle
-from tests.web.accessibility import assert_accessible
+from tests.web.reader import READERS, WITHOUT_SCRIPTS, Reader, read_by
 
 POPUP: ViewportSize = {"width": 550, "height": 550}
 """The size of Moodle's window (lib/amd/src/moodlenet/authorize.js)."""
@@ -27,7 +27,8 @@ class _School(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         callback = self.path.startswith("/admin/oauth2callback.php")
-        script = "window.opener.heard = location.search; window.close();" if callback else ""
+        heard = "if (window.opener) { window.opener.heard = location.search; window.close(); }"
+        script = heard if callback else ""
         body = f"<!doctype html><title>School</title><p>School</p><script>{script}</script>".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
@@ -108,24 +109,31 @@ def test_the_window_comes_back_to_the_one_that_opened_it(
         assert page.evaluate("window.closed") is False
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [POPUP, {"width": 1280, "height": 900}, {"width": 320, "height": 640}])
-def test_the_pages_can_be_used_by_everybody(
-    chromium: Browser, live_service: LiveService, moodle: Moodle, *, size: ViewportSize, colours: str
+_POPUP_READER = Reader(name="Arabic popup", language="ar", size=POPUP, dark=True)
+_NARROW_READER = Reader(name="English, very narrow", size={"width": 320, "height": 640})
+
+
+@read_by(*READERS, _POPUP_READER, _NARROW_READER, WITHOUT_SCRIPTS)
+def test_a_site_is_connected_and_disconnected(
+    chromium: Browser, live_service: LiveService, moodle: Moodle, reader: Reader
 ) -> None:
     every = "@moodlenet/ed-resource:write.own resources:read resources:write"
-    with _visit(chromium, viewport=size, color_scheme=colours, base_url=live_service.url) as context:
-        page = context.new_page()
+    words, host = reader.words, moodle.wwwroot.removeprefix("http://")
+    with reader.window(chromium, live_service.url, refusals=range(400, 500)) as page:
         page.goto(moodle.authorize(scope=every))
         sign_in_by_token(page, live_service.token)
-        expect(page.get_by_role("button", name="Allow", exact=True)).to_be_visible()
-        assert_accessible(page)
+        reader.look(page, words("Connect this site?"))
+        page.get_by_role("button", name=words("Allow"), exact=True).click()
+        page.wait_for_url(f"{moodle.wwwroot}/**")
         page.goto(moodle.authorize(scope="openid"))
-        expect(page.get_by_role("link", name="Back to the site")).to_be_visible()
-        assert_accessible(page)
-        for path in ("/mine/sites", "/admin/sites"):
-            page.goto(path)
-            assert_accessible(page)
+        expect(page.get_by_role("link", name=words("Back to the site"))).to_be_visible()
+        reader.look(page, words("The site cannot be connected"))
+        page.goto("/mine")
+        page.get_by_role("link", name=words("Connected sites")).click()
+        reader.look(page, words("Connected sites"))
+        page.get_by_role("article").filter(has_text=host).get_by_role("button").click()
+        expect(page.get_by_role("article")).to_have_count(0)
+        reader.look(page, words("Connected sites"))
 
 
 def test_the_question_fits_into_the_window(

@@ -1,71 +1,88 @@
-"""Reporting a resource, and looking after everything, in a real browser, on a desk and on a phone."""
+"""Reporting a resource, and looking after everything, in a real browser: in two languages, on a desk and on a
+phone."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
-from playwright.sync_api import APIRequestContext, Browser, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import LiveService, running_service, sign_in_by_token
-from tests.web.accessibility import assert_accessible
+from tests.support.browser import LiveService, open_signed_in, running_service
+from tests.support.mail import smtp_server
+from tests.support.moodle import SCOPE, Moodle
+from tests.support.running import wait_for
+from tests.web.reader import READERS, WITHOUT_SCRIPTS, Reader, read_by
 
-SIZES = ((1280, 900), (390, 844))
+EVERYBODY = (*READERS, WITHOUT_SCRIPTS)
 WORDS = "The picture in section 3 is mine."
-TITLES = {True: "Rivers and lakes", False: "Forests and meadows"}
-"""What each window is about: with scripts, and without."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """A running service with public resources of somebody who is no administrator, by their titles."""
+    """A running service with public resources of somebody who is no administrator: the path of one for each
+    reader, with the reader's name in its title. Some letters could not be sent, and two sites want in:
+    ``waiting`` is never let in."""
 
     service: LiveService
     urls: Mapping[str, str]
+    waiting: Moodle
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Shared]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     folder = tmp_path_factory.mktemp("desk")
-    with running_service(folder) as service:
+    strangers = [f"reader-{number}@example.org" for number in range(len(EVERYBODY))]
+    with (
+        smtp_server() as mailbox,
+        running_service(
+            folder,
+            REPO_CLIENT_APPROVAL="administrator",
+            REPO_SMTP_URL=mailbox.url,
+            REPO_MAIL_FROM="repository@example.org",
+        ) as service,
+    ):
         _repo(folder, "account", "create", "ada", "--name", "Ada Lovelace", "--email", "ada@example.org")
         found = re.search(r"mrr_[\w-]+", _repo(folder, "token", "create", "ada"))
         assert found is not None
-        context = chromium.new_context(base_url=service.url)
-        urls = {title: _share(context.request, title, token=found[0]) for title in TITLES.values()}
-        context.close()
-        yield Shared(service=service, urls=urls)
+        about = {"licence": "CC-BY-4.0", "release": True}
+        urls = {
+            reader.name: service.share(
+                "rivers.txt", reader.name.encode(), token=found[0], title=_title(reader), **about
+            )
+            for reader in EVERYBODY
+        }
+        _registered(service, "https://moodle.example.org")
+        waiting = _registered(service, "https://waiting.example.org")
+        mailbox.answers |= dict.fromkeys(strangers, "550 No such user here")
+        with httpx.Client(
+            base_url=f"{service.url}/api/v1", headers={"Authorization": f"Bearer {service.token}"}
+        ) as admin:
+            for stranger in strangers:
+                admin.post("/invitations", json={"email": stranger}).raise_for_status()
+            wait_for(
+                lambda: len(admin.get("/jobs?state=failed").json()["items"]) == len(strangers), "failed jobs"
+            )
+        yield Shared(service=service, urls=urls, waiting=waiting)
 
 
-def _share(api: APIRequestContext, title: str, *, token: str) -> str:
-    """The path of a new public resource."""
-    made = api.post(
-        "/api/v1/resources",
-        headers={"Authorization": f"Bearer {token}"},
-        multipart={
-            "metadata": json.dumps({"title": title, "licence": "CC-BY-4.0", "release": True}),
-            "file": {"name": "rivers.txt", "mimeType": "text/plain", "buffer": title.encode()},
-        },
-    )
-    assert made.status == 201, made.text()
-    url = f"/resources/{made.json()['id']}"
-    _wait_until(lambda: api.get(f"/api/v1{url}").status == 200)  # the worker releases it
-    return url
+def _registered(service: LiveService, wwwroot: str) -> Moodle:
+    site = Moodle(wwwroot=wwwroot)
+    sent = site.register([SCOPE])
+    answer = httpx.post(service.url + sent.path, content=sent.body, headers=dict(sent.headers))
+    assert answer.status_code == 201
+    return site.registered(answer.json())
 
 
-def _wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def _title(reader: Reader) -> str:
+    return f"Rivers and lakes, {reader.name}"
 
 
 def _repo(folder: Path, *words: str) -> str:
@@ -81,102 +98,140 @@ def _repo(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
-def scripts(request: pytest.FixtureRequest) -> bool:
-    runs: bool = request.param
-    return runs
+def _report(page: Page, url: str) -> None:
+    made = page.request.post(f"/api/v1{url}/reports", data={"reason": "broken", "words": "It is empty."})
+    assert made.status == 201, made.text()
 
 
-@pytest.fixture
-def page(scripts: bool, chromium: Browser, shared: Shared) -> Iterator[Page]:
-    """A window; every error that the browser tells fails, but for answers that are refusals."""
-    context = chromium.new_context(base_url=shared.service.url, locale="en-GB", java_script_enabled=scripts)
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    yield page
-    context.close()
-    assert [error for error in errors if "the server responded with a status of 4" not in error] == []
+@read_by(*EVERYBODY)
+def test_reporting(chromium: Browser, shared: Shared, reader: Reader) -> None:
+    words = reader.words
+    with reader.window(chromium, shared.service.url, refusals=(422,)) as page:
+        page.goto(shared.urls[reader.name])
+        page.get_by_role("link", name=words("Report this resource")).click()
+        reader.look(page, words("Report a resource"))
+        page.get_by_label(words("It belongs to somebody who did not agree")).check()
+        page.get_by_label(words("In your own words")).fill(WORDS)
+        email = page.get_by_label(words("E-mail"))
+        email.fill("a..b@example.org")  # which browsers take
+        page.get_by_role("button", name=words("Send the report")).click()
+        unsent = words("This was not sent yet: look at what is marked below.")
+        expect(page.get_by_role("alert")).to_contain_text(unsent)
+        expect(page.get_by_label(words("In your own words"))).to_have_value(WORDS)
+        reader.look(page, words("Report a resource"))
+        email.fill("reader@example.org")
+        page.get_by_role("button", name=words("Send the report")).click()
+        expect(page.get_by_role("status")).to_have_text(words("The moderators have your report."))
+        reader.look(page, words("Thank you"))
 
 
-def _look(page: Page, at: str | None = None) -> None:
-    """Look at the page whose address has ``at`` in it, once it is there."""
-    if at is not None:
-        expect(page).to_have_url(re.compile(re.escape(at)))
-    page.wait_for_load_state()
-    for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        if page.evaluate("true"):
-            assert_accessible(page)
+@read_by(*EVERYBODY)
+def test_reports_are_decided(chromium: Browser, shared: Shared, reader: Reader) -> None:
+    """One is dismissed; then the resource is hidden because of another."""
+    words, title, url = reader.words, _title(reader), shared.urls[reader.name]
+    with reader.window(chromium, shared.service.url) as page:
+        _report(page, url)
+        open_signed_in(page, shared.service.token, "/")
+        page.get_by_role("link", name=words("Look after")).click()
+        reader.look(page, words("Look after"))
+        desk = page.get_by_role("navigation", name=words("Look after"))
+        desk.get_by_role("link", name=words("Reports")).click()
+        reader.look(page, words("Reports"))
+        page.get_by_role("link", name=title).click()
+        reader.look(page, title)
+        page.get_by_role("link", name=words("What was done with it")).click()
+        expect(page.get_by_role("table")).to_contain_text("report")
+        reader.look(page, words("Audit"))
+        page.go_back()
+        page.get_by_label(words("Why?")).fill("It is theirs.")
+        page.get_by_role("button", name=words("Leave it as it is")).click()
+        stays = words("It stays as it is. Its owner is told by letter.")
+        expect(page.get_by_role("status")).to_have_text(stays)
+        _report(page, url)
+        page.goto("/look-after/reports")
+        page.get_by_role("link", name=title).click()
+        page.get_by_label(words("Why?")).fill("It is somebody else's.")
+        page.get_by_role("button", name=words("Hide it from everybody")).click()
+        hidden = words("Nobody sees it any more. Its owner is told by letter.")
+        expect(page.get_by_role("status")).to_have_text(hidden)
+        page.get_by_role("link", name=words("Decided"), exact=True).click()
+        page.get_by_role("link", name=title).click()
+        reader.look(page, title)
+        expect(page.get_by_role("article").first).to_contain_text(words("hidden"))
+    with reader.window(chromium, shared.service.url, refusals=(410,)) as page:
+        page.goto(url)
+        reader.look(page, words("Withdrawn"))
 
 
-def test_reporting(page: Page, shared: Shared, scripts: bool) -> None:
-    page.goto(shared.urls[TITLES[scripts]])
-    page.get_by_role("link", name="Report this resource").click()
-    _look(page, "/report")
-    page.get_by_label("It belongs to somebody").check()
-    page.get_by_label("In your own words").fill(WORDS)
-    page.get_by_label("E-mail").fill("a..b@example.org")  # which browsers take
-    page.get_by_role("button", name="Send the report").click()
-    expect(page.get_by_role("alert")).to_contain_text("not sent yet")
-    expect(page.get_by_label("In your own words")).to_have_value(WORDS)
-    _look(page)
-    page.get_by_label("E-mail").fill("reader@example.org")
-    page.get_by_role("button", name="Send the report").click()
-    expect(page.get_by_role("status")).to_contain_text("have your report")
-    _look(page)
+@read_by(*EVERYBODY)
+def test_people_are_looked_after(chromium: Browser, shared: Shared, reader: Reader) -> None:
+    """Somebody is blocked and let in again; what is kept about them is there to take along, or to erase."""
+    words = reader.words
+    with reader.window(chromium, shared.service.url, refusals=(422,)) as page:
+        open_signed_in(page, shared.service.token, "/look-after/people")
+        page.get_by_label(words("Name or address")).fill("lovelace")
+        page.get_by_role("button", name=words("Look for")).click()
+        page.wait_for_url("**q=lovelace**")
+        reader.look(page, words("People"))
+        page.get_by_role("link", name="Ada Lovelace").click()
+        reader.look(page, "Ada Lovelace")
+        page.get_by_label(words("Why?")).fill("Shared what was not theirs.")
+        page.get_by_role("button", name=words("Block this account")).click()
+        blocked = words("The account is blocked: nobody can use it from now on.")
+        expect(page.get_by_role("status")).to_have_text(blocked)
+        reader.look(page, "Ada Lovelace")
+        page.get_by_role("button", name=words("Let in again")).click()
+        expect(page.get_by_role("status")).to_have_text(words("The account works again."))
+        page.get_by_label(words("How much they may keep")).fill("much")
+        page.get_by_role("button", name=words("Change the quota")).click()
+        sizes = words("Type a size such as 500 MB or 20 GB, or leave it empty.")
+        expect(page.get_by_role("alert")).to_have_text(sizes)
+        reader.look(page, "Ada Lovelace")
+        page.get_by_role("link", name=words("The data of %(username)s", username="ada")).click()
+        page.get_by_text(words("Erase this account")).click()
+        reader.look(page, words("The data of %(username)s", username="ada"))
+        with page.expect_download() as download:
+            page.get_by_role("button", name=words("Download the zip")).click()
+        assert download.value.suggested_filename.startswith("ada-")
 
 
-def test_everything_is_looked_after(page: Page, shared: Shared, scripts: bool) -> None:
-    """Each page at both sizes; what was reported is dismissed, and its owner blocked and let in again."""
-    title = TITLES[scripts]
-    reported = page.request.post(
-        f"/api/v1{shared.urls[title]}/reports", data={"reason": "broken", "words": "It is empty."}
-    )
-    assert reported.status == 201, reported.text()
-    page.goto("/sign-in")
-    sign_in_by_token(page, shared.service.token)
-    page.get_by_role("link", name="Look after").click()
-    _look(page, "/look-after")
-    desk = page.get_by_role("navigation", name="Look after")
-    desk.get_by_role("link", name="Reports").click()
-    _look(page, "/look-after/reports")
-    page.get_by_role("link", name=title).click()
-    _look(page, "/look-after/reports/")
-    page.get_by_role("link", name="What was done with it").click()
-    expect(page.get_by_role("table")).to_contain_text("report")
-    _look(page)
-    page.go_back()
-    expect(page.get_by_role("heading", level=1)).to_contain_text(title)
-    page.get_by_label("Why?").fill("It is theirs.")
-    page.get_by_role("button", name="Leave it as it is").click()
-    expect(page.get_by_role("status")).to_contain_text("It stays as it is")
-    desk.get_by_role("link", name="People").click()
-    page.get_by_label("Name or address").fill("lovelace")
-    page.get_by_role("button", name="Look for").click()
-    _look(page, "q=lovelace")
-    page.get_by_role("link", name="Ada Lovelace").click()
-    _look(page, "/look-after/people/")
-    page.get_by_label("Why?").fill("Shared what was not theirs.")
-    page.get_by_role("button", name="Block this account").click()
-    expect(page.get_by_role("status")).to_contain_text("blocked")
-    _look(page)
-    page.get_by_role("button", name="Let in again").click()
-    expect(page.get_by_role("status")).to_contain_text("works again")
-    page.get_by_label("How much they may keep").fill("much")
-    page.get_by_role("button", name="Change the quota").click()
-    expect(page.get_by_role("alert")).to_contain_text("Type a size")
-    _look(page)
-    for name in ("Sites", "Jobs", "Storage", "Audit", "Usage"):
-        desk.get_by_role("link", name=name).click()
-        expect(page.get_by_role("heading", level=1)).to_contain_text(name)
-        _look(page)
-    page.get_by_text("By week, as a table").click()
-    _look(page)
-    for path in ("", "/reports", "/people", "/jobs?state=done", "/storage", "/audit", "/usage"):
-        page.goto(f"/look-after{path}{'&' if '?' in path else '?'}lang=ar")
-        expect(page.locator("html")).to_have_attribute("dir", "rtl")
-        _look(page)
-    page.goto("/look-after?lang=en")
+@read_by(*EVERYBODY)
+def test_sites_jobs_storage_usage_and_the_audit_trail(
+    chromium: Browser, shared: Shared, reader: Reader
+) -> None:
+    words = reader.words
+    with reader.window(chromium, shared.service.url, refusals=(403,)) as page:
+        open_signed_in(page, shared.service.token, "/look-after")
+        desk = page.get_by_role("navigation", name=words("Look after"))
+
+        def open_at(name: str) -> None:
+            desk.get_by_role("link", name=words(name)).click()
+            expect(page.get_by_role("heading", level=1)).to_have_text(words(name))
+
+        page.goto(shared.waiting.authorize())
+        reader.look(page, words("Not approved yet"))
+        page.get_by_role("link", name=words("Sites that wait")).click()
+        reader.look(page, words("Sites"))
+        site = page.get_by_role("article").filter(has_text="moodle.example.org")
+        deeds = site.get_by_role("button")
+        wanted = "Approve" if deeds.get_by_text(words("Approve")).is_visible() else "Disable"
+        deeds.get_by_text(words(wanted)).click()
+        expect(deeds.get_by_text(words(wanted))).to_be_hidden()
+        reader.look(page, words("Sites"))
+        open_at("Jobs")
+        job = page.get_by_role("article").filter(has=page.locator(".pill-withdrawn")).first
+        job.get_by_role("button", name=words("Try again now")).click()
+        expect(page.get_by_role("status")).to_have_text(words("It is tried again now."))
+        reader.look(page, words("Jobs"))
+        open_at("Storage")
+        reader.look(page, words("Storage"))
+        open_at("Usage")
+        page.get_by_text(words("By week, as a table")).click()
+        page.get_by_text(words("By day, as a table")).click()
+        reader.look(page, words("Usage"))
+        open_at("Audit")
+        page.get_by_label(words("User name")).fill("ada")
+        page.get_by_role("button", name=words("Look for")).click()
+        page.wait_for_url("**by=ada**")
+        expect(page.get_by_role("row").nth(1)).to_contain_text("ada")
+        reader.look(page, words("Audit"))

@@ -66,6 +66,7 @@ def test_who_is_blocked_is_shut_out_and_told(
     assert REASON in mailbox.last(ADDRESS)
     chief.send(ada.desk, "/unblock")
     page = chief.get(ada.desk)
+    assert chief.get(page.links()["The data of ada"]).text.startswith("The data of ada")
     assert REASON not in page.text
     assert "Active" in page.text
     json_of(ada.client.get("/api/v1/me"))

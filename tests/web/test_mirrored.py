@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests import translations
 from tests.support.backups import ActivitySpec, backup
-from tests.support.browser import LiveService, sign_in_by_token
+from tests.support.browser import LiveService, open_signed_in
+from tests.web.reader import DESKTOP, Reader
 
 _STYLES = sorted((translations.ROOT / "repo_service" / "web" / "static").glob("*.css"))
 _SIDES = re.compile(
@@ -21,22 +22,14 @@ _SIDES = re.compile(
 )
 _FOUR_SIDES = re.compile(r"(?:margin|padding): \S+ (\S+) \S+ (\S+);")
 
-DESKTOP = (1280, 900)
-PHONE = (390, 844)
-
 
 @contextmanager
-def _visit(browser: Browser, service: LiveService, size: tuple[int, int], language: str) -> Iterator[Page]:
+def _visit(browser: Browser, service: LiveService, language: str) -> Iterator[Page]:
     """A window of somebody who is signed in and reads that language."""
-    context = browser.new_context(
-        base_url=service.url, viewport={"width": size[0], "height": size[1]}, locale="en-GB"
-    )
-    page = context.new_page()
-    page.goto("/sign-in")
-    sign_in_by_token(page, service.token)
-    page.goto(f"/?lang={language}")
-    yield page
-    context.close()
+    reader = Reader(name=language, language=language, size=DESKTOP)
+    with reader.window(browser, service.url, refusals=None) as page:
+        open_signed_in(page, service.token, "/")
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +41,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def draft(chromium: Browser, live_service: LiveService, course: Path) -> str:
     """The page on which a shared course waits for its release."""
-    with _visit(chromium, live_service, DESKTOP, "en") as page:
+    with _visit(chromium, live_service, "en") as page:
         page.goto("/upload")
         page.locator("#file").set_input_files(course)
         page.get_by_role("button", name="Upload").click()
@@ -65,29 +58,8 @@ def test_style_sheets_know_no_left_and_no_right(sheet: Path) -> None:
     assert [found[0] for found in _FOUR_SIDES.finditer(source) if found[1] != found[2]] == []
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_nothing_sticks_out(
-    chromium: Browser, live_service: LiveService, draft: str, size: tuple[int, int]
-) -> None:
-    with _visit(chromium, live_service, size, "ar") as page:
-        resource = draft.removesuffix("/finish")
-        for url in (
-            "/",
-            "/mine",
-            "/upload",
-            resource,
-            f"{resource}/edit",
-            draft,
-            "/mine/sites",
-            "/admin/sites",
-        ):
-            page.goto(url)
-            assert page.locator("html").get_attribute("dir") == "rtl"
-            assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, url
-
-
 def test_everything_begins_on_the_right(chromium: Browser, live_service: LiveService, draft: str) -> None:
-    with _visit(chromium, live_service, DESKTOP, "ar") as page:
+    with _visit(chromium, live_service, "ar") as page:
         page.keyboard.press("Tab")
         assert _side_of(page, ".skip-link") == "right"
         page.goto("/upload")
@@ -106,7 +78,7 @@ def test_everything_begins_on_the_right(chromium: Browser, live_service: LiveSer
 def test_what_the_script_says_has_the_numbers_of_the_page(
     chromium: Browser, live_service: LiveService, course: Path
 ) -> None:
-    with _visit(chromium, live_service, DESKTOP, "de") as page:
+    with _visit(chromium, live_service, "de") as page:
         page.goto("/upload")
         page.locator("#file").set_input_files(course)
         page.evaluate("document.querySelector('[type=file]').dataset.maxSize = 1000")
@@ -118,7 +90,7 @@ def test_what_the_script_says_has_the_numbers_of_the_page(
 def test_a_refusal_of_the_server_is_said_in_the_words_of_its_page(
     chromium: Browser, live_service: LiveService, course: Path
 ) -> None:
-    with _visit(chromium, live_service, DESKTOP, "de") as page:
+    with _visit(chromium, live_service, "de") as page:
         page.goto("/upload")
         page.locator("#file").set_input_files(course)
         page.evaluate("document.querySelector('[data-upload] [name=csrf_token]').value = 'x'")
@@ -135,7 +107,7 @@ def test_a_refusal_of_the_server_is_said_in_the_words_of_its_page(
 def test_a_front_servers_refusal_is_no_page_of_ours(
     chromium: Browser, live_service: LiveService, course: Path
 ) -> None:
-    with _visit(chromium, live_service, DESKTOP, "en") as page:
+    with _visit(chromium, live_service, "en") as page:
         page.goto("/upload")
         page.route(
             "**/upload/tus",

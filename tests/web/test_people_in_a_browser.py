@@ -1,4 +1,5 @@
-"""From the link of the first start to a confirmed address, in a real browser, on a desk and on a phone."""
+"""From the link of the first start to a confirmed address, in a real browser: in two languages, on a desk and
+on a phone."""
 
 from __future__ import annotations
 
@@ -7,13 +8,16 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.browser import LiveService, running_service
-from tests.web.accessibility import assert_accessible
+from tests.support.browser import LiveService, open_signed_in, running_service
 from tests.web.person import PASSWORD
+from tests.web.reader import READERS, WITHOUT_SCRIPTS, Reader, read_by
 
-SIZES = ((1280, 900), (390, 844))
+_WRONG = (
+    "The name or the password is not right. As long as your e-mail address is not confirmed, sign in with "
+    "your user name."
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,29 +25,6 @@ def open_live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live
     """A service where everybody may sign up, and whose letters are in its log."""
     with running_service(tmp_path_factory.mktemp("live"), REPO_REGISTRATION="open") as service:
         yield service
-
-
-@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
-def page(request: pytest.FixtureRequest, chromium: Browser, open_live_service: LiveService) -> Iterator[Page]:
-    """A window; every error that the browser tells fails, but for answers that are refusals."""
-    context = chromium.new_context(
-        base_url=open_live_service.url, locale="en-GB", java_script_enabled=request.param
-    )
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    yield page
-    context.close()
-    assert [error for error in errors if "the server responded with a status of 4" not in error] == []
-
-
-def _look(page: Page) -> None:
-    for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        if page.evaluate("true"):
-            assert_accessible(page)
 
 
 def _link(service: LiveService, page_name: str, to: str) -> str:
@@ -57,78 +38,100 @@ def _link(service: LiveService, page_name: str, to: str) -> str:
     raise AssertionError(service.log.read_text())
 
 
-def test_the_first_link_makes_an_administrator_who_invites(
-    chromium: Browser, open_live_service: LiveService
+@pytest.fixture(scope="module")
+def administrator(chromium: Browser, open_live_service: LiveService) -> LiveService:
+    """The service once its administrator has a password, by the link of the first start."""
+    reader = READERS[0]
+    with reader.window(chromium, open_live_service.url) as page:
+        page.goto(open_live_service.link)
+        reader.look(page, "Choose a password")
+        page.get_by_label("New password").fill(PASSWORD)
+        page.get_by_role("button", name="Save and sign in").click()
+        saved = "Your password is saved. Every other browser was signed out."
+        expect(page.get_by_role("status")).to_have_text(saved)
+        reader.look(page, "My account")
+    return open_live_service
+
+
+@read_by(*READERS)
+def test_an_administrator_makes_a_token_and_invites(
+    chromium: Browser, administrator: LiveService, reader: Reader
 ) -> None:
-    context = chromium.new_context(base_url=open_live_service.url)
-    page = context.new_page()
-    page.goto(open_live_service.link)
-    _look(page)
-    page.get_by_label("New password").fill(PASSWORD)
-    page.get_by_role("button", name="Save and sign in").click()
-    expect(page.get_by_role("status")).to_contain_text("Your password is saved")
-    _look(page)
-    page.get_by_text("Make a token").click()
-    _look(page)
-    page.get_by_role("link", name="Invite people").click()
-    page.get_by_label("E-mail").fill("bea@example.org")
-    page.get_by_role("button", name="Invite", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("The letter to bea@example.org goes to the log")
-    page.get_by_label("Send no letter").check()
-    page.get_by_role("button", name="Invite", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("/sign-up?link=")
-    _look(page)
-    page.get_by_role("button", name="Sign out").click()
-    page.goto(_link(open_live_service, "sign-up", "bea@example.org"))
-    expect(page.get_by_label("E-mail")).to_have_value("bea@example.org")
-    _look(page)
-    context.close()
+    words = reader.words
+    invited = f"{re.sub(r'[^a-z]', '', reader.name.lower())}@example.org"
+    with reader.window(chromium, administrator.url) as page:
+        open_signed_in(page, administrator.token, "/account")
+        page.get_by_text(words("Make a token"), exact=True).click()
+        tokens = page.get_by_role("region", name=words("API tokens"))
+        tokens.get_by_label(words("What it is for")).fill("Backups of mine")
+        tokens.get_by_label(words("Present password")).fill(PASSWORD)
+        reader.look(page, words("My account"))
+        tokens.get_by_role("button", name=words("Make the token")).click()
+        expect(page.get_by_role("status")).to_contain_text("mrr_")
+        reader.look(page, words("My account"))
+        tokens.get_by_role("button", name=words.like("Revoke %(name)s", name="Backups of mine")).click()
+        expect(tokens.get_by_text("Backups of mine")).to_have_count(0)
+
+        page.get_by_role("link", name=words("Invite people")).click()
+        page.get_by_label(words("E-mail"), exact=True).fill(invited)
+        page.get_by_role("button", name=words("Invite"), exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text(invited)
+        page.get_by_label(words("Send no letter: show me the link")).check()
+        page.get_by_role("button", name=words("Invite"), exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text("/sign-up?link=")
+        reader.look(page, words("Invitations"))
+        page.get_by_role("button", name=words("Sign out")).click()
+        page.goto(_link(administrator, "sign-up", invited))
+        expect(page.get_by_label(words("E-mail"), exact=True)).to_have_value(invited)
+        reader.look(page, words("Make an account"))
 
 
+@read_by(*READERS, WITHOUT_SCRIPTS)
 def test_signing_up_and_in_and_forgetting(
-    page: Page, open_live_service: LiveService, request: pytest.FixtureRequest
+    chromium: Browser, open_live_service: LiveService, reader: Reader
 ) -> None:
-    name = "ada" + re.sub(r"\W", "", request.node.callspec.id)
+    words = reader.words
+    name = "ada" + re.sub(r"\W", "", reader.name).lower()
     address = f"{name}@example.org"
-    page.goto("/upload")
-    _look(page)
-    page.get_by_label("User name or e-mail").fill(name)
-    page.get_by_label("Password").fill("not the password")
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("not right")
-    _look(page)
-    page.get_by_role("link", name="Make one").click()
-    _look(page)
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("E-mail").fill(address)
-    page.get_by_label("Password").fill("password1234")
-    page.get_by_role("button", name="Make the account").click()
-    expect(page.get_by_role("alert")).to_contain_text("tried first")
-    _look(page)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Make the account").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Welcome")
-    _look(page)
-    page.get_by_role("link", name="Go on").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Share")
-    page.goto("/account")
-    _look(page)
-    page.goto(_link(open_live_service, "confirm", address))
-    _look(page)
-    page.get_by_role("button", name="Yes, this is my address").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
-    _look(page)
-    page.get_by_role("button", name="Sign out").click()
-    page.goto("/forgotten-password")
-    _look(page)
-    page.get_by_label("User name or e-mail").fill(address)
-    page.get_by_role("button", name="Send the letter").click()
-    _look(page)
-    link = _link(open_live_service, "new-password", address)
-    page.goto(link)
-    page.get_by_label("New password").fill(PASSWORD + "es")
-    page.get_by_role("button", name="Save and sign in").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("My account")
-    page.goto(link)
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Link does not work")
-    _look(page)
+    with reader.window(chromium, open_live_service.url, refusals=range(400, 500)) as page:
+        page.goto("/upload")
+        reader.look(page, words("Sign in"))
+        page.get_by_label(words("User name or e-mail")).fill(name)
+        page.get_by_label(words("Password"), exact=True).fill("not the password")
+        page.get_by_role("button", name=words("Sign in"), exact=True).click()
+        expect(page.get_by_role("alert")).to_have_text(words(_WRONG))
+        reader.look(page, words("Sign in"))
+        page.locator("a[href^='/sign-up']").click()
+        reader.look(page, words("Make an account"))
+        page.get_by_label(words("User name"), exact=True).fill(name)
+        page.get_by_label(words("E-mail"), exact=True).fill(address)
+        page.get_by_label(words("Password"), exact=True).fill("password1234")
+        page.get_by_role("button", name=words("Make the account")).click()
+        common = words("Choose another password: this is one of those that are tried first.")
+        expect(page.get_by_role("alert")).to_contain_text(common)
+        reader.look(page, words("Make an account"))
+        page.get_by_label(words("Password"), exact=True).fill(PASSWORD)
+        page.get_by_role("button", name=words("Make the account")).click()
+        reader.look(page, words.like("Welcome, %(name)s"))
+        page.get_by_role("link", name=words("Go on"), exact=True).click()
+        reader.look(page, words("Share a file"))
+        page.goto("/account")
+        reader.look(page, words("My account"))
+        page.goto(_link(open_live_service, "confirm", address))
+        reader.look(page, words("Confirm your e-mail address"))
+        page.get_by_role("button", name=words("Yes, this is my address")).click()
+        reader.look(page, words("Thank you"))
+        page.get_by_role("button", name=words("Sign out")).click()
+        page.goto("/forgotten-password")
+        reader.look(page, words("Forgotten your password?"))
+        page.get_by_label(words("User name or e-mail")).fill(address)
+        page.get_by_role("button", name=words("Send the letter"), exact=True).click()
+        reader.look(page, words("Look into your mail"))
+        link = _link(open_live_service, "new-password", address)
+        page.goto(link)
+        reader.look(page, words("Choose a password"))
+        page.get_by_label(words("New password")).fill(PASSWORD + "es")
+        page.get_by_role("button", name=words("Save and sign in")).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(words("My account"))
+        page.goto(link)
+        reader.look(page, words("Link does not work"))

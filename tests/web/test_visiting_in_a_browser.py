@@ -232,8 +232,10 @@ def test_a_course_is_looked_into(chromium: Browser, catalogue: Catalogue, reader
 
 @read_by(*READERS)
 def test_what_is_not_there_says_so(chromium: Browser, catalogue: Catalogue, reader: Reader) -> None:
-    with reader.window(chromium, catalogue.url, refusals=(404,)) as page:
+    with reader.window(chromium, catalogue.url, refusals=(404, 422)) as page:
         page.goto("/resources/00000000-0000-0000-0000-000000000000")
         reader.look(page, reader.words("Not found"))
+        page.goto("/lms/moodle/search?site=nowhere")
+        reader.look(page, reader.words("This link cannot be used"))
         page.goto("/docs/errors")
         reader.look(page, reader.words("Errors explained"))
