@@ -156,8 +156,8 @@ class _Making:
 
     def everything(self) -> None:
         self.people()
-        self.courses()
         self.drafts()
+        self.courses()
         self.gone()
         self.collections()
         self.reports()
