@@ -33,13 +33,14 @@ _LONGEST: Final = 8192
 _MOST_COVERED: Final = 64
 _LABEL: Final = "sig1"
 
-_ALGORITHMS: Final[Mapping[tuple[Kind, str | None], type[HTTPSignatureAlgorithm]]] = {
-    ("rsa", None): RSA_V1_5_SHA256,
-    ("rsa", "rsa-v1_5-sha256"): RSA_V1_5_SHA256,
-    ("rsa", "rsa-pss-sha512"): RSA_PSS_SHA512,
-    ("ed25519", None): ED25519,
-    ("ed25519", "ed25519"): ED25519,
+_ALGORITHMS: Final[Mapping[tuple[Kind, str | None], tuple[type[HTTPSignatureAlgorithm], ...]]] = {
+    ("rsa", None): (RSA_V1_5_SHA256, RSA_PSS_SHA512),
+    ("rsa", "rsa-v1_5-sha256"): (RSA_V1_5_SHA256,),
+    ("rsa", "rsa-pss-sha512"): (RSA_PSS_SHA512,),
+    ("ed25519", None): (ED25519,),
+    ("ed25519", "ed25519"): (ED25519,),
 }
+"""By the kind of the key and ``alg``. Where that is not there the key alone tells (section 3.2, step 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,11 @@ class Rfc9421Claim:
 
     def proven(self, key: PublicKey) -> bytes | None:
         """See ``claims.Claim``."""
-        algorithm = _ALGORITHMS.get((key.kind, self.algorithm))
-        if algorithm is None:
+        algorithms = _ALGORITHMS.get((key.kind, self.algorithm))
+        if algorithms is None:
             raise InvalidSignature("This algorithm is none of the key's.", reason=SignatureFault.ALGORITHM)
-        return signed_base(self.message, self.key_id, key, algorithm)
+        bases = (signed_base(self.message, self.key_id, key, algorithm) for algorithm in algorithms)
+        return next((base for base in bases if base is not None), None)
 
 
 def read(message: Message) -> Rfc9421Claim:
@@ -100,7 +102,7 @@ def headers(message: Message, key: SigningKey, now: datetime) -> dict[str, str]:
     draft = _Draft(message)
     covers_body = bool(message.body) or message.method == "POST"
     HTTPMessageSigner(
-        signature_algorithm=_ALGORITHMS[key.public.kind, None],
+        signature_algorithm=_ALGORITHMS[key.public.kind, None][0],
         key_resolver=MappingKeyResolver(public_keys={}, private_keys={key.key_id: key.native}),
     ).sign(
         draft,
