@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from repo_service.domain.errors import RemoteFailed, RemoteFault
+from repo_service.federation.documents import Fetched
 from repo_service.federation.messages import Message
 from repo_service.federation.signatures import (
     ActorKey,
     CachedKeys,
-    Fetched,
     Scheme,
     SigningKey,
     Verified,

@@ -12,7 +12,6 @@ from repo_service.federation.signatures.ownership import (
     ActorKey,
     CachedKeys,
     Documents,
-    Fetched,
     KeyStore,
     find_key,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "ActorKey",
     "CachedKeys",
     "Documents",
-    "Fetched",
     "KeyStore",
     "Keys",
     "PublicKey",

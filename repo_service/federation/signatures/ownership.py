@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urldefrag, urlsplit
 
 from repo_service.domain.errors import InvalidSignature, RemoteFailed, SignatureFault, SignerUnreachable
+from repo_service.federation.documents import Fetched
 from repo_service.federation.signatures.keys import PublicKey, UnfitKey
 
 _KNOWN_FOR: Final = timedelta(days=1)
@@ -36,16 +37,8 @@ class ActorKey:
     fetched_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A JSON document and the address that it came from in the end, after redirects."""
-
-    url: str
-    value: object
-
-
 class Documents(Protocol):
-    """Gets documents from other servers, as ``outgoing.Outgoing`` does."""
+    """Gets documents from other servers: ``outgoing.Outgoing``, or ``Outgoing.signing``."""
 
     def get(self, url: str) -> Fetched:
         """The ActivityPub document at ``url``. Raises RemoteFailed."""
