@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -99,9 +99,9 @@ class Receiver:
     memory: Memory = field(default_factory=Memory)
     now: datetime = NOW
 
-    def verify(self, message: Message) -> Verified:
+    def verify(self, message: Message, *, hosts: Collection[str] = (HOST,)) -> Verified:
         keys = CachedKeys(store=self.memory, documents=self.web, clock=lambda: self.now)
-        return verify(message, keys=keys, now=self.now, seen=self.memory, hosts={HOST})
+        return verify(message, keys=keys, now=self.now, seen=self.memory, hosts=hosts)
 
 
 def receiver(key: SigningKey | None = None) -> Receiver:

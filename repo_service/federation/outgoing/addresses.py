@@ -28,9 +28,13 @@ _URL: Final = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?(?P<target>(?:/[!$-;=?-Z_a-z~]*)?(?:\?[!$-;=?-Z_a-z~]*)?)"
 )
 """Printable ASCII that stands in addresses as it is (RFC 3986); no user, no zone of an IPv6 address, no
-fragment.""" _NAME: Final =
-re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)*") _NUMBER:
-Final = re.compile(r"[0-9]+|0x[0-9a-f]*") _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+fragment."""
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""What browsers take a host for an address by (URL Standard, ends in a number checker)."""
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _PRIVATE_IPV4: Final = tuple(
     IPv4Network(network)
@@ -109,15 +113,15 @@ class Rules:
     def read(self, url: str) -> Target:
         """Raises RemoteFailed for what is no address, or none that we go to whatever its name means."""
         parts = _URL.fullmatch(url) if len(url) <= _MOST_LENGTH else None
-        if parts is None:
+        if parts is None or _BROKEN_ESCAPE.search(parts["target"]):
             raise _refused("this is no address that we go to")
         scheme, host = parts["scheme"], (parts["name"] or parts["ipv6"]).lower()
         if scheme != "https" and not self.allow_loopback:
             raise _refused("the address does not begin with https://")
-        if literal(host) is None and (not _NAME.fullmatch(host) or _NUMBER.fullmatch(host.rpartition(".")[2])):
-            raise _refused("the address names no host")  # decimal, octal and hexadecimal ones among them
+        if literal(host) is None and not _is_name(host):
+            raise _refused("the address names no host")
         port = int(parts["port"]) if parts["port"] else _DEFAULT_PORTS[scheme]
-        if not self.allow_loopback and port not in self.ports:
+        if not 0 < port < 65536 or not (self.allow_loopback or port in self.ports):
             raise _refused(f"port {port} is none that we go to")
         target = parts["target"]
         return Target(scheme, host, port, target if target.startswith("/") else f"/{target}")
@@ -142,6 +146,11 @@ def literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
+
+
+def _is_name(host: str) -> bool:
+    """A number at its end is another way to write an IP address: decimal, octal, hexadecimal, short."""
+    return bool(_NAME.fullmatch(host)) and not _NUMBER.fullmatch(host.rpartition(".")[2])
 
 
 def system_resolver(name: str, seconds: float) -> Sequence[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urljoin
 
 import httpcore
 import httpx
@@ -52,16 +52,15 @@ class DocumentKind(enum.Enum):
     JSON = ("application/json", ("application/json",))
     """NodeInfo."""
 
-    @property
-    def accept(self) -> str:
-        """As the Accept header."""
-        return self.value[0]
+    def __init__(self, accept: str, names: tuple[str, ...]) -> None:
+        self.accept = accept
+        self.names = names
 
     def admits(self, content_type: str) -> bool:
         """Whether a Content-Type is one of those."""
         media_type, separator, rest = content_type.partition(";")
         name = media_type.strip(" \t").lower()
-        if name in self.value[1]:
+        if name in self.names:
             return True
         if self is not DocumentKind.ACTIVITY or name != "application/ld+json":
             return False
@@ -133,7 +132,6 @@ class Outgoing:
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls or httpx.create_ssl_context(),  # trusts whom the rest of the service trusts
             max_connections=self._limits.connections,
-            max_keepalive_connections=self._limits.connections // 2,
             keepalive_expiry=20,
             network_backend=CheckedBackend(
                 rules=self._rules, resolver=resolver, network=network or httpcore.SyncBackend()
@@ -151,16 +149,14 @@ class Outgoing:
 
         Raises RemoteFailed.
         """
-        headers = [("Accept", kind.accept)]
+        headers = [("Accept", kind.accept), ("Accept-Encoding", "gzip")]
         with within(self._limits.seconds), _told():
-            target = self._rules.read(urldefrag(url).url)
+            target = self._rules.read(url.partition("#")[0])
             response = self._send("GET", target, headers, sign=sign)
             for _ in range(self._limits.redirects):
                 if response.status not in _REDIRECTS:
                     break
-                target = self._rules.read(
-                    urldefrag(urljoin(target.url, response.header("location") or "")).url
-                )
+                target = self._rules.read(_leads_to(response, target))
                 response = self._send("GET", target, headers, sign=sign)
         if response.status in _REDIRECTS:
             raise RemoteFailed("It leads on and on.", reason=RemoteFault.REDIRECTS)
@@ -195,7 +191,7 @@ class Outgoing:
         """
         with within(self._limits.seconds), _told():
             target = self._rules.read(url)
-            headers = [("Accept", "*/*"), ("Content-Type", media_type), ("Content-Length", str(len(body)))]
+            headers = [("Content-Type", media_type), ("Content-Length", str(len(body)))]
             response = self._send("POST", target, headers, body=body, sign=sign, most=_MOST_SAID)
         if response.status in _REDIRECTS:
             raise RemoteFailed("It leads elsewhere.", reason=RemoteFault.REDIRECTS, status=response.status)
@@ -270,6 +266,14 @@ def _told() -> Iterator[None]:
         raise RemoteFailed("It takes too long.", reason=RemoteFault.TIMEOUT, temporary=True) from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise RemoteFailed("It does not answer.", reason=RemoteFault.UNREACHABLE, temporary=True) from error
+
+
+def _leads_to(response: _Response, target: Target) -> str:
+    """Where a redirect leads from ``target``, without a fragment; nowhere if that cannot be read."""
+    try:
+        return urljoin(target.url, response.header("location") or "").partition("#")[0]
+    except ValueError:
+        return ""
 
 
 def _beginning(stream: Iterable[bytes], most: int) -> bytes:
