@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from repo_service.domain.errors import InvalidSignature, SignatureFault
@@ -142,6 +142,11 @@ class TestWhatIsNot:
 
         assert fault({APART: apart(), ALICE: named(listed)}, APART) is SignatureFault.KEY_UNTRUSTED
 
+    def test_an_owner_who_calls_itself_another(self) -> None:
+        bob = {"id": BOB, "publicKey": APART}
+
+        assert fault({APART: apart(), ALICE: bob}, APART) is SignatureFault.KEY_UNTRUSTED
+
     def test_a_redirect_to_another_host(self) -> None:
         """An open redirect on Alice's host is no way to speak for her."""
         documents: dict[str, object] = {ALICE: actor(key_of())}
@@ -165,10 +170,14 @@ class TestWhatIsNot:
 class TestWhichKeysAreFit:
     @pytest.mark.parametrize(
         "native",
-        [generate_private_key(65537, 1024), generate_ec(SECP256R1())],
-        ids=["rsa 1024", "p-256"],
+        [
+            generate_private_key(65537, 1024),
+            RSAPublicNumbers(65537, (1 << 8200) | 1),  # takes long to check with
+            generate_ec(SECP256R1()),
+        ],
+        ids=["rsa 1024", "rsa 8201", "p-256"],
     )
-    def test_weak_ones_and_other_kinds(self, native: Any) -> None:
+    def test_weak_ones_heavy_ones_and_other_kinds(self, native: Any) -> None:
         pem = native.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
         document = named({"id": KEY, "owner": ALICE, "publicKeyPem": pem})
 

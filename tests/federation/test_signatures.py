@@ -242,12 +242,33 @@ class TestForm:
             "(request-target) host  date digest",
             "(request-target) host date digest (status)",
             "(request-target) host date digest x:y",
-            "(request-target) host date digest " + " ".join(f"x{number}" for number in range(70)),
         ],
     )
     def test_a_list_of_headers_that_is_none(self, covered: str) -> None:
         message = by_hand(post())
         value = (message.combined("signature") or "").replace("(request-target) host date digest", covered)
+
+        assert reason_of(with_headers(message, {"Signature": value})) is SignatureFault.MALFORMED
+
+    def test_more_headers_than_anybody_signs(self) -> None:
+        many = with_headers(post(), {f"X{number}": "y" for number in range(70)})
+        names = [f"x{number}" for number in range(70)]
+
+        cavage_message = by_hand(many, "(request-target) host date digest " + " ".join(names))
+        covered = " ".join(f'"{name}"' for name in ("@method", "@target-uri", "content-digest", *names))
+
+        assert reason_of(cavage_message) is SignatureFault.MALFORMED
+        assert reason_of(by_library(many, covered)) is SignatureFault.MALFORMED
+
+    def test_longer_than_any(self) -> None:
+        parameters = f';created={int(NOW.timestamp())};keyid="{key_of().key_id}";nonce="{"a" * 9000}"'
+        message = by_library(post(), '"@method" "@target-uri" "content-digest"', parameters=parameters)
+
+        assert reason_of(message) is SignatureFault.MALFORMED
+
+    def test_labels_that_are_not_of_one_another(self) -> None:
+        message = signed(scheme=Scheme.RFC9421)
+        value = (message.combined("signature") or "").replace("sig1", "sig2")
 
         assert reason_of(with_headers(message, {"Signature": value})) is SignatureFault.MALFORMED
 
@@ -474,6 +495,15 @@ class TestWhatWasChanged:
         assert reason_of(with_headers(signed(scheme=scheme), {"Host": None})) is SignatureFault.WRONG_HOST
         changed = with_headers(replace(elsewhere, url=INBOX), {"Host": HOST})
         assert reason_of(changed) is SignatureFault.MISMATCH
+
+    def test_another_host_of_ours(self) -> None:
+        """One service may have several names: a request to one of them is none to another."""
+        message = replace(signed(post(url="https://other.example/inbox")), url=INBOX)
+
+        with pytest.raises(InvalidSignature) as refused:
+            receiver().verify(message, hosts={HOST, "other.example"})
+
+        assert refused.value.reason is SignatureFault.WRONG_HOST
 
 
 class TestDigests:
