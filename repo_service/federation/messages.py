@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 _URL: Final = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#\s]+)(?P<target>[^#\s]*)")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
@@ -15,9 +16,9 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 class Message:
     """A request. ``url`` is absolute, with path and query exactly as they are sent, and has no fragment.
 
-    Of a request that came, ``url`` is put together from our own public origin and the request's target as it
-    was on the request line: never from its Host header, which is checked against it, nor from a path that was
-    decoded on the way. Raises ValueError for a ``url`` that is none, and for line breaks in a header.
+    Of a request that came, ``url`` is put together from our own public origin and the request's target: never
+    from its Host header, which is checked against it. Raises ValueError for a ``url`` that is none, and for
+    line breaks in a header.
     """
 
     method: str
@@ -30,6 +31,26 @@ class Message:
             raise ValueError(f"{self.url!r} is no address of a request")
         if any("\r" in text or "\n" in text for header in self.headers for text in header):
             raise ValueError("a header has a line break in it")
+
+    @classmethod
+    def received(
+        cls,
+        *,
+        method: str,
+        origin: str,
+        path: bytes,
+        query: str,
+        headers: Iterable[tuple[str, str]],
+        body: bytes,
+    ) -> Message:
+        """A request as WSGI servers hand it on: ``path`` with its escapes undone, ``query`` as it was sent.
+
+        ``origin`` is ours, such as ``https://hq.example``. The path is written as everybody writes it, with
+        escapes only where there have to be some (RFC 3986, section 3.3); what was signed in another way does
+        not verify. Raises ValueError for a query that cannot have been in a request.
+        """
+        target = quote(path, safe="/!$&'()*+,;=:@~") + (f"?{query}" if query else "")
+        return cls(method, f"{origin}{target}", tuple(headers), body)
 
     @property
     def authority(self) -> str:

@@ -40,6 +40,28 @@ def test_a_header_with_another_in_it(header: tuple[str, str]) -> None:
         Message("GET", "https://hq.example/", (header,))
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "url"),
+    [
+        (b"/users/a/inbox", "", "https://hq.example/users/a/inbox"),
+        (b"/@a/;b=(c)", "page=%41&x", "https://hq.example/@a/;b=(c)?page=%41&x"),
+        ("/b\u00fccher/a b?%".encode(), "", "https://hq.example/b%C3%BCcher/a%20b%3F%25"),
+        (b"/\xff\r\n#", "", "https://hq.example/%FF%0D%0A%23"),
+    ],
+)
+def test_as_a_server_hands_it_on(path: bytes, query: str, url: str) -> None:
+    message = Message.received(
+        method="POST",
+        origin="https://hq.example",
+        path=path,
+        query=query,
+        headers=[("Host", "x")],
+        body=b"{}",
+    )
+
+    assert message == Message("POST", url, (("Host", "x"),), b"{}")
+
+
 def test_headers_of_one_name() -> None:
     message = Message("GET", "https://hq.example/", (("Accept", " a\t"), ("X", "y"), ("ACCEPT", "b")))
 
