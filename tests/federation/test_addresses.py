@@ -123,6 +123,7 @@ class TestReading:
             "peer.example",
             "//peer.example/",
             "http://peer.example/",
+            "http://peer.example:443/",
             "ftp://peer.example/",
             "file:///etc/passwd",
             "gopher://peer.example/",
@@ -199,6 +200,9 @@ class TestReading:
                 TESTING.check([address], 443)
         with pytest.raises(RemoteFailed):
             TESTING.check(["8.8.8.8"], 8080)
+        for port in (0, 65536, 99999):
+            with pytest.raises(RemoteFailed):
+                TESTING.read(f"http://127.0.0.1:{port}/")
 
 
 class TestResolving:
