@@ -250,6 +250,7 @@ class TestWhereItDoesNotGo:
     @pytest.mark.parametrize(
         "location",
         [
+            "http://peer.example:443/",
             "http://127.0.0.1:{port}/",
             "https://10.0.0.1/",
             "https://localhost/",
