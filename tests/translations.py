@@ -27,6 +27,7 @@ _PACKAGES = ("repo_service", "moodle_plugin_bridge")
 _FOR_SOFTWARE = (
     "api/",
     "cli/",
+    "federation/",
     "migrations/",
     *(f"services/{name}" for name in ("catalogue", "direct", "mirror", "resuming")),
 )

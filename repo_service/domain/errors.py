@@ -6,6 +6,7 @@ The fields are shown to whoever asked, by these names: they hold nothing that th
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,62 @@ class InsufficientScope(DomainError):
     def __init__(self, detail: str = "", *, scope: str) -> None:
         super().__init__(detail or text("Your token lacks the scope %(scope)s.", scope=scope), scope=scope)
         self.scope = scope
+
+
+class SignatureFault(enum.StrEnum):
+    """Why the signature of a request was not taken."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    SEVERAL = "several"
+    """There is more than one, and each could be of somebody else."""
+    DUPLICATE_HEADER = "duplicate-header"
+    WRONG_HOST = "wrong-host"
+    NOT_COVERED = "not-covered"
+    """It does not cover what the request does."""
+    NO_TIME = "no-time"
+    DIGEST_UNCOVERED = "digest-uncovered"
+    DIGEST_MISMATCH = "digest-mismatch"
+    STALE = "stale"
+    FUTURE = "future"
+    EXPIRED = "expired"
+    ALGORITHM = "algorithm"
+    """The one that it names is unknown, or none of the key's."""
+    KEY_GONE = "key-gone"
+    KEY_UNFIT = "key-unfit"
+    """The key is of another kind, or too weak."""
+    KEY_UNTRUSTED = "key-untrusted"
+    """It is not beyond doubt whose key it is."""
+    MISMATCH = "mismatch"
+    """It was not made with the key that it names, or the request was changed."""
+    REPLAYED = "replayed"
+    ACTOR_MISMATCH = "actor-mismatch"
+    """Who signed is not who acts."""
+
+
+class InvalidSignature(DomainError):
+    """A request that has to be signed is not, or not so that it proves anything (HTTP signatures)."""
+
+    code = "invalid-signature"
+
+    def __init__(self, detail: str, *, reason: SignatureFault) -> None:
+        super().__init__(detail, reason=reason.value)
+        self.reason = reason
+
+
+class SignerUnreachable(DomainError):
+    """The key that a request is signed with cannot be had now. ``retry_after`` in seconds."""
+
+    code = "signer-unreachable"
+
+    def __init__(
+        self,
+        detail: str = text("The server that has the key of this signature does not answer."),
+        *,
+        retry_after: int,
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.retry_after = retry_after
 
 
 class InvalidLink(DomainError):
@@ -498,6 +555,51 @@ class StorageFull(DomainError):
 
     def __init__(self, detail: str = text("The service has no room left for this file.")) -> None:
         super().__init__(detail)
+
+
+class RemoteFault(enum.StrEnum):
+    """Why nothing came of a request to another server."""
+
+    ADDRESS = "address"
+    """It is no address that strangers may send us to, or leads to one."""
+    UNREACHABLE = "unreachable"
+    """No such name, no connection, no trusted certificate, or a connection that broke."""
+    TIMEOUT = "timeout"
+    REDIRECTS = "redirects"
+    """Too many, or one where there may be none."""
+    STATUS = "status"
+    TOO_LARGE = "too-large"
+    ENCODING = "encoding"
+    MEDIA_TYPE = "media-type"
+    JSON = "json"
+    """No JSON, or some that is nested too deeply or has too many values."""
+
+
+class RemoteFailed(DomainError):
+    """Another server did not give what was asked for. ``temporary`` says whether to ask again later;
+    ``status`` is its answer, if there was one; ``retry_after`` in seconds, where it said so."""
+
+    code = "remote-failed"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        reason: RemoteFault,
+        temporary: bool = False,
+        status: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail, reason=reason.value)
+        self.reason = reason
+        self.temporary = temporary
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the other server says that there is no such thing."""
+        return self.status in (404, 410)
 
 
 class Busy(DomainError):

@@ -73,6 +73,14 @@ CATALOGUE: Mapping[str, Kind] = {
     "insufficient-scope": Kind(
         403, text("Token lacks a scope"), text("Use a token that has the scope given.")
     ),
+    "invalid-signature": Kind(
+        401,
+        text("Not signed, or not validly"),
+        text("Sign the request anew, by a key that its actor names; reason says what was wrong."),
+    ),
+    "signer-unreachable": Kind(
+        503, text("Key not to be had"), text("Try again after the seconds in Retry-After.")
+    ),
     "invalid-link": Kind(
         410, text("Link does not work"), text("Ask for a new one where you asked for this.")
     ),
@@ -170,6 +178,7 @@ CATALOGUE: Mapping[str, Kind] = {
         text("Try again after the seconds in Retry-After, or get it at its home."),
     ),
     "not-indexed": Kind(503, text("Not indexed yet"), text("Try again after the seconds in Retry-After.")),
+    "remote-failed": Kind(502, text("Other server failed"), text("Check the address; try again later.")),
     "busy": Kind(503, text("Busy"), text("Try again after the seconds in Retry-After.")),
     "internal": Kind(
         500, text("Internal error"), text("Try again; if it stays, tell the operators the request id.")
@@ -178,6 +187,15 @@ CATALOGUE: Mapping[str, Kind] = {
 
 # The service is at work on what was asked for: nothing that operators have to look into.
 _AT_WORK = frozenset({"not-fetched", "not-indexed"})
+
+# What operators cannot look into: it is somebody else's server that fails.
+_ELSEWHERE = frozenset({"signer-unreachable", "remote-failed"})
+
+# What a signature has to cover: draft-cavage-http-signatures-12, section 3.1.1, and RFC 9421, section 5.1.
+_SIGN_HERE = {
+    "WWW-Authenticate": 'Signature headers="(request-target) host date digest"',
+    "Accept-Signature": 'sig1=("@method" "@target-uri" "content-digest");created;keyid',
+}
 
 _CODE_OF_STATUS = {
     400: "malformed-request",
@@ -315,7 +333,7 @@ class _Answer:
         if (said := words(cause.code, cause.fields or {})) is not None:
             cause = replace(cause, detail=said)
         problem = self._problem(cause)
-        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and cause.code not in _AT_WORK:
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and cause.code not in _AT_WORK | _ELSEWHERE:
             log.error("request failed", code=cause.code, exc_info=error)
         return problem, _headers(cause, problem.status)
 
@@ -428,7 +446,9 @@ def _status_cause(status: int, detail: str, headers: Mapping[str, str]) -> _Caus
 def _headers(cause: _Cause, status: int) -> dict[str, str]:
     fields = cause.fields or {}
     headers: dict[str, str] = {}
-    if status == HTTPStatus.UNAUTHORIZED:  # RFC 6750, section 3
+    if cause.code == "invalid-signature":
+        headers |= _SIGN_HERE
+    elif status == HTTPStatus.UNAUTHORIZED:  # RFC 6750, section 3
         rejected = fields.get("reason", "missing") != "missing"
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if rejected else "Bearer"
     if cause.code == "insufficient-scope":

@@ -60,6 +60,9 @@ DOMAIN_ERRORS: tuple[domain.DomainError, ...] = (
     domain.Uncleanable("Nobody can tell.", places=["mod_hvp"]),
     domain.Incomplete(errors=[("/title", "Say what it is called.")]),
     domain.EmailUnconfirmed(),
+    domain.InvalidSignature("Too long ago.", reason=domain.SignatureFault.STALE),
+    domain.SignerUnreachable(retry_after=60),
+    domain.RemoteFailed("No answer.", reason=domain.RemoteFault.TIMEOUT, temporary=True),
     domain.InvalidLink(),
     domain.RegistrationClosed("Ask for an invitation.", registration="invite"),
     domain.StorageFull(),
@@ -196,6 +199,13 @@ def test_an_error_that_nobody_catalogued_shows_nothing(
     ("error", "headers"),
     [
         (domain.Unauthorised(), {"WWW-Authenticate": "Bearer"}),
+        (
+            domain.InvalidSignature("Sign this.", reason=domain.SignatureFault.MISSING),
+            {
+                "WWW-Authenticate": 'Signature headers="(request-target) host date digest"',
+                "Accept-Signature": 'sig1=("@method" "@target-uri" "content-digest");created;keyid',
+            },
+        ),
         (domain.Unauthorised(reason="expired"), {"WWW-Authenticate": 'Bearer error="invalid_token"'}),
         (
             domain.InsufficientScope(scope="moderation"),
