@@ -32,6 +32,9 @@ from repo_service.http.context import services
 
 blueprint = APIBlueprint("activitypub", __name__, url_prefix="/ap", enable_openapi=False)
 
+PAGE_SIZE = 20
+"""Activities on one page of an outbox."""
+
 _ACTOR: Final = "/<any(accounts, collections):kind>/<uuid:actor_id>"
 _DEED: Final = (
     "<any(resources, collections, accounts):of>/<uuid:id_>/<any(create, update, delete):kind>/<moment>"
@@ -57,7 +60,7 @@ def outbox(kind: str = ActorKind.SERVICE, actor_id: UUID | None = None) -> Respo
     ref, cursor = _ref(kind, actor_id), request.args.get("page")
     if cursor is None:
         return answer(lists.outbox(ref, services().outboxes.total(ref), addresses()))
-    found = services().outboxes.page(ref, cursor=None if cursor == FIRST_PAGE else cursor)
+    found = services().outboxes.page(ref, limit=PAGE_SIZE, cursor=None if cursor == FIRST_PAGE else cursor)
     page = lists.outbox_page(
         ref, found.items, cursor=cursor, next_cursor=found.next_cursor, addresses=addresses()
     )

@@ -91,5 +91,5 @@ class Sealer:
         nonce, encrypted = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
             return self._cipher.decrypt(nonce, encrypted, owner.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # the latter for what is too short to have been sealed
             raise WrongSeal from error

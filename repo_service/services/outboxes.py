@@ -41,8 +41,6 @@ from repo_service.services.collections import HOLDS_SOMETHING, SHOWN_TO_ALL
 from repo_service.services.published import DOCUMENT, IS_OURS, IS_PUBLIC, Published
 from repo_service.services.records import Page
 
-PAGE_SIZE: Final = 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Branch:
@@ -163,7 +161,7 @@ class Outboxes:
                 return _count(session, collected)
             return sum(_count(session, branch.rows(*_of(branch, ref))) for branch in _BRANCHES)
 
-    def page(self, ref: ActorRef, *, cursor: str | None = None, limit: int = PAGE_SIZE) -> Page[Told]:
+    def page(self, ref: ActorRef, *, limit: int, cursor: str | None = None) -> Page[Told]:
         """One page, the newest for no cursor. Raises NotFound, Gone, InvalidCursor."""
         self._actors.require(ref)
         after = None if cursor is None else paging.decode_moment(cursor)
