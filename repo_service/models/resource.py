@@ -26,6 +26,7 @@ class Resource(Base):
     __tablename__ = "resources"
     __table_args__ = (
         Index("ix_resources_owner_id_created_at", "owner_id", "created_at"),
+        Index("ix_resources_owner_id_visibility", "owner_id", "visibility"),  # who has something public
         Index("ix_resources_visibility_released_at", "visibility", "released_at"),
         Index("ix_resources_visibility_changed_at", "visibility", "changed_at"),
     )

@@ -28,11 +28,13 @@ def upgrade() -> None:
     )
     op.add_column("resources", sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_resources_visibility_changed_at", "resources", ["visibility", "changed_at"])
+    op.create_index("ix_resources_owner_id_visibility", "resources", ["owner_id", "visibility"])
     _find_out_when()
 
 
 def downgrade() -> None:
     """Undo it."""
+    op.drop_index("ix_resources_owner_id_visibility", table_name="resources")
     op.drop_index("ix_resources_visibility_changed_at", table_name="resources")
     op.drop_column("resources", "changed_at")
     op.drop_table("actor_keys")
