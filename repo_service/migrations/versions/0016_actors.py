@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("private_key", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_actor_keys")),
-        sa.UniqueConstraint("actor", "algorithm", name=op.f("uq_actor_keys_actor")),
+        sa.UniqueConstraint("actor", "algorithm", name=op.f("uq_actor_keys_actor_algorithm")),
     )
     op.add_column("resources", sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_resources_visibility_changed_at", "resources", ["visibility", "changed_at"])
