@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apiflask import APIFlask
 
-from moodle_plugin_bridge import choosing, creating, sending, webfinger
+from moodle_plugin_bridge import choosing, creating, sending
 from moodle_plugin_bridge.blueprint import pages
 
 __all__ = ["register"]
@@ -16,4 +16,3 @@ def register(app: APIFlask) -> None:
     sending.register(app)
     app.register_blueprint(pages)
     app.register_blueprint(creating.blueprint)
-    app.register_blueprint(webfinger.blueprint)

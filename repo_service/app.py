@@ -18,6 +18,7 @@ import moodle_plugin_bridge
 from repo_service import api, web
 from repo_service.domain.identity import Registration
 from repo_service.domain.redirects import InsecureRedirects
+from repo_service.federation.addresses import Addresses
 from repo_service.http import authentication, context, observation, problems, read_only, request_ids, requests
 from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
@@ -30,6 +31,8 @@ from repo_service.models import Base
 from repo_service.models.database import Database, engine_options
 from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
+from repo_service.services.actor_keys import ActorKeys
+from repo_service.services.actors import Actors, NoFollows
 from repo_service.services.archives import Archives
 from repo_service.services.audit_trail import AuditTrail
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
@@ -63,11 +66,13 @@ from repo_service.services.letters import Letters
 from repo_service.services.mailing import open_mailer
 from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
+from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.passwords import Passwords
 from repo_service.services.people import People
 from repo_service.services.possessions import Possessions
 from repo_service.services.profiles import Profiles
+from repo_service.services.published import Published
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
@@ -256,9 +261,15 @@ def _services(
         base_url=settings.base_url,
         site_name=settings.site_name,
     )
+    addresses = Addresses(settings.base_url)
+    actor_keys = ActorKeys(database, secret_key=settings.signing_key())
+    actors = Actors(database, actor_keys, NoFollows(), addresses=addresses, site_name=settings.site_name)
+    published = Published(database, stores, addresses)
     return Services(
         database=database,
         accounts=accounts,
+        actor_keys=actor_keys,
+        actors=actors,
         archives=archives,
         audit_trail=AuditTrail(database),
         catalogue=Catalogue(
@@ -344,6 +355,7 @@ def _services(
             ),
         ),
         mover=Mover(database, stores, copies, replicator),
+        outboxes=Outboxes(database, actors, published, addresses),
         parts=Parts(database, archives, contents),
         people=people,
         rebuilder=Rebuilder(database),
@@ -355,6 +367,7 @@ def _services(
         search=Search(index, resources),
         possessions=Possessions(database),
         profiles=Profiles(database),
+        published=published,
         site_profiles=SiteProfiles(database),
         sitemaps=Sitemaps(database),
         storage_report=StorageReport(database, stores, health),

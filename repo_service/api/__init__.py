@@ -9,6 +9,7 @@ from apiflask import APIFlask
 
 from repo_service.api import (
     accounts,
+    activitypub,
     backups,
     catalogue,
     collections,
@@ -29,6 +30,7 @@ from repo_service.api import (
     tus_document,
     uploads,
     vocabularies,
+    well_known,
 )
 from repo_service.api.tus import MethodOverride
 
@@ -83,6 +85,8 @@ def register(app: APIFlask) -> None:
         desk,
         vocabularies,
         discovery,
+        well_known,
+        activitypub,
         oauth,
         operating,
         docs,

@@ -133,6 +133,13 @@ def vocabulary(name: str) -> Vocabulary:
     return Vocabulary(**{**data, "concepts": tuple(_concept(entry) for entry in data["concepts"])})
 
 
+def uri_of(name: str, code: str, base_url: str) -> str:
+    """What identifies a code of a vocabulary anywhere. What has no identifier of its own gets one under the
+    address of the service that says it."""
+    concept = vocabulary(name).get(code)
+    return (concept.uri if concept else None) or f"{base_url}/vocabularies/{name}#{code}"
+
+
 def _concept(entry: Mapping[str, object]) -> Concept:
     return Concept(
         code=_text(entry["code"]),

@@ -1,6 +1,7 @@
 """The catalogue's tables, one noun a file."""
 
 from repo_service.models.account import Account
+from repo_service.models.actor_key import ActorKey
 from repo_service.models.audit import AuditEntry
 from repo_service.models.base import Base
 from repo_service.models.blob import Blob, BlobLocation
@@ -25,6 +26,7 @@ from repo_service.models.version import Version
 
 __all__ = [
     "Account",
+    "ActorKey",
     "AuditEntry",
     "AuthorizationCode",
     "Base",

@@ -18,13 +18,17 @@ class Resource(Base):
     """A described educational thing with its versions.
 
     ``found`` names the fields that inspection filled and the owner has not confirmed: the next inspection may
-    fill them again. ``revision`` counts every change and makes the entity tag.
+    fill them again. ``revision`` counts every change and makes the entity tag. ``changed_at`` is when what
+    everybody sees of it was changed last, which no draft of a new version does; None for what never was
+    public.
     """
 
     __tablename__ = "resources"
     __table_args__ = (
         Index("ix_resources_owner_id_created_at", "owner_id", "created_at"),
+        Index("ix_resources_owner_id_visibility", "owner_id", "visibility"),  # who has something public
         Index("ix_resources_visibility_released_at", "visibility", "released_at"),
+        Index("ix_resources_visibility_changed_at", "visibility", "changed_at"),
     )
 
     id: Mapped[PrimaryId]
@@ -43,6 +47,7 @@ class Resource(Base):
     visibility: Mapped[str] = mapped_column(String(16), default=Visibility.DRAFT.value)
     origin: Mapped[str | None] = mapped_column(String(255))
     released_at: Mapped[Moment | None]
+    changed_at: Mapped[Moment | None]
     withdrawn_at: Mapped[Moment | None] = mapped_column(index=True)
     withdrawn_reason: Mapped[str | None] = mapped_column(String(1000))
     revision: Mapped[int] = mapped_column(Integer)

@@ -32,10 +32,10 @@ from repo_service.domain.identity import (
     Role,
     Scope,
 )
-from repo_service.domain.resources import ChangeKind, Noun, Visibility
+from repo_service.domain.resources import ChangeKind, Noun
 from repo_service.domain.texts import text
 from repo_service.languages import LANGUAGES
-from repo_service.models import Account, Client, Grant, Resource, Token
+from repo_service.models import Account, Client, Grant, Token
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import links, paging
@@ -410,27 +410,6 @@ class Accounts:
             if account is None or account.erased_at is not None:
                 raise NotFound("There is no such account.")
             return self._record(session, account)
-
-    def public_name(self, username: str) -> str:
-        """The name of an account that the public knows of, since it owns something public. Raises NotFound
-        for any other, whether there is one or not: nobody can try out who has an account."""
-        if not re.fullmatch(USERNAME, username.lower()):  # databases keep no NUL, and refuse to look for one
-            raise NotFound("There is nobody of that name here.")
-        query = (
-            select(Account.username)
-            .join(Resource, Resource.owner_id == Account.id)
-            .where(
-                Account.username == username.lower(),
-                Account.blocked_at.is_(None),
-                Resource.visibility == Visibility.PUBLIC.value,
-            )
-            .limit(1)
-        )
-        with self._database.read() as session:
-            name = session.scalar(query)
-        if name is None:
-            raise NotFound("There is nobody of that name here.")
-        return name
 
     def list(
         self,

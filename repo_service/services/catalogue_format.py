@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from repo_service.domain.vocabularies import LEVELS, LICENCES, SUBJECTS, TYPES, vocabulary
+from repo_service.domain.vocabularies import LEVELS, LICENCES, SUBJECTS, TYPES, uri_of
 from repo_service.services.records import Author
 
 CATALOGUE_NAME: Final = "catalogue.jsonl.gz"
@@ -174,13 +174,7 @@ def _language_of(entry: CatalogueEntry) -> str:
 
 
 def _references(name: str, codes: Sequence[str], base_url: str) -> list[dict[str, str]]:
-    """What has no identifier of its own gets one under our own address."""
-    scheme = vocabulary(name)
-    known = [(code, scheme.get(code)) for code in codes]
-    return [
-        {"id": (concept.uri if concept else None) or f"{base_url}/vocabularies/{name}#{code}"}
-        for code, concept in known
-    ]
+    return [{"id": uri_of(name, code, base_url)} for code in codes]
 
 
 def _creator(author: Author) -> dict[str, str]:

@@ -35,7 +35,7 @@ from repo_service.domain.errors import (
     NotFound,
     PreconditionFailed,
 )
-from repo_service.domain.identity import Identity, Scope
+from repo_service.domain.identity import PUBLIC, Identity, Scope
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
 from repo_service.domain.texts import text
 from repo_service.inspection.text import clean_paragraphs, html_to_text
@@ -273,8 +273,8 @@ class Collections:
         given = _normalised(description)
         with self._database.write() as session:
             collection = _own(session, identity, collection_id, if_match)
+            _touch(collection)  # before it becomes public, or that would count as a change of what is
             _describe(session, identity, collection, given)
-            _touch(collection)
             fields_given = list(given.given())
             audit(session, identity, "describe", Noun.COLLECTION, collection.id, fields=fields_given)
             record_change(session, Noun.COLLECTION, collection.id, ChangeKind.UPDATED)
@@ -513,6 +513,11 @@ def _visible(session: Session, identity: Identity, collection_id: UUID) -> Colle
     if collection.hidden_at is not None and not identity.has(Scope.MODERATE):
         raise Gone(_HIDDEN, reason=collection.hidden_reason or "", withdrawn_at=collection.hidden_at)
     return collection
+
+
+def visible_to_all(session: Session, collection_id: UUID) -> Collection:
+    """The collection, if everybody may see it. Raises NotFound, Gone."""
+    return _visible(session, PUBLIC, collection_id)
 
 
 def _own(session: Session, identity: Identity, collection_id: UUID, if_match: IfMatch) -> Collection:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
+from repo_service.services.actor_keys import ActorKeys
+from repo_service.services.actors import Actors
 from repo_service.services.archives import Archives
 from repo_service.services.audit_trail import AuditTrail
 from repo_service.services.catalogue import Catalogue
@@ -36,10 +38,12 @@ from repo_service.services.judging import Judge
 from repo_service.services.letters import Letters
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
+from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.people import People
 from repo_service.services.possessions import Possessions
 from repo_service.services.profiles import Profiles
+from repo_service.services.published import Published
 from repo_service.services.rebuilding import Rebuilder
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
@@ -62,6 +66,8 @@ class Services:
 
     database: Database
     accounts: Accounts
+    actor_keys: ActorKeys
+    actors: Actors
     archives: Archives
     audit_trail: AuditTrail
     catalogue: Catalogue
@@ -91,10 +97,12 @@ class Services:
     letters: Letters
     mirror: Mirror
     mover: Mover
+    outboxes: Outboxes
     parts: Parts
     people: People
     possessions: Possessions
     profiles: Profiles
+    published: Published
     rebuilder: Rebuilder
     renditions: Renditions
     replicator: Replicator

@@ -131,6 +131,7 @@ class Erasing:
                 select(Resource).where(Resource.id == resource_id).with_for_update()
             ).one()
             if resource.visibility == Visibility.PUBLIC.value and shared is Shared.LEAVE:
+                resource.changed_at = now()  # it is by a former member now
                 unreleased = [version for version in resource.versions if version.released_at is None]
                 if _without(unreleased):
                     touch(resource)

@@ -1,14 +1,16 @@
-"""Cursors over lists that are ordered by an id: opaque to callers, steady while rows come and go."""
+"""Cursors over lists that are ordered by an id, or by moments: opaque, and steady while rows come and go."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from repo_service.domain.errors import InvalidCursor
+from repo_service.federation.addresses import read_moment, written
 from repo_service.services.records import Page
 
 Row = TypeVar("Row")
@@ -34,6 +36,20 @@ def decode_int(cursor: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):  # 2**63 has 19 digits
         raise _invalid()
     return int(text)
+
+
+def encode_moment(at: datetime, last_id: UUID) -> str:
+    """The cursor over a list that is ordered by moments, and by ids where these are the same."""
+    return f"{written(at)}.{last_id}"
+
+
+def decode_moment(cursor: str) -> tuple[datetime, UUID]:
+    """What ``encode_moment`` was given. Raises InvalidCursor."""
+    moment, _, last_id = cursor.partition(".")
+    try:
+        return read_moment(moment), UUID(last_id)
+    except ValueError as error:
+        raise _invalid() from error
 
 
 def page_of(

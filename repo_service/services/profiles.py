@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import exists, func, select
 
@@ -23,10 +24,12 @@ from repo_service.services.records import Page, ResourceRecord
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """A person with ``resources`` public ones, the last of them released at ``last_released_at``: None for
-    whoever only put together what others shared."""
+    whoever only put together what others shared. ``has_left``: they stay under a name that is nobody's."""
 
+    account_id: UUID
     username: str
     display_name: str
+    has_left: bool
     resources: int
     last_released_at: datetime | None
 
@@ -76,16 +79,23 @@ class Profiles:
 
 _PROFILES = (
     select(
+        Account.id.label("account_id"),
         Account.username,
         Account.display_name,
+        Account.erased_at.is_not(None).label("has_left"),
         func.count(Resource.id).label("resources"),
         func.max(Resource.released_at).label("last_released_at"),
     )
     .join(Resource, Resource.owner_id == Account.id)
     .where(Resource.visibility == Visibility.PUBLIC.value, SHOWN)
-    .group_by(Account.id, Account.username, Account.display_name)
+    .group_by(Account.id, Account.username, Account.display_name, Account.erased_at)
 )
-_CURATORS = select(Account.username, Account.display_name).where(
+_CURATORS = select(
+    Account.id.label("account_id"),
+    Account.username,
+    Account.display_name,
+    Account.erased_at.is_not(None).label("has_left"),
+).where(
     SHOWN,
     exists().where(Collection.owner_id == Account.id, SHOWN_TO_ALL, HOLDS_SOMETHING),
 )

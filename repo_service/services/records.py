@@ -89,7 +89,8 @@ class VersionRecord:
 class ResourceRecord:
     """A resource as the one who asks may see it: the public gets released versions only, newest first.
 
-    ``origin`` is its page at its home, for a resource that is only mirrored here.
+    ``origin`` is its page at its home, for a resource that is only mirrored here. ``changed_at`` as in the
+    model ``Resource``.
     """
 
     id: UUID
@@ -105,11 +106,13 @@ class ResourceRecord:
     keywords: tuple[str, ...]
     found: tuple[str, ...]
     visibility: Visibility
+    owner_id: UUID
     owner: str
     owner_name: str
     is_own: bool
     origin: str | None
     released_at: datetime | None
+    changed_at: datetime | None
     created_at: datetime
     updated_at: datetime
     revision: int

@@ -63,6 +63,7 @@ def release_now(session: Session, identity: Identity, resource: Resource, versio
     version.released_at, version.release_requested, version.release_refused = moment, False, None
     resource.visibility = Visibility.PUBLIC.value
     resource.released_at = resource.released_at or moment
+    resource.changed_at = moment
     touch(resource)
     audit(session, identity, "release", Noun.RESOURCE, resource.id, number=version.number)
     record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RELEASED)

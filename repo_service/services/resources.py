@@ -308,6 +308,8 @@ class Resources:
                 raise PreconditionFailed
             descriptions.apply(resource, description)
             touch(resource)
+            if resource.visibility == Visibility.PUBLIC.value:
+                resource.changed_at = resource.updated_at
             audit(session, identity, "describe", Noun.RESOURCE, resource.id, fields=list(description.given()))
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.UPDATED)
             return record_of(session, resource, identity)
@@ -372,6 +374,8 @@ class Resources:
             resource.visibility = (Visibility.PUBLIC if released else Visibility.DRAFT).value
             resource.withdrawn_at = resource.withdrawn_reason = None
             touch(resource)
+            if released:
+                resource.changed_at = resource.updated_at
             audit(session, identity, "restore", Noun.RESOURCE, resource.id)
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RESTORED)
             self._replicator.ask(session, released_digests(resource))

@@ -94,9 +94,20 @@ class Stores:
                 verified_at=copy.verified_at,
                 cid=_cid_of(self._by_name[copy.store], Locator(copy.locator)),
             )
-            for copy in sorted(copies, key=lambda copy: self.order(copy.store))
-            if copy.store in self
+            for copy in self._known(copies)
         )
+
+    def public_cid(self, copies: Sequence[CopyRecord]) -> str | None:
+        """The name by which anybody can get the bytes from IPFS now; None where no public node has them."""
+        for copy, shown in zip(self._known(copies), self.shown(copies), strict=True):
+            public = Capability.PUBLIC in self._by_name[copy.store].capabilities
+            if public and shown.cid is not None and copy.state is LocationState.PRESENT:
+                return shown.cid
+        return None
+
+    def _known(self, copies: Sequence[CopyRecord]) -> list[CopyRecord]:
+        known = [copy for copy in copies if copy.store in self]
+        return sorted(known, key=lambda copy: self.order(copy.store))
 
     # The short memory, one a process
 

@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, distinct, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from repo_service.domain.identity import Identity, Scope
-from repo_service.models import Account, Blob, DownloadCount, Resource, Version
+from repo_service.federation.nodeinfo import Numbers
+from repo_service.models import Account, Blob, Collection, DownloadCount, Resource, Token, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
-from repo_service.services.accounts import require_scope
+from repo_service.services.accounts import SHOWN, require_scope
+from repo_service.services.collections import HOLDS_SOMETHING, SHOWN_TO_ALL
+from repo_service.services.published import IS_OURS, IS_PUBLIC
 
 WEEKS = 52
 DAYS = 90
 _WEEK = timedelta(days=7)
 _DAY = timedelta(days=1)
+_MONTH = timedelta(days=30)
+_HALF_YEAR = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +48,39 @@ class Day:
 
 
 class Usage:
-    """Use cases about numbers, for moderators. None of them is about a person."""
+    """Use cases about numbers. None of them is about a person."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def numbers(self) -> Numbers:
+        """How much there is, for everybody."""
+        with self._database.read() as session:
+
+            def count(query: Select[Any]) -> int:
+                return session.scalar(query) or 0
+
+            people = select(func.count()).select_from(Account).where(Account.blocked_at.is_(None))
+            active = (
+                select(func.count(distinct(Token.account_id)))
+                .join(Account, Account.id == Token.account_id)
+                .where(Account.blocked_at.is_(None))
+            )
+            return Numbers(
+                people=count(people),
+                active_in_month=count(active.where(Token.last_used_at >= now() - _MONTH)),
+                active_in_half_year=count(active.where(Token.last_used_at >= now() - _HALF_YEAR)),
+                resources=count(select(func.count()).select_from(Resource).where(IS_OURS, IS_PUBLIC)),
+                collections=count(
+                    select(func.count())
+                    .select_from(Collection)
+                    .join(Account, Account.id == Collection.owner_id)
+                    .where(SHOWN_TO_ALL, HOLDS_SOMETHING, SHOWN)
+                ),
+            )
+
     def weeks(self, identity: Identity) -> Sequence[Week]:
-        """The last ``WEEKS``, the present one included and last."""
+        """The last ``WEEKS``, the present one included and last. For moderators."""
         require_scope(identity, Scope.MODERATE)
         present = _monday(now().date())
         first = present - (WEEKS - 1) * _WEEK
@@ -72,7 +103,8 @@ class Usage:
         ]
 
     def days(self, identity: Identity) -> Sequence[Day]:
-        """The last ``DAYS``, today included and last. The last minute of each process may be missing."""
+        """The last ``DAYS``, today included and last, for moderators. The last minute of each process may be
+        missing."""
         require_scope(identity, Scope.MODERATE)
         today = now().date()
         first = today - (DAYS - 1) * _DAY

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Response, request
+from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.search import Facet, SearchQuery
 from repo_service.domain.vocabularies import LEVELS, SUBJECTS, TYPES, Concept, vocabulary
+from repo_service.federation.addresses import ActorKind, ActorRef
+from repo_service.http.activity_streams import actor_answer, require_home
 from repo_service.http.context import identity, services
+from repo_service.http.negotiation import also_as
 from repo_service.web.blueprint import blueprint
 from repo_service.web.labels import Label, facet_value, label_of
+from repo_service.web.metadata import activity_url_of
 from repo_service.web.rendering import page
 from repo_service.web.searching import Question
 
@@ -59,14 +64,23 @@ def browse() -> Response:
     )
 
 
+def person_activity(username: str) -> AnyResponse:
+    """The person as an actor."""
+    require_home()
+    return actor_answer(services().actors.called(username).ref)
+
+
 @blueprint.get("/people/<username>")
-def person(username: str) -> Response:
+@also_as(activity=person_activity)
+def person(username: str) -> AnyResponse:
     """Somebody who shared something, and what it is."""
     profile = services().profiles.get(username)
+    actor = None if profile.has_left else ActorRef(ActorKind.ACCOUNT, profile.account_id)
     cursor = request.args.get("cursor") or None
     return page(
         "person.html",
         profile=profile,
+        activity_url=None if actor is None else activity_url_of(actor),
         listed=services().profiles.resources(identity(), username, limit=PAGE_SIZE, cursor=cursor),
         is_first=cursor is None,
         collections=services().collections.public(identity(), limit=COLLECTIONS, owner=username),

@@ -8,11 +8,15 @@ from flask import Response, request
 from markupsafe import Markup
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.domain.identity import Scope
+from repo_service.domain.identity import PUBLIC, Scope
+from repo_service.federation.addresses import ActorKind, ActorRef
+from repo_service.federation.contexts import LD_MEDIA_TYPE
+from repo_service.http.activity_streams import actor_answer, json_answer
 from repo_service.http.context import identity, services
+from repo_service.http.negotiation import also_as
 from repo_service.services.collections import FullCollection
 from repo_service.web.blueprint import blueprint
-from repo_service.web.metadata import collection_metadata_of
+from repo_service.web.metadata import collection_json_ld_of, collection_metadata_of
 from repo_service.web.rendering import page
 from repo_service.web.signing import for_the_signed_in
 
@@ -44,8 +48,20 @@ def my_collections() -> AnyResponse:
     )
 
 
+def collection_activity(collection_id: UUID) -> AnyResponse:
+    """The collection as an actor."""
+    return actor_answer(ActorRef(ActorKind.COLLECTION, collection_id))
+
+
+def collection_metadata(collection_id: UUID) -> AnyResponse:
+    """What everybody may know of a collection, as harvesters read it."""
+    found = services().collections.get(PUBLIC, collection_id)
+    return json_answer(collection_json_ld_of(found), mimetype=LD_MEDIA_TYPE)
+
+
 @blueprint.get("/collections/<uuid:collection_id>")
-def collection(collection_id: UUID) -> Response:
+@also_as(activity=collection_activity, metadata=collection_metadata)
+def collection(collection_id: UUID) -> AnyResponse:
     """One, with what is in it."""
     return collection_page(services().collections.get(identity(), collection_id))
 

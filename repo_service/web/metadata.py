@@ -10,9 +10,11 @@ from flask import url_for
 from markupsafe import Markup
 
 from repo_service.domain.collections import ItemState
+from repo_service.federation.addresses import ActorKind, ActorRef, ObjectKind
+from repo_service.http.activity_streams import addresses
 from repo_service.http.context import services, site
 from repo_service.services.catalogue_format import CatalogueEntry, CatalogueFile, document_of
-from repo_service.services.collections import FullCollection
+from repo_service.services.collections import CollectionRecord, FullCollection
 from repo_service.services.credits import shortened
 from repo_service.services.records import ResourceRecord, VersionRecord
 
@@ -22,9 +24,11 @@ _DESCRIPTION = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """``json_ld`` is ready to stand within a script element."""
+    """``activity_url`` is where other servers read the same by ActivityPub, None for what is at home
+    elsewhere. ``json_ld`` is ready to stand within a script element."""
 
     url: str
+    activity_url: str | None
     oembed_url: str
     description: str
     json_ld: Markup
@@ -33,8 +37,10 @@ class Metadata:
 def metadata_of(record: ResourceRecord) -> Metadata:
     """Of a public resource."""
     url = f"{site().base_url}{url_for('web.resource', resource_id=record.id)}"
+    published_here = record.origin is None and not site().read_only
     return Metadata(
         url=url,
+        activity_url=addresses().object(ObjectKind.RESOURCE, record.id) if published_here else None,
         oembed_url=f"{site().base_url}{url_for('web.oembed', url=url, format='json')}",
         description=shortened(" ".join(record.summary_text.split()) or record.title, _DESCRIPTION),
         json_ld=_within_script(json_ld_of(record)),
@@ -67,9 +73,10 @@ def json_ld_of(record: ResourceRecord) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionMetadata:
-    """``json_ld`` is ready to stand within a script element."""
+    """``activity_url`` as in ``Metadata``. ``json_ld`` is ready to stand within a script element."""
 
     url: str
+    activity_url: str | None
     description: str
     json_ld: Markup
 
@@ -77,17 +84,18 @@ class CollectionMetadata:
 def collection_metadata_of(found: FullCollection) -> CollectionMetadata:
     """Of a public collection."""
     record = found.record
-    url = f"{site().base_url}{url_for('web.collection', collection_id=record.id)}"
     return CollectionMetadata(
-        url=url,
+        url=_collection_url(record),
+        activity_url=activity_url_of(ActorRef(ActorKind.COLLECTION, record.id)),
         description=shortened(" ".join(record.summary_text.split()) or record.title, _DESCRIPTION),
-        json_ld=_within_script(collection_json_ld_of(found, url)),
+        json_ld=_within_script(collection_json_ld_of(found)),
     )
 
 
-def collection_json_ld_of(found: FullCollection, url: str) -> dict[str, Any]:
+def collection_json_ld_of(found: FullCollection) -> dict[str, Any]:
     """What everybody sees of a collection as an https://schema.org/ItemList, in its curator's order."""
     record = found.record
+    url = _collection_url(record)
     public = [item.resource for item in found.items if item.resource and item.state is ItemState.PUBLIC]
     document: dict[str, Any] = {
         "@context": "https://schema.org",
@@ -112,6 +120,15 @@ def collection_json_ld_of(found: FullCollection, url: str) -> dict[str, Any]:
         ],
     }
     return {name: value for name, value in document.items() if value not in ("", [])}
+
+
+def activity_url_of(ref: ActorRef) -> str | None:
+    """Where other servers read of an actor by ActivityPub; None on a mirror, where nobody is."""
+    return None if site().read_only else addresses().actor(ref)
+
+
+def _collection_url(record: CollectionRecord) -> str:
+    return f"{site().base_url}{url_for('web.collection', collection_id=record.id)}"
 
 
 def _person_url(username: str) -> str:

@@ -14,9 +14,13 @@ from werkzeug.sansio.response import Response as AnyResponse
 from repo_service.domain.errors import InvalidCursor
 from repo_service.domain.search import Facet, FacetCount, SearchQuery, Sort
 from repo_service.domain.texts import text
+from repo_service.federation.addresses import SERVICE
+from repo_service.http.activity_streams import actor_answer
 from repo_service.http.context import identity, services
+from repo_service.http.negotiation import also_as
 from repo_service.web.blueprint import blueprint
 from repo_service.web.labels import Label, facet_value, kind_name
+from repo_service.web.metadata import activity_url_of
 from repo_service.web.rendering import page
 
 PAGE_SIZE = 20
@@ -99,7 +103,13 @@ class Order:
     url: str
 
 
+def service_activity() -> AnyResponse:
+    """The service as an actor."""
+    return actor_answer(SERVICE)
+
+
 @blueprint.get("/")
+@also_as(activity=service_activity)
 def home() -> AnyResponse:
     """Search the public resources."""
     question = asked()
@@ -118,6 +128,7 @@ def home() -> AnyResponse:
         return redirect(question.url, 303)
     return page(
         "home.html",
+        activity_url=activity_url_of(SERVICE),
         text=question.words,
         filters=question.filters,
         sort=question.sort,

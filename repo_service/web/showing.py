@@ -11,10 +11,13 @@ from markupsafe import Markup
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.errors import DomainError, InvalidFile, NotFound, NotInspected
-from repo_service.domain.identity import Identity, Scope
+from repo_service.domain.identity import PUBLIC, Identity, Scope
 from repo_service.domain.resources import JobState, LocationState, Visibility
 from repo_service.domain.texts import text
+from repo_service.federation.contexts import LD_MEDIA_TYPE
+from repo_service.http.activity_streams import json_answer, resource_answer
 from repo_service.http.context import identity, services, site
+from repo_service.http.negotiation import also_as
 from repo_service.inspection.moodle.core import RELEASES
 from repo_service.services.credits import credit_of
 from repo_service.services.records import ResourceRecord, VersionRecord
@@ -24,7 +27,7 @@ from repo_service.web.examining import Asked, site_profiles
 from repo_service.web.found import Found, file_authors, found_in, removed_words
 from repo_service.web.inside import Inside, inside_of
 from repo_service.web.keeping import Parts, in_these_words, keeper
-from repo_service.web.metadata import metadata_of
+from repo_service.web.metadata import json_ld_of, metadata_of
 from repo_service.web.rendering import page
 
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
@@ -34,7 +37,14 @@ MOST_COLLECTIONS = 5
 """So many of those that hold a resource are named on its page."""
 
 
+def resource_metadata(resource_id: UUID) -> AnyResponse:
+    """What everybody may know of a resource, as harvesters read it (AMB)."""
+    document = json_ld_of(services().resources.get(PUBLIC, resource_id))
+    return json_answer(document, mimetype=LD_MEDIA_TYPE)
+
+
 @blueprint.get("/resources/<uuid:resource_id>")
+@also_as(activity=resource_answer, metadata=resource_metadata)
 def resource(resource_id: UUID) -> AnyResponse:
     """A resource with its newest version. What was a draft leads its owner to what it has become a version
     of."""

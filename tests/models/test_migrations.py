@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from sqlalchemy import Engine, inspect, select, text
 
 from repo_service import app as composition
 from repo_service.app import engine_of, migrate
-from repo_service.models import Account, Base
+from repo_service.models import Account, Base, Resource
 from tests.contract.consenting import connect_site, tokens_of
+from tests.contract.support import publish, share
 from tests.support.backups import ActivitySpec, backup
 from tests.support.service import MakeService, json_of, send_file
 from tests.web.visitor import Visitor
@@ -109,6 +111,41 @@ def test_what_was_inspected_before_has_a_glance_too(
         upgrade(directory=str(_MIGRATIONS))
     assert glance(course) == before
     assert glance(plain) is None
+
+
+def test_when_what_is_public_was_changed_is_found_out(database_url: str, make_service: MakeService) -> None:
+    """By releases and descriptions; neither a draft nor what was said before it was public counts."""
+    service = make_service(database_url=database_url)
+    teacher = service.member()
+
+    def describe(resource: dict[str, Any], title: str) -> None:
+        json_of(teacher.patch(f"/api/v1/resources/{resource['id']}", json={"title": title}))
+
+    draft = share(teacher, b"draft")
+    describe(draft, "Draft")
+    released, described, again = (publish(service, teacher, name) for name in (b"1", b"2", b"3"))
+    versions = f"/api/v1/resources/{again['id']}/versions"
+    for file_name, release in (("second.txt", True), ("draft.txt", False)):
+        form = send_file(teacher, file_name.encode(), url=versions, file_name=file_name, release=release)
+        json_of(form, 201)
+        service.work()
+    describe(described, "New")
+
+    def changed() -> dict[str, Any]:
+        with service.services.database.read() as session:
+            return {str(row.id): row.changed_at for row in session.scalars(select(Resource))}
+
+    before = changed()
+    assert before[draft["id"]] is None
+    assert len(set(before.values())) == 4
+    with service.app.app_context():
+        downgrade(directory=str(_MIGRATIONS), revision="0015")
+        upgrade(directory=str(_MIGRATIONS))
+    after = changed()
+    # The trail was written a moment after the row.
+    assert after.pop(described["id"]) - before.pop(described["id"]) < timedelta(seconds=1)
+    assert after == before
+    assert released["id"] in after
 
 
 def test_migrating_again_keeps_everything(database_url: str, make_service: MakeService) -> None:

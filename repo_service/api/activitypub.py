@@ -1,0 +1,125 @@
+"""``/ap/``: what other servers read by ActivityPub. Everybody gets the same; nothing here asks who it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response, request
+
+from repo_service.domain.errors import NotFound
+from repo_service.federation import lists
+from repo_service.federation.activities import activity_document
+from repo_service.federation.addresses import (
+    FIRST_PAGE,
+    SERVICE,
+    ActivityKind,
+    ActorKind,
+    ActorRef,
+    ObjectKind,
+    read_moment,
+)
+from repo_service.http.activity_streams import (
+    actor_answer,
+    addresses,
+    answer,
+    require_home,
+    resource_answer,
+)
+from repo_service.http.context import services
+
+blueprint = APIBlueprint("activitypub", __name__, url_prefix="/ap", enable_openapi=False)
+
+PAGE_SIZE = 20
+"""Activities on one page of an outbox."""
+
+_ACTOR: Final = "/<any(accounts, collections):kind>/<uuid:actor_id>"
+_DEED: Final = (
+    "<any(resources, collections, accounts):of>/<uuid:id_>/<any(create, update, delete):kind>/<moment>"
+)
+
+
+@blueprint.before_request
+def _require_home() -> None:
+    require_home()
+
+
+@blueprint.get("/service")
+@blueprint.get(_ACTOR)
+def actor(kind: str = ActorKind.SERVICE, actor_id: UUID | None = None) -> Response:
+    """The service, a person or a collection."""
+    return actor_answer(_ref(kind, actor_id))
+
+
+@blueprint.get("/service/outbox")
+@blueprint.get(f"{_ACTOR}/outbox")
+def outbox(kind: str = ActorKind.SERVICE, actor_id: UUID | None = None) -> Response:
+    """What an actor did: how much it is, or with ``?page=`` some of it."""
+    ref, cursor = _ref(kind, actor_id), request.args.get("page")
+    if cursor is None:
+        return answer(lists.outbox(ref, services().outboxes.total(ref), addresses()))
+    found = services().outboxes.page(ref, limit=PAGE_SIZE, cursor=None if cursor == FIRST_PAGE else cursor)
+    page = lists.outbox_page(
+        ref, found.items, cursor=cursor, next_cursor=found.next_cursor, addresses=addresses()
+    )
+    return answer(page)
+
+
+@blueprint.get("/service/followers")
+@blueprint.get(f"{_ACTOR}/followers")
+def followers(kind: str = ActorKind.SERVICE, actor_id: UUID | None = None) -> Response:
+    """How many follow an actor; who they are is nobody's business."""
+    ref = _ref(kind, actor_id)
+    known = services().actors.acquaintances(ref)
+    return answer(lists.counted(addresses().followers(ref), known.followers))
+
+
+@blueprint.get("/service/following")
+@blueprint.get(f"{_ACTOR}/following")
+def following(kind: str = ActorKind.SERVICE, actor_id: UUID | None = None) -> Response:
+    """How many an actor follows."""
+    ref = _ref(kind, actor_id)
+    known = services().actors.acquaintances(ref)
+    return answer(lists.counted(addresses().following(ref), known.following))
+
+
+@blueprint.get("/resources/<uuid:resource_id>")
+def resource(resource_id: UUID) -> Response:
+    """A resource."""
+    return resource_answer(resource_id)
+
+
+@blueprint.get(f"/{_DEED}")
+def activity(of: str, id_: UUID, kind: str, moment: str) -> Response:
+    """What was done to a resource, a collection or a person."""
+    at = _moment(moment)
+    told = services().outboxes.activity(ActivityKind(kind), ObjectKind(of), id_, at)
+    return answer(activity_document(told, addresses()))
+
+
+@blueprint.get(f"/service/announce/{_DEED}")
+def announcement(of: str, id_: UUID, kind: str, moment: str) -> Response:
+    """The service's telling of that."""
+    at = _moment(moment)
+    told = services().outboxes.announcement(ActivityKind(kind), ObjectKind(of), id_, at)
+    return answer(activity_document(told, addresses()))
+
+
+@blueprint.get("/collections/<uuid:collection_id>/announce/<uuid:resource_id>/<moment>")
+def collected(collection_id: UUID, resource_id: UUID, moment: str) -> Response:
+    """A collection's telling of what was put into it."""
+    told = services().outboxes.collected(collection_id, resource_id, _moment(moment))
+    return answer(activity_document(told, addresses()))
+
+
+def _ref(kind: str, actor_id: UUID | None) -> ActorRef:
+    return SERVICE if actor_id is None else ActorRef(ActorKind(kind), actor_id)
+
+
+def _moment(written: str) -> datetime:
+    try:
+        return read_moment(written)
+    except ValueError as error:
+        raise NotFound from error
