@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,11 @@ import moodle_plugin_bridge
 from repo_service import api, web
 from repo_service.domain.identity import Registration
 from repo_service.domain.redirects import InsecureRedirects
-from repo_service.federation.addresses import Addresses
+from repo_service.federation.addresses import SERVICE, Addresses, KeyName
+from repo_service.federation.keys import Algorithm
+from repo_service.federation.messages import Message
+from repo_service.federation.outgoing import Outgoing
+from repo_service.federation.signatures import SigningKey, sign
 from repo_service.http import authentication, context, observation, problems, read_only, request_ids, requests
 from repo_service.http.file_names import clean_file_name
 from repo_service.http.json_bodies import BoundedJSON
@@ -31,8 +36,9 @@ from repo_service.models import Base
 from repo_service.models.database import Database, engine_options
 from repo_service.search.registry import open_index
 from repo_service.services.accounts import Accounts
+from repo_service.services.acquainting import Acquainting
 from repo_service.services.actor_keys import ActorKeys
-from repo_service.services.actors import Actors, NoFollows
+from repo_service.services.actors import Actors
 from repo_service.services.archives import Archives
 from repo_service.services.audit_trail import AuditTrail
 from repo_service.services.catalogue import Catalogue, CatalogueSettings
@@ -44,6 +50,7 @@ from repo_service.services.comparing import Comparing
 from repo_service.services.container import Services
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
+from repo_service.services.delivering import Deliverer
 from repo_service.services.direct import DirectUploads
 from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
@@ -52,11 +59,14 @@ from repo_service.services.erasing import Erasing
 from repo_service.services.exporting import Exports
 from repo_service.services.fetching import Fetching
 from repo_service.services.finding import Search
+from repo_service.services.follows import Follows
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.grants import Grants, TokenLifetimes
 from repo_service.services.health import Health
+from repo_service.services.inbox import Inbox
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
+from repo_service.services.instances import Instances
 from repo_service.services.invitations import Invitations
 from repo_service.services.job_board import JobBoard
 from repo_service.services.jobs import JobLimits, Jobs
@@ -74,6 +84,7 @@ from repo_service.services.possessions import Possessions
 from repo_service.services.profiles import Profiles
 from repo_service.services.published import Published
 from repo_service.services.rebuilding import Rebuilder
+from repo_service.services.receiving import Receiver
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
 from repo_service.services.reporting import Reporting
@@ -83,6 +94,7 @@ from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.sitemaps import Sitemaps
 from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
+from repo_service.services.telling import Teller
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.usage import Usage
@@ -91,6 +103,7 @@ from repo_service.services.versions import NewVersions
 from repo_service.settings import MEBIBYTE, Settings
 from storage import appendable_staging, open_store
 
+_SOFTWARE = "moodle-resources-repository"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -104,7 +117,7 @@ def create_app(settings: Settings | None = None, *, writes_index: bool = False) 
     app = APIFlask(
         "repo_service",
         title=settings.site_name,
-        version=version("moodle-resources-repository"),
+        version=version(_SOFTWARE),
         spec_path=api.SPEC_PATH,
         docs_path=None,
     )
@@ -263,11 +276,31 @@ def _services(
     )
     addresses = Addresses(settings.base_url)
     actor_keys = ActorKeys(database, secret_key=settings.signing_key())
-    actors = Actors(database, actor_keys, NoFollows(), addresses=addresses, site_name=settings.site_name)
+    actors = Actors(
+        database, actor_keys, Follows(database), addresses=addresses, site_name=settings.site_name
+    )
     published = Published(database, stores, addresses)
+    outboxes = Outboxes(database, actors, published, addresses)
+    reporting = Reporting(database, letters, replicator, throttling)
+    instances = Instances(database, jobs)
+    outgoing = Outgoing(
+        user_agent=f"{_SOFTWARE}/{version(_SOFTWARE)} (+{settings.base_url})",
+        allow_loopback=settings.federation_loopback,
+    )
+    documents = outgoing.signing(_sign_as_service(actor_keys, addresses))
+    receiver = Receiver(database, jobs, actors, reporting, documents=documents, addresses=addresses)
     return Services(
         database=database,
         accounts=accounts,
+        acquainting=Acquainting(
+            database,
+            jobs,
+            receiver,
+            outgoing,
+            documents=documents,
+            addresses=addresses,
+            allow_loopback=settings.federation_loopback,
+        ),
         actor_keys=actor_keys,
         actors=actors,
         archives=archives,
@@ -283,7 +316,7 @@ def _services(
             settings=CatalogueSettings(
                 service_name=settings.site_name,
                 base_url=settings.base_url,
-                software=f"moodle-resources-repository/{version('moodle-resources-repository')}",
+                software=f"{_SOFTWARE}/{version(_SOFTWARE)}",
                 folder=settings.data_dir,
                 every=settings.catalogue_every,
                 keep=settings.catalogue_keep,
@@ -312,6 +345,7 @@ def _services(
         collections=Collections(database),
         comparing=Comparing(database, contents),
         contents=contents,
+        deliverer=Deliverer(database, actor_keys, outgoing, jobs, addresses=addresses),
         direct=DirectUploads(database, store, uploads, inspector, jobs, limits=limits),
         copies=copies,
         download_counter=DownloadCounter(database),
@@ -332,8 +366,18 @@ def _services(
             TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
         ),
         health=health,
+        inbox=Inbox(
+            database,
+            jobs,
+            instances,
+            published,
+            throttling,
+            documents=documents,
+            addresses=addresses,
+        ),
         indexer=Indexer(database, changes, index) if writes_index else None,
         inspector=inspector,
+        instances=instances,
         invitations=Invitations(database, letters, base_url=settings.base_url),
         job_board=JobBoard(database, jobs),
         jobs=jobs,
@@ -355,13 +399,14 @@ def _services(
             ),
         ),
         mover=Mover(database, stores, copies, replicator),
-        outboxes=Outboxes(database, actors, published, addresses),
+        outboxes=outboxes,
         parts=Parts(database, archives, contents),
         people=people,
         rebuilder=Rebuilder(database),
+        receiver=receiver,
         renditions=renditions,
         replicator=replicator,
-        reporting=Reporting(database, letters, replicator, throttling),
+        reporting=reporting,
         resources=resources,
         resuming=Resuming(database, store=store, staging=staging, uploads=uploads, jobs=jobs, limits=limits),
         search=Search(index, resources),
@@ -372,11 +417,23 @@ def _services(
         sitemaps=Sitemaps(database),
         storage_report=StorageReport(database, stores, health),
         stores=stores,
+        teller=Teller(database, changes, outboxes, actors, jobs, addresses=addresses),
         throttling=throttling,
         uploads=uploads,
         usage=Usage(database),
         verifier=Verifier(database, stores, copies),
     )
+
+
+def _sign_as_service(keys: ActorKeys, addresses: Addresses) -> Callable[[Message], Mapping[str, str]]:
+    """How the service signs what it asks for: some servers tell nothing to whom they do not know."""
+    key_id = addresses.key(SERVICE, KeyName.RSA)
+
+    def sign_it(message: Message) -> Mapping[str, str]:
+        pem = keys.private(SERVICE, Algorithm.RSA).decode()
+        return sign(message, SigningKey.from_pem(key_id, pem))
+
+    return sign_it
 
 
 def _provider(settings: Settings) -> Provider | None:

@@ -188,6 +188,12 @@ class Settings(BaseSettings):
         default=ByteSize(64 * GIBIBYTE), description="Most bytes that inspection inflates from one archive."
     )
 
+    federation_loopback: bool = Field(
+        default=False,
+        description="For tests only: other servers may be on this very machine, by any port and plain http. "
+        "Never on a service that others reach.",
+    )
+
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged."
     )

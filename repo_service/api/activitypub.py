@@ -1,15 +1,17 @@
-"""``/ap/``: what other servers read by ActivityPub. Everybody gets the same; nothing here asks who it is."""
+"""``/ap/``: what other servers read by ActivityPub, and where they post. Everybody reads the same; who posts
+is known by the signature."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response, request
 
-from repo_service.domain.errors import NotFound
+from repo_service.domain.errors import MalformedRequest, NotFound, PayloadTooLarge, UnsupportedMediaType
 from repo_service.federation import lists
 from repo_service.federation.activities import activity_document
 from repo_service.federation.addresses import (
@@ -21,6 +23,8 @@ from repo_service.federation.addresses import (
     ObjectKind,
     read_moment,
 )
+from repo_service.federation.contexts import LD_MEDIA_TYPE, MEDIA_TYPE
+from repo_service.federation.messages import Message
 from repo_service.http.activity_streams import (
     actor_answer,
     addresses,
@@ -28,7 +32,11 @@ from repo_service.http.activity_streams import (
     require_home,
     resource_answer,
 )
-from repo_service.http.context import services
+from repo_service.http.authentication import takes_signed_bodies
+from repo_service.http.body import content_length, read_exactly
+from repo_service.http.context import services, site
+from repo_service.services.inbox import MOST_BYTES
+from repo_service.services.throttling import address_block
 
 blueprint = APIBlueprint("activitypub", __name__, url_prefix="/ap", enable_openapi=False)
 
@@ -85,6 +93,18 @@ def following(kind: str = ActorKind.SERVICE, actor_id: UUID | None = None) -> Re
     return answer(lists.counted(addresses().following(ref), known.following))
 
 
+@blueprint.post("/inbox")
+@blueprint.post("/service/inbox")
+@blueprint.post(f"{_ACTOR}/inbox")
+@takes_signed_bodies
+def inbox(kind: str = ActorKind.SERVICE, actor_id: UUID | None = None) -> Response:
+    """Take an activity for an actor, or for any of them. It is handled after the answer."""
+    if actor_id is not None:
+        services().actors.require(_ref(kind, actor_id))
+    services().inbox.receive(_message(), address=address_block(request.remote_addr))
+    return Response(status=HTTPStatus.ACCEPTED)
+
+
 @blueprint.get("/resources/<uuid:resource_id>")
 def resource(resource_id: UUID) -> Response:
     """A resource."""
@@ -116,6 +136,27 @@ def collected(collection_id: UUID, resource_id: UUID, moment: str) -> Response:
 
 def _ref(kind: str, actor_id: UUID | None) -> ActorRef:
     return SERVICE if actor_id is None else ActorRef(ActorKind(kind), actor_id)
+
+
+def _message() -> Message:
+    """The request as it was signed. Raises UnsupportedMediaType, LengthRequired, PayloadTooLarge,
+    MalformedRequest, SizeMismatch."""
+    if request.mimetype not in (MEDIA_TYPE, LD_MEDIA_TYPE):
+        raise UnsupportedMediaType(f"Send an activity as {MEDIA_TYPE}.", supported=[MEDIA_TYPE])
+    if content_length(request.environ) > MOST_BYTES:
+        raise PayloadTooLarge("This is longer than an activity may be.", limit=MOST_BYTES)
+    body = b"".join(read_exactly(request.environ))
+    try:
+        return Message.received(
+            method=request.method,
+            origin=site().base_url,
+            path=request.environ["PATH_INFO"].encode("latin-1"),
+            query=request.environ.get("QUERY_STRING", ""),
+            headers=request.headers.items(),
+            body=body,
+        )
+    except ValueError as error:
+        raise MalformedRequest("This is no request that could have been signed.") from error
 
 
 def _moment(written: str) -> datetime:

@@ -60,6 +60,9 @@ class JobKind(enum.StrEnum):
     INDEX = "index"
     MAIL = "mail"
     ERASE = "erase"
+    RECEIVE = "receive"
+    DELIVER = "deliver"
+    ACQUAINT = "acquaint"
 
 
 class UploadState(enum.StrEnum):
@@ -116,6 +119,8 @@ class Noun(enum.StrEnum):
     JOB = "job"
     COLLECTION = "collection"
     COLLECTION_ITEM = "collection-item"
+    INSTANCE = "instance"
+    NETWORK_ENTRY = "network-entry"
 
 
 class ChangeKind(enum.StrEnum):

@@ -15,6 +15,7 @@ from repo_service.federation.addresses import (
     ActorRef,
     Addresses,
     ObjectKind,
+    written,
 )
 from repo_service.federation.objects import Document, Tombstone, document_object, tombstone_object
 from repo_service.federation.times import timestamp
@@ -59,6 +60,16 @@ Told = Activity | Announcement | Collected
 """What stands in an outbox."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arranged:
+    """A resource was put into a collection, or taken out of it: sent, and listed nowhere."""
+
+    collection_id: UUID
+    resource_id: UUID
+    at: datetime
+    added: bool
+
+
 def activity_object(told: Told, addresses: Addresses) -> dict[str, Any]:
     """An activity as it stands within a collection."""
     match told:
@@ -73,6 +84,25 @@ def activity_object(told: Told, addresses: Addresses) -> dict[str, Any]:
 def activity_document(told: Told, addresses: Addresses) -> dict[str, Any]:
     """An activity as a whole document: what is sent to inboxes."""
     return contexts.in_context(activity_object(told, addresses), contexts.OF_OBJECTS)
+
+
+def arranged_document(arranged: Arranged, addresses: Addresses) -> dict[str, Any]:
+    """As a whole document (ActivityPub, sections 7.8 and 7.9): the ``target`` of both is the collection."""
+    group = ActorRef(ActorKind.COLLECTION, arranged.collection_id)
+    own = addresses.actor(group)
+    type_ = "Add" if arranged.added else "Remove"
+    return contexts.in_context(
+        {
+            "id": f"{own}#{type_.lower()}/{arranged.resource_id}/{written(arranged.at)}",
+            "type": type_,
+            "actor": own,
+            "published": timestamp(arranged.at),
+            "to": [contexts.PUBLIC],
+            "cc": [addresses.followers(group)],
+            "object": addresses.object(ObjectKind.RESOURCE, arranged.resource_id),
+            "target": own,
+        }
+    )
 
 
 def _activity(activity: Activity, addresses: Addresses) -> dict[str, Any]:

@@ -19,6 +19,7 @@ PREFIX: Final = "/ap"
 FIRST_PAGE: Final = "first"
 """What stands in the place of a cursor for the first page of a collection."""
 
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOMENT: Final = "%Y%m%dT%H%M%S%fZ"
 _WRITTEN_MOMENT: Final = re.compile(r"[0-9]{8}T[0-9]{12}Z")
 
@@ -140,6 +141,27 @@ class Addresses:
         """The id of a collection's telling of what was put into it."""
         collection = ActorRef(ActorKind.COLLECTION, collection_id)
         return f"{self.actor(collection)}/announce/{resource_id}/{written(at)}"
+
+    # What others name
+
+    def is_ours(self, uri: str) -> bool:
+        """Whether it is an address of this service, of whatever."""
+        return uri == self.base_url or uri.startswith((f"{self.base_url}/", f"{self.base_url}#"))
+
+    def resource_of(self, uri: str) -> UUID | None:
+        """The resource of ours that has that id, if it has the form of one."""
+        found = _UUID.fullmatch(uri.removeprefix(f"{self.base_url}{PREFIX}/{ObjectKind.RESOURCE}/"))
+        return None if found is None else UUID(found[0])
+
+    def ref_of(self, uri: str) -> ActorRef | None:
+        """The actor of ours that has that id, if it has the form of one."""
+        if uri == self.actor(SERVICE):
+            return SERVICE
+        for kind in (ActorKind.ACCOUNT, ActorKind.COLLECTION):
+            found = _UUID.fullmatch(uri.removeprefix(f"{self.base_url}{PREFIX}/{kind}/"))
+            if found is not None:
+                return ActorRef(kind, UUID(found[0]))
+        return None
 
     # Pages and files, for people
 

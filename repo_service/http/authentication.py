@@ -28,6 +28,7 @@ _OAUTH = "oauth"
 _SHARES = "takes_sharing_tokens"
 _FROM_ANYBODY = "takes_bodies_from_anybody"
 _MAX_BODY_FROM_ANYBODY = 16 * 1024
+_SIGNED = "takes_signed_bodies"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -48,6 +49,8 @@ def register(app: Flask) -> None:
             # Next to nothing here takes a body from nobody: so nobody can keep us reading.
             if _is_marked(_FROM_ANYBODY):
                 request.max_content_length = _MAX_BODY_FROM_ANYBODY
+            elif _is_marked(_SIGNED):
+                return
             elif request.content_length:
                 raise Unauthorised("Send an API token to do this.")
 
@@ -63,6 +66,13 @@ def takes_sharing_tokens(view: View) -> View:
 def takes_bodies_from_anybody(view: View) -> View:
     """Mark a view of the API that takes a small body without a token, too."""
     view.__dict__[_FROM_ANYBODY] = True
+    return view
+
+
+def takes_signed_bodies(view: View) -> View:
+    """Mark a view of the API whose callers are known by the signature of what they send. It bounds the body
+    itself."""
+    view.__dict__[_SIGNED] = True
     return view
 
 

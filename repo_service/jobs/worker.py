@@ -1,4 +1,5 @@
-"""The worker: does jobs, follows the outbox into the search index, sweeps, replicates, collects garbage."""
+"""The worker: does jobs, follows the changes into the search index and to other servers, sweeps, replicates,
+collects garbage."""
 
 from __future__ import annotations
 
@@ -28,6 +29,9 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.INDEX: services.renditions.make,
         JobKind.MAIL: services.letters.run,
         JobKind.ERASE: services.erasing.run,
+        JobKind.RECEIVE: services.receiver.run,
+        JobKind.DELIVER: services.deliverer.run,
+        JobKind.ACQUAINT: services.acquainting.run,
     }
     following = threading.Lock()
     indexer = services.indexer
@@ -37,11 +41,14 @@ def handlers_of(services: Services) -> Handlers:
     def follow() -> None:
         with following:  # the index has one writer, and this process has several threads
             indexer.follow()
+            services.teller.follow()
 
     def sweep() -> None:
         services.direct.revive()
         services.resuming.revive()
         services.catalogue.enqueue_due()
+        services.receiver.enqueue_due()
+        services.deliverer.enqueue_due()
         services.jobs.sweep()
         follow()
 
@@ -49,6 +56,9 @@ def handlers_of(services: Services) -> Handlers:
         services.people.tidy()
         services.throttling.tidy()
         services.reporting.tidy()
+        services.inbox.tidy()
+        services.receiver.tidy()
+        services.deliverer.tidy()
         log.info("garbage collected", **_counts(services))
 
     def replicate() -> None:

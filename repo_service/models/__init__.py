@@ -8,12 +8,19 @@ from repo_service.models.blob import Blob, BlobLocation
 from repo_service.models.change import Change
 from repo_service.models.client import Client
 from repo_service.models.collection import Collection, CollectionItem
+from repo_service.models.delivery import Delivery, Dispatch, Position, Telling
 from repo_service.models.download_count import DownloadCount
 from repo_service.models.external_identity import ExternalIdentity
+from repo_service.models.follow import Follower, Following
 from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
 from repo_service.models.inspection import InspectionRecord
+from repo_service.models.instance import Instance
 from repo_service.models.job import Job
+from repo_service.models.network_entry import NetworkEntry
 from repo_service.models.one_time_link import OneTimeLink
+from repo_service.models.received_activity import ReceivedActivity
+from repo_service.models.remote_actor import RemoteActor
+from repo_service.models.remote_key import RemoteKey, SeenRequest
 from repo_service.models.rendition import Rendition
 from repo_service.models.report import Report
 from repo_service.models.resource import Resource
@@ -36,18 +43,30 @@ __all__ = [
     "Client",
     "Collection",
     "CollectionItem",
+    "Delivery",
+    "Dispatch",
     "DownloadCount",
     "ExternalIdentity",
+    "Follower",
+    "Following",
     "Grant",
     "InspectionRecord",
+    "Instance",
     "Job",
+    "NetworkEntry",
     "OneTimeLink",
+    "Position",
+    "ReceivedActivity",
     "RefreshToken",
+    "RemoteActor",
+    "RemoteKey",
     "Rendition",
     "Report",
     "Resource",
+    "SeenRequest",
     "Snapshot",
     "StoredSite",
+    "Telling",
     "Throttle",
     "Token",
     "Upload",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, String
+from sqlalchemy import BigInteger, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from repo_service.models.base import Base, CreatedAt
@@ -16,6 +16,7 @@ class Change(Base):
     """
 
     __tablename__ = "changes"
+    __table_args__ = (Index("ix_changes_noun_seq", "noun", "seq"),)  # who follows one kind of things
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     seq: Mapped[int | None] = mapped_column(BigInteger, unique=True)

@@ -11,14 +11,16 @@ from sqlalchemy.orm import Session
 from repo_service.models.base import Base
 
 
-def insert_if_absent(session: Session, model: type[Base], **values: Any) -> None:
-    """Insert a row unless one with the same key is there. Never fails when somebody else was faster."""
+def insert_if_absent(session: Session, model: type[Base], **values: Any) -> bool:
+    """Insert a row unless one with the same key is there; returns whether it was inserted. Never fails when
+    somebody else was faster."""
     statement: Any
     if session.get_bind().dialect.name == "postgresql":
         statement = postgresql.insert(model).values(**values).on_conflict_do_nothing()
     else:
         statement = sqlite.insert(model).values(**values).on_conflict_do_nothing()
-    session.execute(statement)
+    inserted: Any = session.execute(statement)
+    return bool(inserted.rowcount == 1)
 
 
 def insert_or_add(session: Session, model: type[Base], amounts: Mapping[str, int], **key: Any) -> None:

@@ -63,14 +63,6 @@ class Follows(Protocol):
         """How many of either an actor has."""
 
 
-class NoFollows:
-    """Nobody can follow anybody yet: there is no inbox that takes it."""
-
-    def count(self, ref: ActorRef) -> Acquaintances:
-        """None."""
-        return Acquaintances()
-
-
 class Actors:
     """Use cases about actors as everybody sees them. Whom others cannot know of does not exist."""
 

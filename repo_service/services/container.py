@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
+from repo_service.services.acquainting import Acquainting
 from repo_service.services.actor_keys import ActorKeys
 from repo_service.services.actors import Actors
 from repo_service.services.archives import Archives
@@ -18,6 +19,7 @@ from repo_service.services.collections import Collections
 from repo_service.services.comparing import Comparing
 from repo_service.services.contents import BackupContents
 from repo_service.services.copies import Copies
+from repo_service.services.delivering import Deliverer
 from repo_service.services.direct import DirectUploads
 from repo_service.services.download_counter import DownloadCounter
 from repo_service.services.downloads import Downloads
@@ -29,8 +31,10 @@ from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.grants import Grants
 from repo_service.services.health import Health
+from repo_service.services.inbox import Inbox
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
+from repo_service.services.instances import Instances
 from repo_service.services.invitations import Invitations
 from repo_service.services.job_board import JobBoard
 from repo_service.services.jobs import Jobs
@@ -45,6 +49,7 @@ from repo_service.services.possessions import Possessions
 from repo_service.services.profiles import Profiles
 from repo_service.services.published import Published
 from repo_service.services.rebuilding import Rebuilder
+from repo_service.services.receiving import Receiver
 from repo_service.services.renditions import Renditions
 from repo_service.services.replication import Replicator
 from repo_service.services.reporting import Reporting
@@ -54,6 +59,7 @@ from repo_service.services.site_profiles import SiteProfiles
 from repo_service.services.sitemaps import Sitemaps
 from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
+from repo_service.services.telling import Teller
 from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import Uploads
 from repo_service.services.usage import Usage
@@ -64,8 +70,8 @@ from repo_service.services.verification import Verifier
 class Services:
     """What the HTTP faces, the jobs and the command line call. ``indexer`` exists in the worker only."""
 
-    database: Database
     accounts: Accounts
+    acquainting: Acquainting
     actor_keys: ActorKeys
     actors: Actors
     archives: Archives
@@ -78,6 +84,8 @@ class Services:
     comparing: Comparing
     contents: BackupContents
     copies: Copies
+    database: Database
+    deliverer: Deliverer
     direct: DirectUploads
     download_counter: DownloadCounter
     downloads: Downloads
@@ -88,8 +96,10 @@ class Services:
     garbage: GarbageCollector
     grants: Grants
     health: Health
+    inbox: Inbox
     indexer: Indexer | None
     inspector: Inspector
+    instances: Instances
     invitations: Invitations
     job_board: JobBoard
     jobs: Jobs
@@ -104,6 +114,7 @@ class Services:
     profiles: Profiles
     published: Published
     rebuilder: Rebuilder
+    receiver: Receiver
     renditions: Renditions
     replicator: Replicator
     reporting: Reporting
@@ -114,6 +125,7 @@ class Services:
     sitemaps: Sitemaps
     storage_report: StorageReport
     stores: Stores
+    teller: Teller
     throttling: Throttling
     uploads: Uploads
     usage: Usage

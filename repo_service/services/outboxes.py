@@ -73,6 +73,15 @@ class _Deed:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWord:
+    """What was done last to something. ``owner`` is whose it is, also where they are no actor any more, and
+    the service has acted for them."""
+
+    activity: Activity
+    owner: ActorRef
+
+
 def _resources(kind: ActivityKind, at: InstrumentedAttribute[Any], holds: ColumnElement[bool]) -> _Branch:
     return _Branch(
         kind=kind,
@@ -190,6 +199,27 @@ class Outboxes:
                     return self._activities(session, [deed])[0]
         raise NotFound
 
+    def last_word(self, of: ObjectKind, id_: UUID) -> LastWord | None:
+        """What was done last to something that everybody sees, or saw; None for what never was public, and
+        for a collection that is private again."""
+        with self._database.frozen() as session:
+            found = [
+                _Deed(branch=branch, id=row.id, owner_id=row.owner_id, at=row.at)
+                for branch in _BRANCHES
+                if branch.of is of
+                for row in session.execute(branch.rows(branch.id == id_))
+            ]
+            if not found:
+                return None
+            last = max(found, key=lambda deed: deed.at)
+            owner = ActorRef(ActorKind.ACCOUNT, last.owner_id)
+            return LastWord(activity=self._activities(session, [last])[0], owner=owner)
+
+    def retraction(self, of: ObjectKind, id_: UUID, at: datetime) -> Activity:
+        """The service's telling that something is not there any more which its owner keeps for themselves."""
+        tombstone = Tombstone(id=self._addresses.object(of, id_), former_type=_FORMER_TYPES[of], deleted=at)
+        return Activity(kind=ActivityKind.DELETE, actor=SERVICE, of=of, id=id_, at=at, object=tombstone)
+
     def announcement(self, kind: ActivityKind, of: ObjectKind, id_: UUID, at: datetime) -> Announcement:
         """The service's telling of that. Raises NotFound, also for what the service did itself."""
         activity = self.activity(kind, of, id_, at)
@@ -209,6 +239,15 @@ class Outboxes:
             if session.execute(query).one_or_none() is None:
                 raise NotFound
         return Collected(collection_id=collection_id, resource_id=resource_id, at=at)
+
+    def collected_at(self, collection_id: UUID, resource_id: UUID) -> datetime | None:
+        """Since when a resource that everybody sees is in a collection; None while it is not."""
+        query = _COLLECTED.where(
+            CollectionItem.collection_id == collection_id, CollectionItem.resource_id == resource_id
+        )
+        with self._database.read() as session:
+            row = session.execute(query).one_or_none()
+        return None if row is None else row.added_at
 
     def _deeds(
         self, session: Session, ref: ActorRef, after: tuple[datetime, UUID] | None, limit: int

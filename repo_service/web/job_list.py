@@ -29,6 +29,9 @@ KINDS: Mapping[JobKind, str] = {
     JobKind.INDEX: text("Prepare a backup to be read in parts"),
     JobKind.MAIL: text("Send a letter"),
     JobKind.ERASE: text("Erase an account"),
+    JobKind.RECEIVE: text("Read what another server sent"),
+    JobKind.DELIVER: text("Tell other servers what is new"),
+    JobKind.ACQUAINT: text("Get to know another server"),
 }
 """What jobs do."""
 

@@ -28,6 +28,8 @@ NOUNS = {
     Noun.CREDENTIAL: text("Token or session"),
     Noun.INVITATION: text("Invitation"),
     Noun.GRANT: text("Consent"),
+    Noun.INSTANCE: text("Another server"),
+    Noun.NETWORK_ENTRY: text("Entry of the network index"),
     Noun.SNAPSHOT: text("Snapshot"),
     Noun.JOB: text("Job"),
 }

@@ -13,6 +13,8 @@ from typing import Final, Protocol
 from repo_service.domain.errors import InvalidSignature, SignatureFault
 from repo_service.federation.signatures.keys import PublicKey
 
+ADDRESS: Final = re.compile(r"https?://[!-~]{1,990}")
+"""What keys and their owners are known by: no longer than what is kept of them."""
 _IMF_FIXDATE: Final = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 _LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999, in seconds since 1970."""

@@ -15,6 +15,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from repo_service.domain.errors import InvalidSignature, RemoteFailed, SignatureFault, SignerUnreachable
 from repo_service.federation.documents import Fetched
+from repo_service.federation.signatures.claims import ADDRESS
 from repo_service.federation.signatures.keys import PublicKey, UnfitKey
 
 _KNOWN_FOR: Final = timedelta(days=1)
@@ -102,7 +103,7 @@ def find_key(key_id: str, documents: Documents, *, now: datetime) -> ActorKey:
         raise _untrusted("There is no such key at its address.")
     public = _public(entry)
     owner = entry.get("owner", entry.get("controller"))
-    if not isinstance(owner, str) or _origin(owner) != _origin(key_id):
+    if not isinstance(owner, str) or not ADDRESS.fullmatch(owner) or _origin(owner) != _origin(key_id):
         raise _untrusted("The key names no owner on its own host.")
     # GoToSocial has a shortened actor at the address of the key. Only what is at the actor's own counts.
     actor = document if owner == address else _document(owner, documents)

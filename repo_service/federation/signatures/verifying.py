@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from repo_service.domain.errors import InvalidSignature, SignatureFault
 from repo_service.federation.messages import Message
 from repo_service.federation.signatures import cavage, rfc9421
-from repo_service.federation.signatures.claims import Claim, Scheme, Window
+from repo_service.federation.signatures.claims import ADDRESS, Claim, Scheme, Window
 from repo_service.federation.signatures.ownership import ActorKey
 
 _ONCE: Final = (
@@ -32,7 +32,6 @@ _ONCE: Final = (
 """Headers of which two would mean that we and others could each believe another."""
 _SAFE: Final = ("GET", "HEAD")
 """RFC 9110, section 9.2.1. Asking twice within a second, with the same signature, is what peers do."""
-_LONGEST_KEY_ID: Final = 2000
 
 
 class Keys(Protocol):
@@ -111,7 +110,7 @@ def _claim(message: Message) -> Claim:
         claim = cavage.read(message)
     else:
         raise InvalidSignature("Sign this request.", reason=SignatureFault.MISSING)
-    if len(claim.key_id) > _LONGEST_KEY_ID or not claim.key_id.startswith(("https://", "http://")):
+    if not ADDRESS.fullmatch(claim.key_id):
         raise InvalidSignature("The key has no address.", reason=SignatureFault.KEY_UNTRUSTED)
     return claim
 

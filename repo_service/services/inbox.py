@@ -1,0 +1,232 @@
+"""The inbox: what other servers send is checked, kept, and handled after the answer.
+
+Here is decided what can be without asking anybody: who signed it, whether they may say that at all, and
+whether it was here before. All of it is taken in by one transaction, so an activity that was answered for is
+never lost, and none is done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import (
+    DomainError,
+    Forbidden,
+    InvalidSignature,
+    MalformedRequest,
+    NotFound,
+)
+from repo_service.domain.network import Standing
+from repo_service.domain.resources import JobKind
+from repo_service.federation.addresses import Addresses
+from repo_service.federation.documents import Fetched, UnfitDocument, parse
+from repo_service.federation.incoming import Incoming, UnfitActivity, host_of, read, same_origin, within
+from repo_service.federation.messages import Message
+from repo_service.federation.signatures import ActorKey, CachedKeys, Documents, verify
+from repo_service.models import Instance, ReceivedActivity, RemoteActor
+from repo_service.models.base import new_id, now
+from repo_service.models.database import Database
+from repo_service.models.insert import insert_if_absent
+from repo_service.services.instances import Instances, instance_of, is_blocked
+from repo_service.services.jobs import Jobs
+from repo_service.services.published import Published
+from repo_service.services.remote_keys import RemoteKeys, SeenOnce, tidy
+from repo_service.services.throttling import Allowance, Throttling
+
+MOST_BYTES: Final = 1024 * 1024
+"""Of an activity. Ours have some thousands, and a summary can be long."""
+
+REFUSED = Allowance(name="inbox-refused", burst=100, every=timedelta(seconds=6))
+"""Requests from one address block that prove nothing."""
+LOOKED_UP = Allowance(name="inbox-looked-up", burst=100, every=timedelta(seconds=2))
+"""Documents that requests from one address block make us fetch, and that one host is asked for."""
+TAKEN = Allowance(name="inbox-taken", burst=5000, every=timedelta(milliseconds=20))
+"""Activities of one server. A school that joins tells of all that it has."""
+
+_OF_FOLLOWING: Final = frozenset({"Follow", "Undo", "Accept", "Reject", "Flag"})
+"""What everybody may say who is not blocked."""
+_OF_CONTENT: Final = frozenset({"Create", "Update", "Delete", "Announce", "Add", "Remove"})
+"""What approved servers say of what is theirs."""
+_ABOUT_THEIR_OWN: Final = frozenset({"Create", "Update", "Delete"})
+
+
+class Inbox:
+    """Use case: take in what is signed. ``documents`` fetches keys."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        instances: Instances,
+        published: Published,
+        throttling: Throttling,
+        *,
+        documents: Documents,
+        addresses: Addresses,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._instances = instances
+        self._published = published
+        self._throttling = throttling
+        self._keys = RemoteKeys(database)
+        self._documents = documents
+        self._addresses = addresses
+        self._hosts = (urlsplit(addresses.base_url).netloc.lower(),)
+
+    def receive(self, message: Message, *, address: str) -> None:
+        """Take in the activity in ``message``, which came from the address block ``address``.
+
+        Raises InvalidSignature, SignerUnreachable, Forbidden, MalformedRequest, TooManyRequests.
+        """
+        try:
+            seen, activity = self._proven(message, address)
+            self._require_sense(activity)
+        except (InvalidSignature, Forbidden, MalformedRequest):
+            self._throttling.take((REFUSED, address))
+            raise
+        self._throttling.take((TAKEN, host_of(activity.actor)))
+        with self._database.write() as session:
+            seen.remember(session)
+            self._keep(session, activity)
+
+    def tidy(self) -> None:
+        """Forget requests that could not come a second time."""
+        tidy(self._database)
+
+    def _proven(self, message: Message, address: str) -> tuple[SeenOnce, Incoming]:
+        """The activity, by whom it says that it is."""
+        seen = SeenOnce(self._database)
+        keys = _Keys(self._instances, self._throttling, self._keys, self._documents, address)
+        verified = verify(message, keys=keys, now=now(), seen=seen, hosts=self._hosts)
+        self._instances.require_heard(verified.actor)
+        try:
+            activity = read(parse(message.body))
+        except (UnfitDocument, UnfitActivity) as error:
+            raise MalformedRequest(f"This cannot be read: {error}.") from error
+        verified.speaks_for(activity.actor)
+        return seen, activity
+
+    def _require_sense(self, activity: Incoming) -> None:
+        """Whether an actor may say that at all. Raises Forbidden."""
+        if not same_origin(activity.id, activity.actor):
+            raise Forbidden("The id of an activity is at home where its actor is.")
+        if activity.type in _ABOUT_THEIR_OWN:
+            _require_own(activity)
+        if activity.type == "Announce":
+            self._require_announceable(activity)
+        if activity.type == "Undo" and activity.embedded is not None:
+            undone = activity.embedded.get("actor")
+            if undone is not None and undone != activity.actor:
+                raise Forbidden("Only who did something can undo it.")
+
+    def _require_announceable(self, activity: Incoming) -> None:
+        """What is private here is nobody's to announce, and what others said is not in a copy of it."""
+        if activity.object_id is None:
+            raise MalformedRequest("An Announce names what it announces.")
+        inner = _announced(activity)
+        if inner is not None and inner.type in _ABOUT_THEIR_OWN:
+            _require_own(inner)
+        named = (activity.object_id, None if inner is None else inner.object_id)
+        if any(uri is not None and self._is_private(uri) for uri in named):
+            raise Forbidden("There is nothing here by that id that could be announced.")
+
+    def _is_private(self, uri: str) -> bool:
+        """Whether it would be a resource of ours that nobody may see, or that there is not."""
+        ours = self._addresses.resource_of(uri)
+        if ours is None:
+            return False
+        try:
+            self._published.get(ours)
+        except NotFound:
+            return True
+        except DomainError:
+            return False
+        return False
+
+    def _keep(self, session: Session, activity: Incoming) -> None:
+        instance = instance_of(session, host_of(activity.actor))
+        # It is there: what waits for it can be sent again.
+        if instance.unreachable_at is not None:
+            instance.unreachable_at = instance.failing_since = instance.next_try_at = None
+            instance.failures = 0
+        if not _is_of_use(session, instance, activity):
+            return
+        moment = now()
+        taken = insert_if_absent(
+            session,
+            ReceivedActivity,
+            id=new_id(),
+            uri=activity.id,
+            instance_id=instance.id,
+            actor=activity.actor,
+            document=activity.document,
+            attempts=0,
+            next_try_at=moment,
+            outcome="",
+            created_at=moment,
+        )
+        if taken:
+            self._jobs.enqueue(session, JobKind.RECEIVE, str(instance.id), again=True)
+
+
+class _Keys:
+    """Finds keys for one request. Nobody is asked for a key in the name of who is blocked, nor as often as
+    somebody likes."""
+
+    def __init__(
+        self,
+        instances: Instances,
+        throttling: Throttling,
+        store: RemoteKeys,
+        documents: Documents,
+        address: str,
+    ) -> None:
+        self._instances = instances
+        self._throttling = throttling
+        self._documents = documents
+        self._address = address
+        self._cached = CachedKeys(store=store, documents=self, clock=now)
+
+    def find(self, key_id: str, *, fresh: bool = False) -> ActorKey:
+        self._instances.require_heard(key_id)
+        return self._cached.find(key_id, fresh=fresh)
+
+    def get(self, url: str) -> Fetched:
+        self._throttling.take((LOOKED_UP, self._address), (LOOKED_UP, host_of(url)))
+        return self._documents.get(url)
+
+
+def _require_own(activity: Incoming) -> None:
+    """Raises Forbidden for what another server has to say, and MalformedRequest for what is about nothing."""
+    if activity.object_id is None:
+        raise MalformedRequest("The object of an activity has an id.")
+    if not same_origin(activity.object_id, activity.actor):
+        raise Forbidden("What is at home on another server is that server's to tell of.")
+
+
+def _announced(activity: Incoming) -> Incoming | None:
+    """The activity that is announced, where it came along whole."""
+    inner: Mapping[str, object] | None = activity.embedded
+    if inner is None or "actor" not in inner:
+        return None
+    try:
+        return within(inner)
+    except UnfitActivity as error:
+        raise MalformedRequest(f"What is announced cannot be read: {error}.") from error
+
+
+def _is_of_use(session: Session, instance: Instance, activity: Incoming) -> bool:
+    """Whether it is kept. What nobody here asked for is taken and forgotten: a refusal would be repeated."""
+    if is_blocked(session, activity.actor):
+        return False
+    if activity.type in _OF_FOLLOWING or instance.standing == Standing.APPROVED.value:
+        return activity.type in _OF_FOLLOWING | _OF_CONTENT
+    known: bool = session.scalar(select(exists().where(RemoteActor.uri == activity.actor))) or False
+    return activity.type == "Delete" and activity.object_id == activity.actor and known

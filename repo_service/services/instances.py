@@ -1,0 +1,238 @@
+"""Other servers and their actors: what administrators decided about them.
+
+Anybody's server may follow what is public here. Only what approved ones publish comes into the index, and
+with those that are blocked nothing is spoken in either direction.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from repo_service.domain.errors import FieldError, Forbidden, InvalidInput, NotFound
+from repo_service.domain.identity import Identity, Scope
+from repo_service.domain.network import Standing
+from repo_service.domain.resources import ChangeKind, JobKind, Noun
+from repo_service.domain.texts import text
+from repo_service.federation.incoming import host_of, id_of
+from repo_service.models import Delivery, Follower, Following, Instance, RemoteActor
+from repo_service.models.base import new_id, now
+from repo_service.models.database import Database
+from repo_service.models.insert import insert_if_absent
+from repo_service.services import paging
+from repo_service.services.accounts import require_scope
+from repo_service.services.descriptions import plain_line
+from repo_service.services.jobs import Jobs
+from repo_service.services.records import Page
+from repo_service.services.trail import audit, record_change
+
+REASON_LENGTH: Final = 1000
+BLOCKED: Final = text("This server does not speak with yours.")
+
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRecord:
+    """Another server. ``is_reachable``: it takes what it is sent, as far as we know."""
+
+    host: str
+    standing: Standing
+    reason: str
+    decided_at: datetime | None
+    actor: str | None
+    is_reachable: bool
+    failing_since: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedActor:
+    """An actor elsewhere that is not spoken with, whatever is said of its server."""
+
+    id: str
+    reason: str
+    blocked_at: datetime
+
+
+class Instances:
+    """Use cases for administrators, and what everything that comes in is asked first."""
+
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+
+    # For administrators
+
+    def list(
+        self, identity: Identity, *, standing: Standing | None = None, limit: int, cursor: str | None = None
+    ) -> Page[InstanceRecord]:
+        """Servers that were heard of, the newest first. Raises InvalidCursor."""
+        require_scope(identity, Scope.ADMINISTER)
+        query = select(Instance).order_by(Instance.id.desc()).limit(limit + 1)
+        if standing is not None:
+            query = query.where(Instance.standing == standing.value)
+        if cursor is not None:
+            query = query.where(Instance.id < paging.decode_uuid(cursor))
+        with self._database.read() as session:
+            rows = session.scalars(query).all()
+        return paging.page_of(rows, limit, key=lambda row: row.id, record=_record)
+
+    def get(self, identity: Identity, host: str) -> InstanceRecord:
+        """One server. Raises NotFound."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.read() as session:
+            found = session.scalar(select(Instance).where(Instance.host == host.lower()))
+        if found is None:
+            raise NotFound(text("Nothing was ever heard of this server."))
+        return _record(found)
+
+    def decide(
+        self, identity: Identity, host: str, standing: Standing, *, reason: str = ""
+    ) -> InstanceRecord:
+        """Approve a server, block it, or take that back; it need not have been heard of. Whoever follows from
+        a blocked one does so no more, and nothing is sent there.
+
+        Raises InvalidInput for what is no host.
+        """
+        require_scope(identity, Scope.ADMINISTER)
+        host, reason = host.lower(), plain_line(reason)[:REASON_LENGTH]
+        if not _HOST.fullmatch(host):
+            raise InvalidInput(errors=[FieldError("/host", text("Name a host, such as moodle.example."))])
+        with self._database.write() as session:
+            instance = instance_of(session, host)
+            instance.standing, instance.reason = standing.value, reason
+            instance.decided_by, instance.decided_at = identity.account_id, now()
+            if standing is Standing.BLOCKED:
+                _part(session, instance)
+            else:
+                instance.unreachable_at = instance.failing_since = instance.next_try_at = None
+                instance.failures = 0
+            audit(session, identity, standing.value, Noun.INSTANCE, instance.id, host=host, reason=reason)
+            record_change(session, Noun.INSTANCE, instance.id, ChangeKind.UPDATED)
+            if standing is Standing.APPROVED:
+                self._jobs.enqueue(session, JobKind.ACQUAINT, str(instance.id), again=True)
+            session.flush()
+            return _record(instance)
+
+    def blocked_actors(
+        self, identity: Identity, *, limit: int, cursor: str | None = None
+    ) -> Page[BlockedActor]:
+        """Actors that are blocked, the newest first. Raises InvalidCursor."""
+        require_scope(identity, Scope.ADMINISTER)
+        query = (
+            select(RemoteActor)
+            .where(RemoteActor.blocked_at.is_not(None))
+            .order_by(RemoteActor.id.desc())
+            .limit(limit + 1)
+        )
+        if cursor is not None:
+            query = query.where(RemoteActor.id < paging.decode_uuid(cursor))
+        with self._database.read() as session:
+            rows = session.scalars(query).all()
+        return paging.page_of(rows, limit, key=lambda row: row.id, record=_blocked)
+
+    def block(self, identity: Identity, uri: str, *, reason: str = "") -> BlockedActor:
+        """Speak with an actor no more. Raises InvalidInput for what is no id."""
+        require_scope(identity, Scope.ADMINISTER)
+        if id_of(uri) is None:
+            raise InvalidInput(errors=[FieldError("/actor", text("Give the id of an actor: https://…"))])
+        with self._database.write() as session:
+            actor = actor_of(session, uri)
+            actor.blocked_at = actor.blocked_at or now()
+            actor.blocked_reason = plain_line(reason)[:REASON_LENGTH]
+            session.execute(delete(Follower).where(Follower.remote_id == actor.id))
+            session.execute(delete(Following).where(Following.remote_id == actor.id))
+            audit(session, identity, "block", Noun.INSTANCE, actor.instance_id, actor=uri, reason=reason)
+            return _blocked(actor)
+
+    def unblock(self, identity: Identity, uri: str) -> None:
+        """Take that back. Raises NotFound."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.write() as session:
+            actor = session.scalar(
+                select(RemoteActor).where(RemoteActor.uri == uri, RemoteActor.blocked_at.is_not(None))
+            )
+            if actor is None:
+                raise NotFound(text("This actor is not blocked."))
+            actor.blocked_at, actor.blocked_reason = None, ""
+            audit(session, identity, "unblock", Noun.INSTANCE, actor.instance_id, actor=uri)
+
+    # For what comes in
+
+    def require_heard(self, uri: str) -> None:
+        """Whether anything of that actor, or of its server, is listened to. Raises Forbidden."""
+        with self._database.read() as session:
+            if is_blocked(session, uri):
+                raise Forbidden(BLOCKED)
+
+
+def is_blocked(session: Session, uri: str) -> bool:
+    """Whether nothing is spoken with that actor, or its server."""
+    host = select(Instance.id).where(
+        Instance.host == host_of(uri), Instance.standing == Standing.BLOCKED.value
+    )
+    actor = select(RemoteActor.id).where(RemoteActor.uri == uri, RemoteActor.blocked_at.is_not(None))
+    return session.scalar(host) is not None or session.scalar(actor) is not None
+
+
+def instance_of(session: Session, host: str) -> Instance:
+    """The server of that host, locked; made where it was not heard of yet. For a transaction that writes."""
+    insert_if_absent(
+        session,
+        Instance,
+        id=new_id(),
+        host=host,
+        standing=Standing.KNOWN.value,
+        reason="",
+        failures=0,
+        created_at=now(),
+    )
+    return session.scalars(select(Instance).where(Instance.host == host).with_for_update()).one()
+
+
+def actor_of(session: Session, uri: str) -> RemoteActor:
+    """The actor of that id, locked; made where it was not heard of yet. For a transaction that writes."""
+    instance = instance_of(session, host_of(uri))
+    insert_if_absent(
+        session,
+        RemoteActor,
+        id=new_id(),
+        uri=uri,
+        instance_id=instance.id,
+        blocked_reason="",
+        created_at=now(),
+    )
+    return session.scalars(select(RemoteActor).where(RemoteActor.uri == uri).with_for_update()).one()
+
+
+def _part(session: Session, instance: Instance) -> None:
+    """Forget everything that binds us to a server."""
+    theirs = select(RemoteActor.id).where(RemoteActor.instance_id == instance.id)
+    session.execute(delete(Follower).where(Follower.remote_id.in_(theirs)))
+    session.execute(delete(Following).where(Following.remote_id.in_(theirs)))
+    session.execute(delete(Delivery).where(Delivery.instance_id == instance.id))
+
+
+def _record(instance: Instance) -> InstanceRecord:
+    return InstanceRecord(
+        host=instance.host,
+        standing=Standing(instance.standing),
+        reason=instance.reason,
+        decided_at=instance.decided_at,
+        actor=instance.actor,
+        is_reachable=instance.unreachable_at is None,
+        failing_since=instance.failing_since,
+        created_at=instance.created_at,
+    )
+
+
+def _blocked(actor: RemoteActor) -> BlockedActor:
+    assert actor.blocked_at is not None
+    return BlockedActor(id=actor.uri, reason=actor.blocked_reason, blocked_at=actor.blocked_at)
