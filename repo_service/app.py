@@ -400,6 +400,7 @@ def _services(
         ),
         mover=Mover(database, stores, copies, replicator),
         outboxes=outboxes,
+        outgoing=outgoing,
         parts=Parts(database, archives, contents),
         people=people,
         rebuilder=Rebuilder(database),

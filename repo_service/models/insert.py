@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,8 +20,8 @@ def insert_if_absent(session: Session, model: type[Base], **values: Any) -> bool
         statement = postgresql.insert(model).values(**values).on_conflict_do_nothing()
     else:
         statement = sqlite.insert(model).values(**values).on_conflict_do_nothing()
-    inserted: Any = session.execute(statement)
-    return bool(inserted.rowcount == 1)
+    key = inspect(model).primary_key
+    return session.execute(statement.returning(*key)).first() is not None
 
 
 def insert_or_add(session: Session, model: type[Base], amounts: Mapping[str, int], **key: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repo_service.federation.outgoing import Outgoing
 from repo_service.models.database import Database
 from repo_service.services.accounts import Accounts
 from repo_service.services.acquainting import Acquainting
@@ -108,6 +109,7 @@ class Services:
     mirror: Mirror
     mover: Mover
     outboxes: Outboxes
+    outgoing: Outgoing
     parts: Parts
     people: People
     possessions: Possessions

@@ -57,12 +57,14 @@ class Service:
         return self.client(self.token(username))
 
     def work(self, *, but: Collection[JobKind] = ()) -> None:
-        """Do what a worker would do now: every job that waits, ``but`` those, then the search index."""
+        """Do what a worker would do now: every job that waits, ``but`` those, then what follows the changes,
+        and the jobs that come of that."""
         handlers = handlers_of(self.services)
+        handlers.follow_changes()
         while ids := self._waiting(but):
             for job_id in ids:
                 handlers.run_job(job_id)
-        handlers.follow_changes()
+            handlers.follow_changes()
 
     def _waiting(self, but: Collection[JobKind]) -> list[Any]:
         with self.services.database.read() as session:
@@ -107,6 +109,7 @@ def make_service(tmp_path: Path) -> Iterator[MakeService]:
     yield make
     for service in made:
         service.services.search.close()
+        service.services.outgoing.close()
         engine_of(service.app).dispose()
 
 

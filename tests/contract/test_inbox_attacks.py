@@ -1,0 +1,367 @@
+"""What the inbox must refuse, at the endpoint: each with the reason, and with nothing kept of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from repo_service.federation.addresses import SERVICE
+from repo_service.federation.contexts import ACTIVITY_STREAMS, MEDIA_TYPE
+from repo_service.federation.messages import Message
+from repo_service.federation.signatures import Scheme, SigningKey, sign
+from repo_service.models import NetworkEntry
+from repo_service.services import inbox
+from repo_service.services.inbox import MOST_BYTES
+from repo_service.services.throttling import Allowance
+from tests.contract.activitypub import BASE
+from tests.contract.federating import Peer, alice_of, approve, key_of, peering, send
+from tests.contract.support import count, nothing_changes, problem_of, publish, share
+from tests.federation.hosts import answer, document, redirect
+from tests.federation.peers import with_headers
+from tests.support.service import MakeService, Service
+
+both_schemes = pytest.mark.parametrize("scheme", list(Scheme))
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """Another server."""
+    with peering() as made:
+        yield made
+
+
+@pytest.fixture
+def hq(make_service: MakeService, peer: Peer) -> Service:
+    """A service that has approved the peer: what is refused, is refused nevertheless."""
+    service = make_service(federation_loopback=True)
+    approve(service, peer.name)
+    service.services.actor_keys.public(SERVICE)  # what makes them is no attack
+    return service
+
+
+def follow(peer: Peer) -> dict[str, Any]:
+    return peer.activity("Follow", f"{BASE}/ap/service")
+
+
+def refused(hq: Service, message: Message, reason: str) -> None:
+    """For that reason, and with nothing kept."""
+    received = count(hq.services, "received_activities")
+    problem = problem_of(send(hq, message), "invalid-signature")
+    assert problem["reason"] == reason
+    assert count(hq.services, "received_activities") == received
+
+
+def test_what_is_well_signed_is_taken(hq: Service, peer: Peer) -> None:
+    """Or the refusals below would prove nothing."""
+    for scheme in Scheme:
+        assert peer.post(hq, follow(peer), scheme=scheme).status_code == 202
+    assert count(hq.services, "received_activities") == 2
+
+
+@pytest.mark.parametrize("to", ["/ap/inbox", "/ap/service/inbox"])
+def test_no_signature(hq: Service, peer: Peer, to: str) -> None:
+    body = json.dumps(follow(peer)).encode()
+    with nothing_changes(hq):
+        refused(
+            hq,
+            Message("POST", f"{BASE}{to}", (("Content-Type", MEDIA_TYPE), ("Host", BASE[7:])), body),
+            "missing",
+        )
+    assert peer.host.requests == []
+
+
+def test_a_token_of_ours_is_no_signature(hq: Service, peer: Peer) -> None:
+    client = hq.member("ada")
+    body, host = json.dumps(follow(peer)), {"Host": BASE[7:]}
+    answered = client.post("/ap/inbox", data=body, content_type=MEDIA_TYPE, headers=host)
+    assert problem_of(answered, "invalid-signature")["reason"] == "missing"
+
+
+@both_schemes
+def test_a_wrong_key(hq: Service, peer: Peer, scheme: Scheme) -> None:
+    """One that says that it is Alice's."""
+    wrong = SigningKey(peer.key.key_id, key_of(number=1).native)
+    refused(hq, peer.message(hq, follow(peer), key=wrong, scheme=scheme), "mismatch")
+
+
+@both_schemes
+def test_a_key_that_its_owner_does_not_name(hq: Service, peer: Peer, scheme: Scheme) -> None:
+    """Another document on the same host says that it is a key of Alice's."""
+    forged = SigningKey(peer.id("mallory#main-key"), key_of(number=1).native)
+    peer.host.replies["/mallory"] = document(
+        {
+            **alice_of(peer, forged),
+            "id": peer.id("mallory"),
+            "publicKey": {"id": forged.key_id, "owner": peer.alice, "publicKeyPem": forged.public.pem},
+        }
+    )
+    refused(hq, peer.message(hq, follow(peer), key=forged, scheme=scheme), "key-untrusted")
+
+
+def test_the_key_of_somebody_on_another_host(hq: Service, peer: Peer) -> None:
+    """Who signs with their own key speaks for nobody else."""
+    with peering() as other:
+        mallory = SigningKey(other.key.key_id, other.key.native)
+        refused(hq, peer.message(hq, follow(peer), key=mallory), "actor-mismatch")
+
+
+@both_schemes
+def test_another_actor_of_the_same_host(hq: Service, peer: Peer, scheme: Scheme) -> None:
+    forged = {**follow(peer), "actor": peer.id("users/bob")}
+    refused(hq, peer.message(hq, forged, scheme=scheme), "actor-mismatch")
+
+
+@both_schemes
+def test_an_altered_body(hq: Service, peer: Peer, scheme: Scheme) -> None:
+    message = peer.message(hq, follow(peer), scheme=scheme)
+    altered = Message(
+        message.method, message.url, message.headers, message.body.replace(b"Follow", b"Create")
+    )
+    refused(hq, altered, "digest-mismatch")
+
+
+def test_a_digest_that_is_not_covered(hq: Service, peer: Peer) -> None:
+    """Signed as many sign a GET, with a body put under it."""
+    bare = Message("POST", f"{BASE}/ap/inbox", (("Content-Type", MEDIA_TYPE),), b"")
+    signed = sign(replace(bare, method="GET"), peer.key)
+    forged = with_headers(bare, signed)
+    refused(hq, replace(forged, body=json.dumps(follow(peer)).encode()), "digest-uncovered")
+
+
+@both_schemes
+@pytest.mark.parametrize(("ago", "reason"), [(timedelta(hours=2), "stale"), (-timedelta(hours=1), "future")])
+def test_the_time(hq: Service, peer: Peer, scheme: Scheme, ago: timedelta, reason: str) -> None:
+    then = datetime.now(UTC) - ago
+    refused(hq, peer.message(hq, follow(peer), scheme=scheme, now=then), reason)
+
+
+@both_schemes
+def test_a_replay(hq: Service, peer: Peer, scheme: Scheme) -> None:
+    message = peer.message(hq, follow(peer), scheme=scheme)
+    assert send(hq, message).status_code == 202
+    refused(hq, message, "replayed")
+
+
+def test_the_same_activity_signed_anew_is_taken_and_does_nothing(hq: Service, peer: Peer) -> None:
+    activity = peer.activity("Create", peer.note())
+    assert peer.post(hq, activity).status_code == 202
+    assert peer.post(hq, activity, scheme=Scheme.RFC9421).status_code == 202
+    assert count(hq.services, "received_activities") == 1
+
+
+def test_another_path_and_another_host(hq: Service, peer: Peer) -> None:
+    message = peer.message(hq, follow(peer))
+    refused(hq, replace(message, url=f"{BASE}/ap/service/inbox"), "mismatch")
+    refused(hq, with_headers(message, {"Host": "other.example"}), "wrong-host")
+
+
+def forbidden(hq: Service, peer: Peer, activity: dict[str, Any]) -> None:
+    before = count(hq.services, "received_activities")
+    problem_of(peer.post(hq, activity), "forbidden")
+    assert count(hq.services, "received_activities") == before
+
+
+@pytest.mark.parametrize("type_", ["Create", "Update", "Delete"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_things_of_another_host(hq: Service, peer: Peer, type_: str, whole: bool) -> None:
+    with peering() as other:
+        thing = other.note()
+        forbidden(hq, peer, peer.activity(type_, thing if whole else thing["id"]))
+
+
+def test_an_activity_by_the_id_of_another_host(hq: Service, peer: Peer) -> None:
+    """Or whoever is first could have the real one taken for a repetition."""
+    with peering() as other:
+        forbidden(hq, peer, {**follow(peer), "id": other.id()})
+
+
+def test_undoing_what_somebody_else_did(hq: Service, peer: Peer) -> None:
+    with peering() as other:
+        forbidden(hq, peer, peer.activity("Undo", follow(other)))
+
+
+def test_a_forged_announce_of_what_is_private_here(hq: Service, peer: Peer) -> None:
+    """By its id, as a copy, and as the object of an activity; what there is not is answered for in the same way."""
+    teacher = hq.member("ada")
+    draft, shown = share(teacher, title="Secret"), publish(hq, teacher, b"public")
+    ids = [f"{BASE}/ap/resources/{one}" for one in (draft["id"], "0190a0a0-0000-7000-8000-000000000000")]
+    for private in ids:
+        copy = peer.note(id=private)
+        forbidden(hq, peer, peer.activity("Announce", private))
+        forbidden(hq, peer, peer.activity("Announce", copy))
+        inner = {**peer.activity("Create", copy), "actor": f"{BASE}/ap/service"}
+        forbidden(hq, peer, peer.activity("Announce", inner))
+    public = f"{BASE}/ap/resources/{shown['id']}"
+    assert peer.post(hq, peer.activity("Announce", public)).status_code == 202
+
+
+def test_a_forged_announce_of_what_is_private_elsewhere(hq: Service, peer: Peer) -> None:
+    """A copy of it is worth nothing: its home is asked, and says that there is no such thing."""
+    with peering() as other:
+        approve(hq, other.name)
+        private = other.note(name="Secret")
+        for forged in (private, {**other.activity("Create", private)}):
+            activity = peer.activity("Announce", forged)
+            assert peer.post(hq, activity).status_code in (202, 403)
+        hq.work()
+        assert _entries(hq) == []
+
+
+def test_what_is_for_followers_only_is_not_kept(hq: Service, peer: Peer) -> None:
+    for audience in ([f"{peer.alice}/followers"], []):
+        note = peer.note(to=audience)
+        assert peer.post(hq, peer.activity("Create", note, to=audience)).status_code == 202
+    note = peer.note(to=[f"{peer.alice}/followers"])
+    assert peer.post(hq, peer.activity("Create", note)).status_code == 202  # which says more than its object
+    hq.work()
+    assert _entries(hq) == []
+
+
+def _entries(hq: Service) -> list[Any]:
+    with hq.services.database.read() as session:
+        return list(session.scalars(select(NetworkEntry).where(NetworkEntry.deleted_at.is_(None))))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":' * 100 + b"1" + b"}" * 100,
+        b"[" * 100_000 + b"]" * 100_000,
+        b"[" + b"1," * 200_000 + b"1]",
+        b'{"id": "\\ud800"}',
+        b"{",
+        b"null",
+        b"[]",
+        b"{}",
+    ],
+    ids=["deep", "deeper", "wide", "half a character", "cut off", "null", "list", "nothing"],
+)
+def test_json_that_is_none_or_does_harm(hq: Service, peer: Peer, body: bytes) -> None:
+    """Well signed: who has a key need not be good."""
+    problem_of(peer.post(hq, body), "malformed-request")
+    assert count(hq.services, "received_activities") == 0
+
+
+def test_a_huge_body_is_not_read(hq: Service) -> None:
+    class Unread(BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise AssertionError("it was read")
+
+    answered = hq.client().post(
+        "/ap/inbox",
+        input_stream=Unread(),
+        content_type=MEDIA_TYPE,
+        environ_overrides={"CONTENT_LENGTH": str(MOST_BYTES + 1)},
+    )
+    assert problem_of(answered, "payload-too-large")["limit"] == MOST_BYTES
+
+
+def test_a_body_without_a_length_and_of_another_type(hq: Service) -> None:
+    chunked = hq.client().post("/ap/inbox", content_type=MEDIA_TYPE, headers={"Transfer-Encoding": "chunked"})
+    problem_of(chunked, "length-required")
+    problem_of(hq.client().post("/ap/inbox", json={}), "unsupported-media-type")
+    problem_of(
+        hq.client().post("/ap/inbox", data=b"a=b", content_type="text/plain"), "unsupported-media-type"
+    )
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        None,
+        "{peer}/context",
+        ["{peer}/context"],
+        [ACTIVITY_STREAMS, {"actor": "http://schema.org/agent"}],
+        [ACTIVITY_STREAMS, {"object": {"@id": "http://schema.org/object"}}],
+    ],
+    ids=["none", "remote", "remote in a list", "another actor", "another object"],
+)
+def test_contexts(hq: Service, peer: Peer, context: Any) -> None:
+    """One that is elsewhere is never fetched, and one that changes who does what is not taken."""
+    at_peer = json.loads(json.dumps(context).replace("{peer}", f"http://{peer.name}"))
+    problem_of(peer.post(hq, {**follow(peer), "@context": at_peer}), "malformed-request")
+    assert not [request for request in peer.host.requests if b"/context" in request]
+
+
+def test_a_context_elsewhere_beside_that_of_activitystreams_is_not_fetched(hq: Service, peer: Peer) -> None:
+    contexts = [ACTIVITY_STREAMS, peer.id("context"), {"MN": "http://moodle.net/#", "@language": "en"}]
+    assert peer.post(hq, {**follow(peer), "@context": contexts}).status_code == 202
+    hq.work()
+    assert not [request for request in peer.host.requests if b"/context" in request]
+
+
+def test_keys_are_not_fetched_from_ones_own_network(make_service: MakeService, peer: Peer) -> None:
+    """As it is set up for others: nothing on this machine, whoever names it."""
+    service = make_service()
+    problem = problem_of(peer.post(service, follow(peer)), "invalid-signature")
+    assert problem["reason"] == "key-untrusted"
+    assert peer.host.requests == []
+
+
+def test_a_key_behind_a_redirect_to_another_host(hq: Service, peer: Peer) -> None:
+    with peering() as other:
+        peer.host.replies["/users/alice"] = redirect(other.alice)
+        refused(hq, peer.message(hq, follow(peer)), "key-untrusted")
+
+
+def test_a_server_of_keys_that_fails_is_no_proof(hq: Service, peer: Peer) -> None:
+    peer.host.replies["/users/alice"] = answer(status="503 Service Unavailable")
+    problem = problem_of(peer.post(hq, follow(peer)), "signer-unreachable")
+    assert problem["retry_after"] > 0
+
+
+def few(allowance: Allowance) -> Allowance:
+    return replace(allowance, burst=3, every=timedelta(minutes=1))
+
+
+def flood(send_one: Callable[[], Any]) -> list[int]:
+    return [send_one().status_code for _ in range(5)]
+
+
+def test_a_flood_of_what_proves_nothing(hq: Service, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends it waits; who signs is let in all the while."""
+    monkeypatch.setattr(inbox, "REFUSED", few(inbox.REFUSED))
+    body = json.dumps(follow(peer))
+
+    def unsigned() -> Any:
+        return hq.client().post("/ap/inbox", data=body, content_type=MEDIA_TYPE)
+
+    assert flood(unsigned) == [401, 401, 401, 429, 429]
+    assert peer.post(hq, follow(peer)).status_code == 202
+
+
+def test_a_flood_of_keys_to_look_for(hq: Service, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request names another key: the third is the last that makes us ask."""
+    monkeypatch.setattr(inbox, "LOOKED_UP", few(inbox.LOOKED_UP))
+
+    def another() -> Any:
+        return peer.post(hq, follow(peer), key=SigningKey(peer.id(), peer.key.native))
+
+    assert flood(another) == [401, 401, 401, 429, 429]
+    assert len(peer.host.requests) == 3
+
+
+def test_a_flood_of_activities(hq: Service, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One server waits, the others do not."""
+    monkeypatch.setattr(inbox, "TAKEN", few(inbox.TAKEN))
+    assert flood(lambda: peer.post(hq, follow(peer))) == [202, 202, 202, 429, 429]
+    with peering() as other:
+        assert other.post(hq, follow(other)).status_code == 202
+
+
+def test_an_inbox_of_nobody(hq: Service, peer: Peer) -> None:
+    nobody = "/ap/accounts/0190a0a0-0000-7000-8000-000000000000/inbox"
+    problem_of(peer.post(hq, follow(peer), to=nobody), "not-found")
+
+
+def test_a_mirror_has_no_inbox(make_service: MakeService, peer: Peer) -> None:
+    mirror = make_service(read_only=True, federation_loopback=True)
+    assert peer.post(mirror, follow(peer)).status_code in (403, 404, 405)
+    assert peer.host.requests == []
