@@ -52,6 +52,11 @@ def _answering(service: Service, port: int) -> Iterator[None]:
         server.server_close()
 
 
+def service_actor(service: Service) -> str:
+    """The id of the service as an actor."""
+    return f"{service.settings.base_url}/ap/service"
+
+
 def host_of(service: Service) -> str:
     """As other servers name it."""
     return service.settings.base_url.partition("://")[2]
@@ -152,6 +157,15 @@ class Peer:
     def post(self, service: Service, activity: Mapping[str, Any] | bytes, **options: Any) -> TestResponse:
         """Send it."""
         return send(service, self.message(service, activity, **options))
+
+
+def follow(service: Service, peer: Peer, actor: str | None = None) -> dict[str, Any]:
+    """Have Alice follow an actor of the service's, and be answered."""
+    asked = peer.activity("Follow", actor or service_actor(service))
+    answered = peer.post(service, asked)
+    assert answered.status_code == 202, answered.text
+    service.work()
+    return asked
 
 
 def send(service: Service, message: Message) -> TestResponse:

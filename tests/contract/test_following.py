@@ -7,16 +7,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from repo_service.domain.network import Standing
 from repo_service.federation.messages import Message
 from repo_service.federation.signatures import Scheme, SigningKey, find_key, verify
+from repo_service.models import Account, Follower
 from repo_service.models.base import now
 from tests.contract.activitypub import expanded, read
-from tests.contract.federating import Peer, federated, peering
-from tests.contract.support import path_of, publish
+from tests.contract.federating import (
+    Peer,
+    alice_of,
+    approve,
+    federated,
+    follow,
+    host_of,
+    peering,
+    service_actor,
+)
+from tests.contract.support import path_of, problem_of, publish, share
 from tests.federation.peers import Memory
-from tests.support.service import MakeService, Service
+from tests.support.service import OPERATOR, MakeService, Service, json_of, send_file
 
 
 @pytest.fixture
@@ -34,19 +45,6 @@ def hq(request: pytest.FixtureRequest, make_service: MakeService) -> Iterator[Se
         settings["database_url"] = request.getfixturevalue("postgres_database")()
     with federated(make_service, **settings) as service:
         yield service
-
-
-def service_actor(service: Service) -> str:
-    """The id of the service as an actor."""
-    return f"{service.settings.base_url}/ap/service"
-
-
-def follow(service: Service, peer: Peer, actor: str | None = None) -> dict[str, Any]:
-    """Have Alice follow an actor of the service's, and be answered."""
-    asked = peer.activity("Follow", actor or service_actor(service), id=peer.id())
-    assert peer.post(service, asked).status_code == 202
-    service.work()
-    return asked
 
 
 class _Verifies:
@@ -210,7 +208,7 @@ def test_following_a_collection(hq: Service, peer: Peer) -> None:
     peer.host.requests.clear()
 
     for resource in (second, draft):
-        json_of(teacher.delete(f"{items}/{resource['id']}"))
+        assert teacher.delete(f"{items}/{resource['id']}").status_code == 204
     hq.work()
     told = verified(hq, peer)
     assert draft["id"] not in json.dumps(told)

@@ -188,7 +188,7 @@ def test_undoing_what_somebody_else_did(hq: Service, peer: Peer) -> None:
 
 
 def test_a_forged_announce_of_what_is_private_here(hq: Service, peer: Peer) -> None:
-    """By its id, as a copy, and as the object of an activity; what there is not is answered for in the same way."""
+    """By its id, as a copy, and as the object of an activity. What there is not is answered like it."""
     teacher = hq.member("ada")
     draft, shown = share(teacher, title="Secret"), publish(hq, teacher, b"public")
     ids = [f"{BASE}/ap/resources/{one}" for one in (draft["id"], "0190a0a0-0000-7000-8000-000000000000")]
