@@ -34,7 +34,7 @@ from repo_service.inspection.limits import LIMITS
 from repo_service.jobs.queue import Queue
 from repo_service.models import Base
 from repo_service.models.database import Database, engine_options
-from repo_service.search.registry import open_index
+from repo_service.search.registry import beside, open_index
 from repo_service.services.accounts import Accounts
 from repo_service.services.acquainting import Acquainting
 from repo_service.services.actor_keys import ActorKeys
@@ -76,6 +76,7 @@ from repo_service.services.letters import Letters
 from repo_service.services.mailing import open_mailer
 from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
+from repo_service.services.network import Network, NetworkIndexer
 from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.passwords import Passwords
@@ -249,6 +250,7 @@ def _services(
     versions = NewVersions(jobs, replicator)
     changes = Changes(database)
     index = open_index(settings.search_url, writer=writes_index)
+    network_index = open_index(beside(settings.search_url, "network"), writer=writes_index)
     fetching = Fetching(database, stores, copies, replicator, jobs)
     archives = Archives(database, copies=copies, renditions=renditions, limits=archive_limits)
     contents = BackupContents(archives, folder=settings.data_dir)
@@ -399,6 +401,8 @@ def _services(
             ),
         ),
         mover=Mover(database, stores, copies, replicator),
+        network=Network(database, changes, network_index),
+        network_indexer=NetworkIndexer(database, changes, network_index) if writes_index else None,
         outboxes=outboxes,
         outgoing=outgoing,
         parts=Parts(database, archives, contents),

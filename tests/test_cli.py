@@ -75,7 +75,7 @@ def _service(*, writes_index: bool = True) -> Iterator[Service]:
     try:
         yield service
     finally:
-        service.services.search.close()
+        service.services.close()
         engine_of(app).dispose()
 
 

@@ -120,6 +120,7 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "job_id": _UUID,
     "invitation_id": _UUID,
     "profile_id": _UUID,
+    "entry_id": _UUID,
     "number": {"type": "integer", "minimum": 1, "maximum": 999999999},
     "activity_id": {"type": "integer", "minimum": 0},
     "section_id": {"type": "integer", "minimum": 0},

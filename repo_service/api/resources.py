@@ -34,7 +34,7 @@ from repo_service.api.schemas import (
 )
 from repo_service.domain.errors import InvalidInput, UnsupportedMediaType
 from repo_service.domain.identity import Scope
-from repo_service.domain.search import Facet, SearchQuery
+from repo_service.domain.search import OF_RESOURCES, SearchQuery
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
 from repo_service.services import descriptions
@@ -104,7 +104,7 @@ def search(query: SearchQueryIn) -> Response:
 
     Words in any order, phrases in quotes, prefixes with a star. Without words: newest first.
     """
-    filters = {facet: tuple(getattr(query, facet.value)) for facet in Facet}
+    filters = {facet: tuple(getattr(query, facet.value)) for facet in OF_RESOURCES}
     found = services().search.search(
         identity(),
         SearchQuery(

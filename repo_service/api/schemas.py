@@ -354,6 +354,18 @@ class ResourcePageOut(Outgoing):
     next_cursor: str | None
 
 
+_ResourceFacet = Literal[
+    Facet.TYPE,
+    Facet.SUBJECT,
+    Facet.LEVEL,
+    Facet.LANGUAGE,
+    Facet.LICENCE,
+    Facet.MOODLE_RELEASE,
+    Facet.MODULE,
+    Facet.FILE_TYPE,
+]
+
+
 class SearchQueryIn(PageQuery):
     """A search. Values of one filter are alternatives; different filters must all hold."""
 
@@ -372,7 +384,7 @@ class SearchQueryIn(PageQuery):
         max_length=LIST_LENGTH,
         description="Endings of file names in lower case and without their dot, such as `mbz` or `pdf`.",
     )
-    facet: list[Facet] = Field(default=[], description="Which facets to count.")
+    facet: list[_ResourceFacet] = Field(default=[], description="Which facets to count.")
     sort: Sort = Field(default=Sort.BEST, description="The order: what fits best first, or the newest.")
 
 

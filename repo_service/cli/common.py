@@ -106,6 +106,6 @@ def close(app: APIFlask) -> None:
     """Let go of everything that the application has open."""
     from repo_service.app import engine_of, queue_of, services_of
 
-    services_of(app).search.close()
+    services_of(app).close()
     queue_of(app).close()
     engine_of(app).dispose()

@@ -15,13 +15,17 @@ def reindex() -> None:
     """Make the search index anew from the catalogue. The worker must not run meanwhile."""
     with opened(writes_index=True) as services, tqdm(unit="resource", disable=None) as bar:
         assert services.indexer is not None
+        assert services.network_indexer is not None
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
         done = services.indexer.reindex(progress)
+        entries = services.network_indexer.reindex()
     click.echo(f"{done} resources are indexed.")
+    if entries:
+        click.echo(f"{entries} entries of the network are indexed.")
 
 
 @click.command()

@@ -6,10 +6,14 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 
 class Facet(enum.StrEnum):
-    """The filters of a search; each is also counted. A document has any number of values in each."""
+    """The filters of a search; each is also counted. A document has any number of values in each.
+
+    Every index has all of them; which are of use depends on what is in it.
+    """
 
     TYPE = "type"
     SUBJECT = "subject"
@@ -19,6 +23,22 @@ class Facet(enum.StrEnum):
     MOODLE_RELEASE = "moodle_release"
     MODULE = "module"
     FILE_TYPE = "file_type"
+    KIND = "kind"
+    HOST = "host"
+
+
+OF_NETWORK: Final = (
+    Facet.KIND,
+    Facet.HOST,
+    Facet.TYPE,
+    Facet.SUBJECT,
+    Facet.LEVEL,
+    Facet.LANGUAGE,
+    Facet.LICENCE,
+)
+"""Of what other servers have."""
+OF_RESOURCES: Final = tuple(facet for facet in Facet if facet not in (Facet.KIND, Facet.HOST))
+"""Of what is here."""
 
 
 class Sort(enum.StrEnum):

@@ -34,13 +34,14 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.ACQUAINT: services.acquainting.run,
     }
     following = threading.Lock()
-    indexer = services.indexer
-    if indexer is None:
+    indexer, network_indexer = services.indexer, services.network_indexer
+    if indexer is None or network_indexer is None:
         raise ValueError("the worker needs services that write the search index")
 
     def follow() -> None:
-        with following:  # the index has one writer, and this process has several threads
+        with following:  # each index has one writer, and this process has several threads
             indexer.follow()
+            network_indexer.follow()
             services.teller.follow()
 
     def sweep() -> None:

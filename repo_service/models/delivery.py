@@ -46,12 +46,13 @@ class Delivery(Base):
 
 
 class Telling(Base):
-    """What other servers were told last of a thing here, whether anybody listened or not."""
+    """What other servers were told last of a thing here, whether anybody listened or not. ``told`` is the id
+    of the activity; of people, what they are called."""
 
     __tablename__ = "tellings"
 
     about: Mapped[str] = mapped_column(String(128), primary_key=True)
-    activity: Mapped[str] = mapped_column(String(URI_LENGTH))
+    told: Mapped[str] = mapped_column(String(URI_LENGTH))
     is_gone: Mapped[bool]
 
 

@@ -25,6 +25,11 @@ def open_index(url: str, *, writer: bool) -> SearchIndex:
     return engine(parts, writer)
 
 
+def beside(url: str, name: str) -> str:
+    """The URL of another index, next to that one and of the same engine."""
+    return f"{url.rstrip('/')}-{name}"
+
+
 def _tantivy(url: SplitResult, writer: bool) -> SearchIndex:
     from repo_service.search.tantivy import TantivyIndex
 

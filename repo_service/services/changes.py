@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from repo_service.domain.resources import Noun
 from repo_service.models import Change
 from repo_service.models.database import Database
 
@@ -51,12 +53,15 @@ class Changes:
             if len(rows) < _BATCH:
                 return numbered
 
-    def after(self, seq: int, *, limit: int = _BATCH) -> tuple[ChangeRecord, ...]:
-        """The changes that follow ``seq``, in order."""
+    def after(
+        self, seq: int, *, limit: int = _BATCH, nouns: Collection[Noun] = ()
+    ) -> tuple[ChangeRecord, ...]:
+        """The changes that follow ``seq``, in order; ``nouns`` are those that are asked for, if not all."""
+        query = select(Change).where(Change.seq > seq).order_by(Change.seq).limit(limit)
+        if nouns:
+            query = query.where(Change.noun.in_([noun.value for noun in nouns]))
         with self._database.read() as session:
-            rows = session.scalars(
-                select(Change).where(Change.seq > seq).order_by(Change.seq).limit(limit)
-            ).all()
+            rows = session.scalars(query).all()
         return tuple(
             ChangeRecord(seq=row.seq, noun=row.noun, noun_id=row.noun_id, what=row.what)
             for row in rows

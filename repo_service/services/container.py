@@ -43,6 +43,7 @@ from repo_service.services.judging import Judge
 from repo_service.services.letters import Letters
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
+from repo_service.services.network import Network, NetworkIndexer
 from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.people import People
@@ -108,6 +109,8 @@ class Services:
     letters: Letters
     mirror: Mirror
     mover: Mover
+    network: Network
+    network_indexer: NetworkIndexer | None
     outboxes: Outboxes
     outgoing: Outgoing
     parts: Parts
@@ -132,3 +135,9 @@ class Services:
     uploads: Uploads
     usage: Usage
     verifier: Verifier
+
+    def close(self) -> None:
+        """Let go of the indexes, and of connections to other servers."""
+        self.search.close()
+        self.network.close()
+        self.outgoing.close()

@@ -164,8 +164,19 @@ class Receiver:
                 self._announced(activity, heard)
             else:
                 self._told(activity, heard, said_by=said_by)
+            self._know(_doer(activity), heard, said_by=said_by)
         except (Useless, UnfitActivity) as error:
             log.debug("an activity in an outbox is of no use", activity=activity.id, because=str(error))
+
+    def _know(self, uri: str, heard: UUID, *, said_by: str) -> None:
+        """Have somebody in the index who did something, where they are not yet: outboxes do not tell of
+        people."""
+        if uri == said_by or not same_origin(uri, said_by):
+            return
+        with self._database.read() as session:
+            known = session.scalar(select(exists().where(NetworkEntry.uri == uri)))
+        if not known:
+            self._read_anew(uri, heard)
 
     # Following
 
@@ -326,6 +337,13 @@ class Receiver:
             instance = session.scalar(select(Instance).where(Instance.host == host_of(uri)))
             if instance is not None and instance.standing == Standing.APPROVED.value:
                 network_entries.bury(session, instance.id, uri, heard=heard)
+
+
+def _doer(activity: Incoming) -> str:
+    """Whose deed it is, or that of whom it announces."""
+    inner = activity.embedded
+    found = None if inner is None or activity.type != "Announce" else id_of(inner.get("actor"))
+    return found or activity.actor
 
 
 def _approved(session: Session, uri: str) -> Instance:

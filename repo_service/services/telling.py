@@ -9,6 +9,7 @@ activities into the queue: none is lost and none is sent twice, whatever stops i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +27,7 @@ from repo_service.federation.activities import (
     activity_document,
     arranged_document,
 )
+from repo_service.federation.actors import Actor
 from repo_service.federation.addresses import (
     SERVICE,
     ActivityKind,
@@ -34,7 +36,7 @@ from repo_service.federation.addresses import (
     Addresses,
     ObjectKind,
 )
-from repo_service.models import CollectionItem, Position, Telling
+from repo_service.models import Collection, CollectionItem, Position, Resource, Telling
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
@@ -87,7 +89,7 @@ class _News:
     """What is to be told of a thing, and what is remembered of that."""
 
     thing: _Thing
-    activity: str
+    told: str
     is_gone: bool
     messages: tuple[_Message, ...]
 
@@ -145,8 +147,9 @@ class Teller:
         return found
 
     def _things(self, changes: Sequence[ChangeRecord]) -> Iterator[_Thing]:
-        """What the changes are about, each once, in the order of its last change; with a resource the
-        collections that hold it, since those without anything to see are nobody's business."""
+        """What the changes are about, each once, in the order of its last change; and with it what depends on
+        it: a collection without anything to see, and a person without anything to show, are nobody's
+        business."""
         last: dict[_Thing, None] = {}
         for change in changes:
             kind = _OBJECTS.get(change.noun)
@@ -155,35 +158,60 @@ class Teller:
             thing = _Thing(kind, UUID(change.noun_id))
             last.pop(thing, None)
             last[thing] = None
-            if kind is ObjectKind.RESOURCE:
-                for collection_id in self._holding(thing.id):
-                    last.setdefault(_Thing(ObjectKind.COLLECTION, collection_id), None)
+            for other in self._depending(thing):
+                last.setdefault(other, None)
         yield from last
 
-    def _holding(self, resource_id: UUID) -> Sequence[UUID]:
-        query = select(CollectionItem.collection_id).where(CollectionItem.resource_id == resource_id)
+    def _depending(self, thing: _Thing) -> Sequence[_Thing]:
         with self._database.read() as session:
-            return session.scalars(query.limit(_COLLECTIONS)).all()
+            if thing.of is ObjectKind.RESOURCE:
+                holding = select(CollectionItem.collection_id).where(CollectionItem.resource_id == thing.id)
+                owner = select(Resource.owner_id).where(Resource.id == thing.id)
+                collections = session.scalars(holding.limit(_COLLECTIONS)).all()
+            elif thing.of is ObjectKind.COLLECTION:
+                owner = select(Collection.owner_id).where(Collection.id == thing.id)
+                collections = []
+            else:
+                return ()
+            people = session.scalars(owner).all()
+        return [
+            *(_Thing(ObjectKind.COLLECTION, id_) for id_ in collections),
+            *(_Thing(ObjectKind.ACCOUNT, id_) for id_ in people),
+        ]
 
     def _news(self, thing: _Thing) -> _News | None:
         with self._database.read() as session:
             before = session.get(Telling, thing.about)
         last = self._outboxes.last_word(thing.of, thing.id)
-        if last is None and (before is None or before.is_gone):
+        person = self._person(thing) if last is None and thing.of is ObjectKind.ACCOUNT else None
+        if last is not None:
+            activity, owner = last.activity, last.owner
+            told = self._id(activity)
+        elif person is not None:
+            activity, owner = _updated(person), person.ref
+            told = f"{person.username} {person.name}"
+        elif before is not None and not before.is_gone:
+            activity, owner = self._outboxes.retraction(thing.of, thing.id, now()), None
+            told = self._id(activity)
+        else:
             return None
-        activity = self._outboxes.retraction(thing.of, thing.id, now()) if last is None else last.activity
-        id_ = self._id(activity)
-        if before is not None and before.activity == id_:
+        if before is not None and before.told == told:
             return None
-        if before is not None and before.is_gone and activity.kind is ActivityKind.CREATE:
-            # It was there before, and the activity by that id was sent.
-            activity = replace(activity, kind=ActivityKind.UPDATE, at=now())
+        if before is not None and before.is_gone and thing.of is ObjectKind.COLLECTION:
+            # It is back without having been changed: what there is of it in the outbox was sent.
+            activity = replace(activity, kind=ActivityKind.UPDATE, at=now(), object=None)
         return _News(
             thing=thing,
-            activity=id_,
+            told=told,
             is_gone=activity.kind is ActivityKind.DELETE,
-            messages=tuple(self._messages(thing, activity, None if last is None else last.owner)),
+            messages=tuple(self._messages(thing, activity, owner)),
         )
+
+    def _person(self, thing: _Thing) -> Actor | None:
+        found = None
+        with suppress(NotFound):
+            found = self._actors.get(ActorRef(ActorKind.ACCOUNT, thing.id))
+        return found if isinstance(found, Actor) else None
 
     def _messages(self, thing: _Thing, activity: Activity, owner: ActorRef | None) -> Iterator[_Message]:
         """The activity for those who follow who did it, whose it is, or what it is about; and the service's
@@ -247,9 +275,9 @@ class Teller:
         for message in news.messages:
             self._send(session, message)
         about = news.thing.about
-        insert_if_absent(session, Telling, about=about, activity="", is_gone=False)
+        insert_if_absent(session, Telling, about=about, told="", is_gone=False)
         row = session.get_one(Telling, about, with_for_update=True)
-        row.activity, row.is_gone = news.activity, news.is_gone
+        row.told, row.is_gone = news.told, news.is_gone
 
     def _send(self, session: Session, message: _Message) -> None:
         found = recipients(session, message.to)
@@ -257,3 +285,11 @@ class Teller:
 
     def _id(self, activity: Activity) -> str:
         return self._addresses.activity(activity.kind, activity.of, activity.id, activity.at)
+
+
+def _updated(person: Actor) -> Activity:
+    """A person became known, or is called something else. It stands in no outbox."""
+    assert person.ref.id is not None
+    return Activity(
+        kind=ActivityKind.UPDATE, actor=person.ref, of=ObjectKind.ACCOUNT, id=person.ref.id, at=now()
+    )

@@ -125,7 +125,7 @@ def serving(folder: Path, **overrides: str) -> Iterator[Live]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_SECONDS)
-        services.search.close()
+        services.close()
         engine_of(app).dispose()
 
 

@@ -176,7 +176,7 @@ def test_another_secret_means_other_keys(make_service: MakeService, tmp_path: Pa
     folder = tmp_path / "data"
     before = make_service(data_dir=folder, secret_key="a" * 32)
     old = read(before, _SERVICE)
-    before.services.search.close()
+    before.services.close()
     after = make_service(data_dir=folder, secret_key="b" * 32)
     private = load_pem_private_key(after.services.actor_keys.private(SERVICE, Algorithm.ED25519), None)
     assert isinstance(private, Ed25519PrivateKey)
@@ -330,7 +330,7 @@ def test_a_mirror_publishes_nothing(make_service: MakeService, tmp_path: Path) -
     before = make_service(data_dir=folder)
     resource = publish(before, before.member("ada"))
     person = person_of(before, "ada")
-    before.services.search.close()
+    before.services.close()
     mirror = make_service(data_dir=folder, read_only=True)
     with nothing_changes(mirror):
         for own in (_SERVICE, person):

@@ -107,7 +107,7 @@ def test_pages_of_a_mirror_are_pages(make_service: MakeService, tmp_path: Path) 
     """Harvesters get the record, whose id is at its home."""
     before = make_service(data_dir=tmp_path / "data")
     resource = publish(before, before.member("ada"))
-    before.services.search.close()
+    before.services.close()
     mirror = make_service(data_dir=tmp_path / "data", read_only=True)
     for path in ("/", f"/resources/{resource['id']}", "/people/ada"):
         answer = mirror.client().get(path, headers={"Accept": f"{_ACTIVITY}, text/html;q=0.1"})

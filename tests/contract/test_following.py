@@ -57,8 +57,19 @@ class _Verifies:
         return find_key(key_id, self._service.services.outgoing, now=now())
 
 
-def verified(service: Service, peer: Peer) -> list[tuple[str, dict[str, Any]]]:
-    """What came to the peer, each with who signed it, checked with the keys that the service gives out."""
+def _inner(activity: dict[str, Any]) -> dict[str, Any]:
+    inner: Any = activity["object"]
+    return inner if activity["type"] == "Announce" and isinstance(inner, dict) else activity
+
+
+def _about(activity: dict[str, Any]) -> str:
+    about: Any = _inner(activity)["object"]
+    return str(about["id"]) if isinstance(about, dict) else str(about)
+
+
+def verified(service: Service, peer: Peer, *, people: bool = False) -> list[tuple[str, dict[str, Any]]]:
+    """What came to the peer, each with who signed it, checked with the keys that the service gives out;
+    without what tells of ``people`` only."""
     found = []
     for request in peer.posted:
         head, _, body = request.partition(b"\r\n\r\n")
@@ -70,7 +81,8 @@ def verified(service: Service, peer: Peer) -> list[tuple[str, dict[str, Any]]]:
         activity = json.loads(body)
         expanded(activity)
         who.speaks_for(activity["actor"])
-        found.append((who.actor, activity))
+        if people or activity["type"] == "Accept" or "/ap/accounts/" not in _about(activity):
+            found.append((who.actor, activity))
     return found
 
 
@@ -181,6 +193,36 @@ def person_of_service(service: Service, username: str) -> str:
     )
     actor: str = found["aliases"][0]
     return actor
+
+
+def test_people_are_told_of_as_long_as_they_show_something(hq: Service, peer: Peer) -> None:
+    follow(hq, peer)
+    token = hq.token("ada")
+    teacher = hq.client(token)
+    share(teacher)
+    hq.work()
+
+    def told() -> list[tuple[str, str]]:
+        of_people = verified(hq, peer, people=True)
+        peer.host.requests.clear()
+        found = [(_inner(activity)["type"], _about(activity)) for _, activity in of_people]
+        return [(type_, about) for type_, about in found if "/ap/accounts/" in about]
+
+    assert told() == []
+    resource = publish(hq, teacher, b"1")
+    ada = person_of_service(hq, "ada")
+    assert told() == [("Update", ada)]
+    second = publish(hq, teacher, b"2")
+    assert told() == []
+    hq.services.people.rename(hq.services.accounts.authenticate(token), "Ada L.")
+    hq.work()
+    assert told() == [("Update", ada)]
+    for one in (resource, second):
+        teacher.post(f"{path_of(one['api_url'])}/withdraw", json={"reason": "x"})
+    hq.work()
+    ((type_, about),) = told()
+    assert type_ == "Delete"
+    assert ada in about
 
 
 def test_following_a_collection(hq: Service, peer: Peer) -> None:

@@ -37,7 +37,7 @@ class ReadOnly:
         teacher = before.client(self.token)
         self.public = publish(before, teacher)
         self.draft = share(teacher, b"Draft\n")
-        before.services.search.close()
+        before.services.close()
         self.service = make_service(data_dir=folder, read_only=True)
 
     def addresses(self, rule: Rule) -> Iterator[str]:

@@ -137,7 +137,7 @@ class Site:
             log.close()
         if "client" in self.__dict__:
             self.client.close()
-        self.services.search.close()
+        self.services.close()
         self.services.database.engine.dispose()
 
     def _supervise(self) -> None:

@@ -453,7 +453,7 @@ class TestRefusals:
     ) -> None:
         used = make_service(data_dir=tmp_path / "used")
         publish(used, used.member())
-        used.services.search.close()
+        used.services.close()
         mirror = make_mirror(data_dir=tmp_path / "used")
         before = rows(mirror.services)
         with pytest.raises(Conflict, match="of its own"):

@@ -139,7 +139,7 @@ def _answering(folder: Path, **settings: Any) -> Iterator[tuple[Service, str]]:
         server.shutdown()
         thread.join()
         server.server_close()
-        service.services.search.close()
+        service.services.close()
         engine_of(app).dispose()
 
 

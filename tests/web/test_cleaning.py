@@ -280,7 +280,7 @@ def test_a_mirror_makes_no_clean_copies(make_service: MakeService, tmp_path: Pat
     shared = _share(before, private_backup(tmp_path / "course.mbz"), licence="CC-BY-4.0")
     _cleaned(shared)
     shared.owner.send(f"{shared.url}/versions/2", "/2/release")
-    before.services.search.close()
+    before.services.close()
     mirror = Visitor(make_service(data_dir=tmp_path / "data", read_only=True))
     page = mirror.get(shared.url)
     assert {form.method for form in page.tree.forms} == {"GET"}

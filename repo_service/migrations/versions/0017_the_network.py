@@ -46,7 +46,7 @@ def upgrade() -> None:
     op.create_table(
         "tellings",
         sa.Column("about", sa.String(length=128), nullable=False),
-        sa.Column("activity", sa.String(length=1000), nullable=False),
+        sa.Column("told", sa.String(length=1000), nullable=False),
         sa.Column("is_gone", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("about", name=op.f("pk_tellings")),
     )
