@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from repo_service.domain.network import EntryKind
 from repo_service.federation.actors import collection_of_username
+from repo_service.federation.documents import Fetched
 from repo_service.federation.incoming import id_of, ids_of, same_origin
 
 _MOST: Final = 50
@@ -88,10 +89,11 @@ class EntryDescription:
     changed: datetime | None = None
 
 
-def read_actor(value: object, uri: str) -> ActorDescription:
-    """The actor ``uri`` by its document. Everything that is sent to it goes to its own host: nobody can have
-    us knock elsewhere. Raises UnfitActor."""
-    if not isinstance(value, Mapping) or value.get("id") != uri:
+def read_actor(fetched: Fetched, uri: str) -> ActorDescription:
+    """The actor ``uri`` by its document, which its own host said. Everything that is sent to it goes there,
+    too: nobody can have us knock elsewhere. Raises UnfitActor."""
+    value = fetched.value
+    if not isinstance(value, Mapping) or value.get("id") != uri or not same_origin(fetched.url, uri):
         raise UnfitActor("there is no such actor at its address")
     inbox = _own(value.get("inbox"), uri)
     if inbox is None:
@@ -118,7 +120,7 @@ def read_entry(document: Mapping[str, Any]) -> EntryDescription | None:
         name=name,
         summary=_text(document.get("summary"), _LONGEST_SUMMARY)
         or _text(document.get("content"), _LONGEST_SUMMARY),
-        by=next(ids_of(document.get("attributedTo") or document.get("actor")), None),
+        by=next((one for one in ids_of(document.get("attributedTo")) if same_origin(one, uri)), None),
         icon=_icon(document.get("icon")),
         licence=_licence(document),
         languages=_strings(document, "inLanguage", "language"),

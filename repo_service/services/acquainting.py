@@ -77,7 +77,7 @@ class Acquainting:
             return
         try:
             uri = instance.actor or self._service_actor(instance.host)
-            described = read_actor(self._documents.get(uri).value, uri)
+            described = read_actor(self._documents.get(uri), uri)
             self._follow(instance.id, described)
             told = self._crawl(described, report)
         except RemoteFailed as error:

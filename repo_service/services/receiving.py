@@ -188,7 +188,7 @@ class Receiver:
             self._actors.require(ref)
         except (NotFound, Gone) as error:
             raise Useless("There is nobody here by that id.") from error
-        described = read_actor(self._documents.get(activity.actor).value, activity.actor)
+        described = read_actor(self._documents.get(activity.actor), activity.actor)
         with self._database.write() as session:
             actor = keep_actor(session, described)
             add_follower(session, ref, actor, activity.id)

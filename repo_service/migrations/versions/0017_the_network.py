@@ -230,5 +230,7 @@ def _begin_with_what_comes_now() -> None:
     """Nobody followed yet: what was done before is in the outboxes."""
     positions = sa.table("positions", sa.column("name", sa.String()), sa.column("seq", sa.BigInteger()))
     changes = sa.table("changes", sa.column("seq", sa.BigInteger()))
-    newest = sa.select(sa.literal("federation"), sa.func.coalesce(sa.func.max(changes.c.seq), 0))
+    newest = sa.select(sa.literal("federation"), sa.func.max(changes.c.seq)).having(
+        sa.func.max(changes.c.seq).is_not(None)
+    )
     op.execute(positions.insert().from_select(["name", "seq"], newest))
