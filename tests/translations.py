@@ -29,7 +29,19 @@ _FOR_SOFTWARE = (
     "cli/",
     "federation/",
     "migrations/",
-    *(f"services/{name}" for name in ("catalogue", "direct", "mirror", "resuming")),
+    *(
+        f"services/{name}"
+        for name in (
+            "catalogue",
+            "direct",
+            "inbox",
+            "instances",
+            "mirror",
+            "network",
+            "remote_keys",
+            "resuming",
+        )
+    ),
 )
 """What no person reads on a page."""
 _NEVER = datetime(2026, 11, 28, tzinfo=UTC)  # a file that changes when nothing did is in everybody's way
