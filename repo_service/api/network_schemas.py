@@ -119,7 +119,7 @@ class NetworkChangesOut(Outgoing):
 class HideEntryIn(Incoming):
     """An entry is to be shown to nobody."""
 
-    reason: Reason
+    reason: Annotated[Reason, StringConstraints(min_length=1)]
 
 
 class InstanceQueryIn(PageQuery):

@@ -134,12 +134,18 @@ class Asker:
                 case.path_parameters[name] = self._of_path(name, operation, case.body)
         if _is_sound(case, ParameterLocation.HEADER) and "Tus" in operation:
             self._aim_tus(operation, case)
-        if _is_sound(case, ParameterLocation.QUERY) and operation.startswith("download"):
+        if _is_sound(case, ParameterLocation.QUERY):
+            self._aim_query(operation, case)
+
+    def _aim_query(self, operation: str, case: AnyCase) -> None:
+        if operation.startswith("download"):
             case.query.pop("signature", None)
-        if _is_sound(case, ParameterLocation.QUERY) and operation == "getCompatibility":
+        if operation == "getCompatibility":
             mine = {"site": str(self.maker.site_profile())}
             case.query = mine if self._turn(operation) % 2 else {"moodle": "4.5.6", "plugins": "mod_hvp:2023"}
-        if _is_sound(case, ParameterLocation.QUERY) and operation == "getVersionChanges":
+        if operation == "unblockActor":
+            case.query["actor"] = self.maker.blocked_actor()
+        if operation == "getVersionChanges":
             case.query["since"] = 1
 
     def _aim_tus(self, operation: str, case: AnyCase) -> None:
@@ -174,6 +180,8 @@ class Asker:
             "collection_id": lambda: self.maker.collection(hidden=operation == "showCollection"),
             "name": lambda: self._name(operation),
             "digest": lambda: self.maker.snapshot,
+            "host": self.maker.instance,
+            "entry_id": lambda: self.maker.network_entry(hidden=operation == "showNetworkEntry"),
         }
         return str(made[name]())
 
@@ -235,6 +243,7 @@ def _plausible(body: object) -> Any:
         "send_link": False,
         "default_quota": False,
         "until": None,
+        "actor": "https://peer.example/alice",
     }
     plausible = {name: codes.get(name, value) for name, value in body.items()}
     if isinstance(body.get("metadata"), dict):

@@ -10,16 +10,21 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+from sqlalchemy import select
 
 from repo_service.domain.collections import CollectionVisibility
 from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, Role, Scope
+from repo_service.domain.network import EntryKind, Standing
 from repo_service.domain.reports import ReportReason
 from repo_service.domain.resources import JobKind, JobState
-from repo_service.models import Job, Report
+from repo_service.federation.remote import EntryDescription
+from repo_service.models import Job, NetworkEntry, Report
 from repo_service.models.base import new_id, now
+from repo_service.services import network_entries
 from repo_service.services.clients import ClientMetadata
 from repo_service.services.collections import CollectionDescription
 from repo_service.services.descriptions import Description
+from repo_service.services.instances import instance_of
 from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
 from tests.support.backups import backup
@@ -126,6 +131,39 @@ class Maker:
             session.add(job)
             session.flush()
             return job.id
+
+    def instance(self) -> str:
+        """The host of another server that nothing is ever asked."""
+        host = f"127.0.0.1:{next(self._numbers) + 1}"
+        self.service.services.instances.decide(OPERATOR, host, Standing.KNOWN)
+        return host
+
+    def blocked_actor(self) -> str:
+        """An actor of another server that is not spoken with."""
+        uri = f"https://peer.example/{next(self._numbers)}"
+        self.service.services.instances.block(OPERATOR, uri)
+        return uri
+
+    def network_entry(self, *, hidden: bool) -> UUID:
+        """A resource of an approved server."""
+        described = EntryDescription(
+            id=f"https://peer.example/{next(self._numbers)}",
+            kind=EntryKind.RESOURCE,
+            url="https://peer.example/",
+            name="Rivers",
+            summary="",
+            by=None,
+            icon=None,
+            licence=None,
+        )
+        with self.service.services.database.write() as session:
+            instance = instance_of(session, "peer.example")
+            instance.standing = Standing.APPROVED.value
+            network_entries.put(session, instance.id, described, heard=new_id())
+            entry = session.scalars(select(NetworkEntry).where(NetworkEntry.uri == described.id)).one()
+        if hidden:
+            self.service.services.network.hide(OPERATOR, entry.id, reason="Spam")
+        return entry.id
 
     def _share_by_neighbour(self) -> UUID:
         services = self.service.services
