@@ -312,7 +312,6 @@ def test_a_blocked_curator_is_not_named(service: Service) -> None:
         f"collections/{_NOBODY}",
         f"resources/{_NOBODY}",
         "accounts/ada",
-        "service/inbox",
         "",
         "nothing",
         f"resources/{_NOBODY}/outbox",
