@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from repo_service.domain.network import Standing
 from repo_service.federation.addresses import SERVICE
 from repo_service.federation.contexts import ACTIVITY_STREAMS, MEDIA_TYPE
 from repo_service.federation.messages import Message
@@ -302,6 +303,14 @@ def test_keys_are_not_fetched_from_ones_own_network(make_service: MakeService, p
     service = make_service()
     problem = problem_of(peer.post(service, follow(peer)), "invalid-signature")
     assert problem["reason"] == "key-untrusted"
+    assert peer.host.requests == []
+
+
+def test_who_is_blocked_makes_us_ask_for_nothing(hq: Service, peer: Peer) -> None:
+    """Not even for the key, which is known of nobody here yet."""
+    approve(hq, peer.name, Standing.BLOCKED)
+    with nothing_changes(hq):
+        problem_of(peer.post(hq, follow(peer)), "forbidden")
     assert peer.host.requests == []
 
 
