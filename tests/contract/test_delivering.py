@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from repo_service.domain.resources import JobKind
@@ -31,12 +32,20 @@ def peer() -> Iterator[Peer]:
 
 
 @pytest.fixture
-def hq(make_service: MakeService, peer: Peer) -> Iterator[Service]:
-    """A service that the peer follows."""
+def hq(make_service: MakeService) -> Iterator[Service]:
+    """A service that can be asked by others."""
     with federated(make_service) as service:
-        follow(service, peer)
-        peer.host.requests.clear()
         yield service
+
+
+@pytest.fixture(autouse=True)
+def teacher(hq: Service, peer: Peer) -> FlaskClient:
+    """Ada, who is known for what she has shared before the peer came to follow the service."""
+    client = hq.member("ada")
+    publish(hq, client, b"before")
+    follow(hq, peer)
+    peer.host.requests.clear()
+    return client
 
 
 def waiting(hq: Service) -> list[Delivery]:
@@ -67,9 +76,10 @@ def types(peer: Peer) -> list[str]:
     return [one["object"]["type"] if one["type"] == "Announce" else one["type"] for one in peer.inbox]
 
 
-def test_a_server_that_is_busy_is_left_alone_for_longer_each_time(hq: Service, peer: Peer) -> None:
+def test_a_server_that_is_busy_is_left_alone_for_longer_each_time(
+    hq: Service, peer: Peer, teacher: FlaskClient
+) -> None:
     peer.host.replies["/inbox"] = answer(status="503 Service Unavailable")
-    teacher = hq.member("ada")
     publish(hq, teacher, b"1")
     publish(hq, teacher, b"2")
     assert types(peer) == ["Create"]  # the second is not even tried
@@ -96,22 +106,21 @@ def test_a_server_that_is_busy_is_left_alone_for_longer_each_time(hq: Service, p
     assert (instance(hq).failures, instance(hq).failing_since) == (0, None)
 
 
-def test_who_says_how_long_is_waited_for(hq: Service, peer: Peer) -> None:
+def test_who_says_how_long_is_waited_for(hq: Service, peer: Peer, teacher: FlaskClient) -> None:
     peer.host.replies["/inbox"] = answer(status="429 Too Many Requests", headers={"Retry-After": "7200"})
-    publish(hq, hq.member("ada"))
+    publish(hq, teacher)
     found = instance(hq)
     assert found.next_try_at is not None
     assert found.next_try_at - now() > timedelta(seconds=7190)
 
 
 @pytest.mark.parametrize("way", ["refuses connections", "hangs up"])
-def test_a_server_that_is_away(hq: Service, peer: Peer, way: str) -> None:
+def test_a_server_that_is_away(hq: Service, peer: Peer, teacher: FlaskClient, way: str) -> None:
     """After a week it counts as gone: nothing is kept for it, until it is heard of again."""
 
     def hang_up(connection: socket.socket) -> None:
         connection.close()
 
-    teacher = hq.member("ada")
     peer.host.replies["/inbox"] = hang_up
     if way == "refuses connections":
         with hq.services.database.write() as session:
@@ -141,9 +150,10 @@ def _closed_port() -> int:
         return port
 
 
-def test_one_that_cannot_be_taken_holds_up_only_what_is_about_the_same(hq: Service, peer: Peer) -> None:
+def test_one_that_cannot_be_taken_holds_up_only_what_is_about_the_same(
+    hq: Service, peer: Peer, teacher: FlaskClient
+) -> None:
     """And that comes in order, once it can."""
-    teacher = hq.member("ada")
     peer.host.replies["/inbox"] = _fails_for(peer, b"Poison")
     poisoned = publish(hq, teacher, b"1", title="Poison")
     publish(hq, teacher, b"2", title="Other")
@@ -166,9 +176,9 @@ def _fails_for(peer: Peer, word: bytes) -> Reply:
     return reply
 
 
-def test_what_is_never_taken_is_given_up_after_a_week(hq: Service, peer: Peer) -> None:
+def test_what_is_never_taken_is_given_up_after_a_week(hq: Service, peer: Peer, teacher: FlaskClient) -> None:
     peer.host.replies["/inbox"] = answer(status="500 Internal Server Error")
-    publish(hq, hq.member("ada"))
+    publish(hq, teacher)
     later(hq, GONE_AFTER / 2)
     assert len(waiting(hq)) == 1
     later(hq, GONE_AFTER)
@@ -177,20 +187,24 @@ def test_what_is_never_taken_is_given_up_after_a_week(hq: Service, peer: Peer) -
 
 
 @pytest.mark.parametrize("reply", [answer(status="422 Unprocessable"), redirect("http://127.0.0.1:9/inbox")])
-def test_what_is_refused_is_not_tried_again(hq: Service, peer: Peer, reply: bytes) -> None:
+def test_what_is_refused_is_not_tried_again(
+    hq: Service, peer: Peer, teacher: FlaskClient, reply: bytes
+) -> None:
     peer.host.replies["/inbox"] = reply
-    publish(hq, hq.member("ada"))
+    publish(hq, teacher)
     assert len(peer.inbox) == 1
     assert waiting(hq) == []
 
 
-def test_who_is_gone_follows_no_more(hq: Service, peer: Peer) -> None:
+def test_who_is_gone_follows_no_more(hq: Service, peer: Peer, teacher: FlaskClient) -> None:
     peer.host.replies["/inbox"] = answer(status="410 Gone")
-    publish(hq, hq.member("ada"))
+    publish(hq, teacher)
     assert read(hq, f"{service_actor(hq)}/followers")["totalItems"] == 0
 
 
-def test_the_kind_of_signature_that_a_server_takes_is_found_out(hq: Service, peer: Peer) -> None:
+def test_the_kind_of_signature_that_a_server_takes_is_found_out(
+    hq: Service, peer: Peer, teacher: FlaskClient
+) -> None:
     """By trying the other one where it refuses, and is remembered."""
 
     def only_rfc9421(connection: socket.socket) -> None:
@@ -198,7 +212,6 @@ def test_the_kind_of_signature_that_a_server_takes_is_found_out(hq: Service, pee
         connection.sendall(ACCEPTED if good else answer(status="401 Unauthorized"))
 
     peer.host.replies["/inbox"] = only_rfc9421
-    teacher = hq.member("ada")
     publish(hq, teacher, b"1")
     assert len(peer.posted) == 2
     publish(hq, teacher, b"2")
@@ -206,7 +219,7 @@ def test_the_kind_of_signature_that_a_server_takes_is_found_out(hq: Service, pee
     assert waiting(hq) == []
 
 
-def test_a_slow_server_holds_up_no_other(hq: Service, peer: Peer) -> None:
+def test_a_slow_server_holds_up_no_other(hq: Service, peer: Peer, teacher: FlaskClient) -> None:
     """Both have it while the first is still thinking."""
     with peering() as other:
         follow(hq, other)
@@ -222,14 +235,13 @@ def test_a_slow_server_holds_up_no_other(hq: Service, peer: Peer) -> None:
             connection.sendall(ACCEPTED)
 
         peer.host.replies["/inbox"] = wait_for_the_other
-        publish(hq, hq.member("ada"))
+        publish(hq, teacher)
         assert seen == [1]
 
 
-def test_what_waits_survives_the_worker(hq: Service, peer: Peer) -> None:
+def test_what_waits_survives_the_worker(hq: Service, peer: Peer, teacher: FlaskClient) -> None:
     """The rows are the queue: it is sent by whoever comes after a worker that died between telling and
     sending, and only once."""
-    teacher = hq.member("ada")
     resource = publish(hq, teacher)
     peer.host.requests.clear()
     json_of(teacher.patch(path_of(resource["api_url"]), json={"title": "Lakes"}))
@@ -243,7 +255,7 @@ def test_what_waits_survives_the_worker(hq: Service, peer: Peer) -> None:
 
 
 def test_a_change_is_told_once_whatever_breaks(
-    hq: Service, peer: Peer, monkeypatch: pytest.MonkeyPatch
+    hq: Service, peer: Peer, teacher: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that dies while it tells has told nothing; the next one tells all of it."""
     teller = hq.services.teller
@@ -258,7 +270,6 @@ def test_a_change_is_told_once_whatever_breaks(
         whole(*arguments)
 
     monkeypatch.setattr(teller, "_send", dies)
-    teacher = hq.member("ada")
     with pytest.raises(RuntimeError, match="killed"):
         publish(hq, teacher)
     assert waiting(hq) == []
@@ -267,8 +278,8 @@ def test_a_change_is_told_once_whatever_breaks(
     assert types(peer) == ["Create"]
 
 
-def test_what_was_sent_is_forgotten(hq: Service, peer: Peer) -> None:
-    publish(hq, hq.member("ada"))
+def test_what_was_sent_is_forgotten(hq: Service, peer: Peer, teacher: FlaskClient) -> None:
+    publish(hq, teacher)
     with hq.services.database.write() as session:
         for row in session.scalars(select(Dispatch)):
             row.created_at -= timedelta(hours=1)
