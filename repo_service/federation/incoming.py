@@ -31,7 +31,8 @@ class UnfitActivity(ValueError):
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """An activity. ``object`` is an id, or a whole object with one; ``object_id`` is that id in both cases,
-    None where the object has none, as in the Accept of a Follow without id."""
+    None where the object has none, as in the Accept of a Follow without id. A Flag may be about several: then
+    both are None, and they stand in the document."""
 
     id: str
     type: str
@@ -64,6 +65,8 @@ def within(value: Mapping[str, Any]) -> Incoming:
     object_ = value.get("object")
     if isinstance(object_, list) and len(object_) == 1:
         (object_,) = object_
+    if isinstance(object_, list) and type_ == "Flag":
+        object_ = None
     if object_ is not None and not isinstance(object_, str | dict):
         raise UnfitActivity("an activity is about one object")
     return Incoming(

@@ -57,6 +57,7 @@ def handlers_of(services: Services) -> Handlers:
         services.people.tidy()
         services.throttling.tidy()
         services.reporting.tidy()
+        services.acquainting.enqueue_due()
         services.inbox.tidy()
         services.receiver.tidy()
         services.deliverer.tidy()

@@ -19,7 +19,8 @@ class Instance(Base):
     ``standing`` is what administrators decided, with ``reason`` for a block. ``failures`` counts since
     ``failing_since`` what could not be sent; nothing is tried before ``next_try_at``, and nothing is kept for
     it once it is ``unreachable_at``, until it is heard of again. ``scheme`` is how it wants requests signed.
-    ``actor`` is the address of the actor that speaks for all of it.
+    ``actor`` is the address of the actor that speaks for all of it; ``read_at`` is when its outbox was read
+    to its end, ``looked_at`` when it was looked at last.
     """
 
     __tablename__ = "instances"
@@ -31,6 +32,8 @@ class Instance(Base):
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
     decided_at: Mapped[Moment | None]
     actor: Mapped[str | None] = mapped_column(String(1000))
+    read_at: Mapped[Moment | None]
+    looked_at: Mapped[Moment | None]
     scheme: Mapped[str | None] = mapped_column(String(32))
     failures: Mapped[int] = mapped_column(Integer, default=0)
     failing_since: Mapped[Moment | None]

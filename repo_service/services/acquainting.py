@@ -2,20 +2,23 @@
 there already.
 
 First it is followed, then its outbox is read to its end: what is published meanwhile comes both ways, and
-what is heard later counts.
+what is heard later counts. Once a day its newest pages are looked at again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from repo_service.domain.errors import RemoteFailed
 from repo_service.domain.network import Standing
+from repo_service.domain.resources import JobKind
 from repo_service.domain.texts import text
 from repo_service.federation import contexts
 from repo_service.federation.addresses import SERVICE, Addresses
@@ -29,9 +32,11 @@ from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.deliveries import dispatch
+from repo_service.services.delivering import GONE_AFTER
 from repo_service.services.follows import Recipient, keep_actor
 from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report
 
+LOOK_AGAIN_AFTER: Final = timedelta(days=1)
 MOST_PAGES: Final = 20_000
 """Of one outbox."""
 
@@ -42,8 +47,9 @@ log = structlog.get_logger(__name__)
 class Tells(Protocol):
     """Who writes into the index what an outbox has: ``Receiver``."""
 
-    def crawled(self, activity: Incoming, *, said_by: str, heard: UUID) -> None:
-        """An activity that stands in the outbox of ``said_by``, read there at the moment ``heard``."""
+    def crawled(self, activity: Incoming, *, said_by: str, heard: UUID) -> bool:
+        """An activity that stands in the outbox of ``said_by``, read there at the moment ``heard``; returns
+        whether it was news."""
 
 
 class Acquainting:
@@ -79,14 +85,43 @@ class Acquainting:
             uri = instance.actor or self._service_actor(instance.host)
             described = read_actor(self._documents.get(uri), uri)
             self._follow(instance.id, described)
-            told = self._crawl(described, report)
+            told = self._crawl(described, report, all_of_it=instance.read_at is None)
         except RemoteFailed as error:
+            self._looked(instance.id, answered=not error.temporary)
             if error.temporary:
                 raise JobWaits(text("Another server does not answer: it is asked again.")) from error
             raise JobFailed(error.detail) from error
         except UnfitActor as error:
+            self._looked(instance.id, answered=True)
             raise JobFailed(str(error)) from error
-        log.info("a server is known", host=instance.host, told=told)
+        self._looked(instance.id, answered=True, read=True)
+        log.info("a server was looked at", host=instance.host, told=told)
+
+    def enqueue_due(self) -> None:
+        """Have approved servers looked at again: what got lost is found, and who has gone is noticed."""
+        before = now() - LOOK_AGAIN_AFTER
+        due = select(Instance.id).where(
+            Instance.standing == Standing.APPROVED.value,
+            or_(Instance.looked_at.is_(None), Instance.looked_at < before),
+        )
+        with self._database.read() as session:
+            ids = session.scalars(due).all()
+        self._jobs.enqueue_all(JobKind.ACQUAINT, (str(id_) for id_ in ids))
+
+    def _looked(self, instance_id: UUID, *, answered: bool, read: bool = False) -> None:
+        moment = now()
+        with self._database.write() as session:
+            instance = session.get_one(Instance, instance_id, with_for_update=True)
+            instance.looked_at = moment
+            if read:
+                instance.read_at = instance.read_at or moment
+            if answered:
+                instance.failures, instance.failing_since, instance.unreachable_at = 0, None, None
+                return
+            instance.failures += 1
+            instance.failing_since = instance.failing_since or moment
+            if moment - instance.failing_since >= GONE_AFTER:
+                instance.unreachable_at = instance.unreachable_at or moment
 
     def _service_actor(self, host: str) -> str:
         """The actor that speaks for a whole server, as its NodeInfo names it (FEP-2677). Raises UnfitActor,
@@ -104,18 +139,17 @@ class Acquainting:
         raise UnfitActor("its NodeInfo names no actor of the server (FEP-2677)")
 
     def _follow(self, instance_id: UUID, described: ActorDescription) -> None:
+        """Ask to follow, also where it was accepted before: the other side may have forgotten it."""
         with self._database.write() as session:
             instance = session.get_one(Instance, instance_id, with_for_update=True)
             instance.actor = described.id
             actor = keep_actor(session, described)
-            asked = insert_if_absent(
+            insert_if_absent(
                 session, Following, id=new_id(), actor=SERVICE.path, remote_id=actor.id, created_at=now()
             )
             row = session.scalars(
                 select(Following).where(Following.actor == SERVICE.path, Following.remote_id == actor.id)
             ).one()
-            if not asked and row.accepted_at is not None:
-                return
             own = self._addresses.actor(SERVICE)
             follow = contexts.in_context(
                 {
@@ -129,19 +163,20 @@ class Acquainting:
             inbox = Recipient(instance.id, described.inbox)
             dispatch(session, self._jobs, follow, by=SERVICE, about=f"follow {actor.id}", to=[inbox])
 
-    def _crawl(self, described: ActorDescription, report: Report) -> int:
+    def _crawl(self, described: ActorDescription, report: Report, *, all_of_it: bool) -> int:
+        """Read the outbox, the newest first: to its end, or until a whole page brings nothing new."""
         heard, told = new_id(), 0
-        for value in self._listed(described, report):
-            try:
-                activity = within(value)
-            except UnfitActivity:
-                continue
-            if activity.actor == described.id:
-                self._tells.crawled(activity, said_by=described.id, heard=heard)
-                told += 1
+        for page in self._pages(described, report):
+            news = 0
+            for activity in page:
+                if activity.actor == described.id:
+                    news += self._tells.crawled(activity, said_by=described.id, heard=heard)
+            told += news
+            if page and not news and not all_of_it:
+                break
         return told
 
-    def _listed(self, described: ActorDescription, report: Report) -> Iterator[Mapping[str, Any]]:
+    def _pages(self, described: ActorDescription, report: Report) -> Iterator[Sequence[Incoming]]:
         """What is in an outbox, the newest first, page by page; all of it on the same host."""
         url, seen = described.outbox, set[str]()
         while url is not None and url not in seen and len(seen) < MOST_PAGES:
@@ -149,10 +184,10 @@ class Acquainting:
             page = self._documents.get(url).value
             if not isinstance(page, Mapping):
                 return
-            yield from _items(page)
+            yield _items(page)
             following = page.get("next") or page.get("first")
             if isinstance(following, Mapping):  # the first page stands within the outbox
-                yield from _items(following)
+                yield _items(following)
                 following = following.get("next")
             url = id_of(following)
             if url is not None and not same_origin(url, described.id):
@@ -160,6 +195,10 @@ class Acquainting:
             report(0.5)
 
 
-def _items(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _items(page: Mapping[str, Any]) -> list[Incoming]:
     items = page.get("orderedItems", page.get("items"))
-    return (item for item in (items if isinstance(items, list) else []) if isinstance(item, dict))
+    found = []
+    for item in items if isinstance(items, list) else []:
+        with suppress(UnfitActivity):
+            found += [within(item)] if isinstance(item, dict) else []
+    return found

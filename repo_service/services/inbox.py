@@ -33,6 +33,7 @@ from repo_service.models import Instance, ReceivedActivity, RemoteActor
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
+from repo_service.services.delivering import FIRST_WAIT
 from repo_service.services.instances import Instances, instance_of, is_blocked
 from repo_service.services.jobs import Jobs
 from repo_service.services.published import Published
@@ -152,13 +153,13 @@ class Inbox:
 
     def _keep(self, session: Session, activity: Incoming) -> None:
         instance = instance_of(session, host_of(activity.actor))
-        # It is there: what waits for it can be sent again.
-        if instance.unreachable_at is not None:
-            instance.unreachable_at = instance.failing_since = instance.next_try_at = None
+        moment = now()
+        if instance.failures:  # it is there: what waits for it can be sent soon
+            instance.unreachable_at = instance.failing_since = None
             instance.failures = 0
+            instance.next_try_at = min(instance.next_try_at or moment, moment + FIRST_WAIT)
         if not _is_of_use(session, instance, activity):
             return
-        moment = now()
         taken = insert_if_absent(
             session,
             ReceivedActivity,

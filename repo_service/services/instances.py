@@ -109,6 +109,7 @@ class Instances:
             instance = instance_of(session, host)
             instance.standing, instance.reason = standing.value, reason
             instance.decided_by, instance.decided_at = identity.account_id, now()
+            instance.read_at = None
             if standing is Standing.BLOCKED:
                 _part(session, instance)
             else:

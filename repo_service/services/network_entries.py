@@ -8,7 +8,7 @@ second delivery nor a slow one brings back what was deleted meanwhile.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -27,43 +27,58 @@ from repo_service.services.trail import record_change
 _SUMMARY_LENGTH: Final = 20_000
 
 
-def put(session: Session, instance_id: UUID, described: EntryDescription, *, heard: UUID) -> None:
-    """Make the entry what its origin says now. One that was deleted comes back: its origin says so."""
+def put(session: Session, instance_id: UUID, described: EntryDescription, *, heard: UUID) -> bool:
+    """Make the entry what its origin says now; returns whether that was news. One that was deleted comes
+    back: its origin says so."""
     entry = _locked(session, described.id)
     if entry is not None and entry.heard.int >= heard.int:
-        return
+        return False
     what = ChangeKind.UPDATED
     if entry is None:
         what = ChangeKind.CREATED
-        entry = NetworkEntry(uri=described.id, instance_id=instance_id)
+        entry = NetworkEntry(uri=described.id, instance_id=instance_id, heard=heard)
         session.add(entry)
-    moment = now()
-    entry.heard, entry.deleted_at, entry.updated_at = heard, None, moment
-    entry.kind = described.kind.value
-    entry.by, entry.url, entry.icon = described.by, described.url, described.icon
-    entry.name = clean_line(described.name)[:TITLE_LENGTH]
-    entry.summary_text = html_to_text(described.summary)[:_SUMMARY_LENGTH]
-    entry.licence = None if described.licence is None else _code(LICENCES, described.licence)
-    entry.languages = [language_tag(tag) or tag for tag in described.languages]
-    entry.subjects = [_code(SUBJECTS, code) for code in described.subjects]
-    entry.levels = [_code(LEVELS, code) for code in described.levels]
-    entry.types = [_code(TYPES, code) for code in described.types]
-    entry.keywords = [clean_line(word) for word in described.keywords]
-    entry.authors = [clean_line(name) for name in described.authors]
-    entry.links = [
-        {"href": link.href, "media_type": link.media_type, "size": link.size, "sha256": link.sha256}
-        for link in described.links
-    ]
-    entry.published_at, entry.changed_at = described.published, described.changed
+    entry.heard = heard
+    said = {**_columns(described), "deleted_at": None}
+    if what is ChangeKind.UPDATED and all(getattr(entry, name) == value for name, value in said.items()):
+        return False
+    for name, value in said.items():
+        setattr(entry, name, value)
+    entry.updated_at = now()
     session.flush()
     record_change(session, Noun.NETWORK_ENTRY, entry.id, what)
+    return True
+
+
+def _columns(described: EntryDescription) -> dict[str, Any]:
+    return {
+        "kind": described.kind.value,
+        "by": described.by,
+        "url": described.url,
+        "icon": described.icon,
+        "name": clean_line(described.name)[:TITLE_LENGTH],
+        "summary_text": html_to_text(described.summary)[:_SUMMARY_LENGTH],
+        "licence": None if described.licence is None else _code(LICENCES, described.licence),
+        "languages": [language_tag(tag) or tag for tag in described.languages],
+        "subjects": [_code(SUBJECTS, code) for code in described.subjects],
+        "levels": [_code(LEVELS, code) for code in described.levels],
+        "types": [_code(TYPES, code) for code in described.types],
+        "keywords": [clean_line(word) for word in described.keywords],
+        "authors": [clean_line(name) for name in described.authors],
+        "links": [
+            {"href": link.href, "media_type": link.media_type, "size": link.size, "sha256": link.sha256}
+            for link in described.links
+        ],
+        "published_at": described.published,
+        "changed_at": described.changed,
+    }
 
 
 def bury(
     session: Session, instance_id: UUID, uri: str, *, heard: UUID, kind: EntryKind = EntryKind.RESOURCE
-) -> None:
+) -> bool:
     """Keep of an entry that it was there, and of what there was no entry of, that none is to come of what was
-    said earlier."""
+    said earlier; returns whether there was one."""
     entry = _locked(session, uri)
     if entry is None:
         session.add(
@@ -71,13 +86,15 @@ def bury(
                 uri=uri, instance_id=instance_id, kind=kind.value, heard=heard, name="", deleted_at=now()
             )
         )
-        return
+        return False
     if entry.heard.int >= heard.int:
-        return
+        return False
     entry.heard = heard
-    if entry.deleted_at is None:
-        empty(entry, now())
-        record_change(session, Noun.NETWORK_ENTRY, entry.id, ChangeKind.DELETED)
+    if entry.deleted_at is not None:
+        return False
+    empty(entry, now())
+    record_change(session, Noun.NETWORK_ENTRY, entry.id, ChangeKind.DELETED)
+    return True
 
 
 def empty(entry: NetworkEntry, moment: datetime) -> None:

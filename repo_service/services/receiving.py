@@ -156,17 +156,19 @@ class Receiver:
             case _:
                 raise Useless("Nothing is done about this.")
 
-    def crawled(self, activity: Incoming, *, said_by: str, heard: UUID) -> None:
+    def crawled(self, activity: Incoming, *, said_by: str, heard: UUID) -> bool:
         """An activity that stands in the outbox of ``said_by``, read there at the moment ``heard``: what it
-        tells of goes into the index, if that can be. Raises RemoteFailed."""
+        tells of goes into the index, if that can be; returns whether it was news. Raises RemoteFailed."""
         try:
             if activity.type in ("Announce", "Add"):
-                self._announced(activity, heard)
+                is_news = self._announced(activity, heard)
             else:
-                self._told(activity, heard, said_by=said_by)
+                is_news = self._told(activity, heard, said_by=said_by)
             self._know(_doer(activity), heard, said_by=said_by)
         except (Useless, UnfitActivity) as error:
             log.debug("an activity in an outbox is of no use", activity=activity.id, because=str(error))
+            return False
+        return is_news
 
     def _know(self, uri: str, heard: UUID, *, said_by: str) -> None:
         """Have somebody in the index who did something, where they are not yet: outboxes do not tell of
@@ -266,35 +268,34 @@ class Receiver:
 
     # The index
 
-    def _announced(self, activity: Incoming, heard: UUID) -> None:
+    def _announced(self, activity: Incoming, heard: UUID) -> bool:
         """What somebody tells of: a whole activity of their own server, which is done as if it had come by
         itself (FEP-1b12), or anything by its id, which is read at its home."""
         embedded = activity.embedded
         if embedded is not None and "actor" in embedded:
             inner = within(embedded)
             if same_origin(inner.actor, activity.actor):
-                self._told(inner, heard, said_by=activity.actor)
-                return
-        if activity.object_id is not None:
-            self._read_anew(activity.object_id, heard)
+                return self._told(inner, heard, said_by=activity.actor)
+        if activity.object_id is None:
+            raise Useless("It names nothing.")
+        return self._read_anew(activity.object_id, heard)
 
-    def _told(self, activity: Incoming, heard: UUID, *, said_by: str) -> None:
+    def _told(self, activity: Incoming, heard: UUID, *, said_by: str) -> bool:
         """A Create, Update or Delete by the server whose object it is."""
         uri = activity.object_id
         if uri is None or not same_origin(uri, said_by):
             raise Useless("It is not theirs to tell of.")
         if activity.type == "Delete":
-            self._gone(uri, heard)
-            return
+            return self._gone(uri, heard)
         if activity.type not in ("Create", "Update"):
             raise Useless("Nothing is done about this.")
         embedded = activity.embedded
         if embedded is None or "type" not in embedded:
-            self._read_anew(uri, heard)
-        else:
-            self._index(embedded, heard, publicly=is_public(embedded) or _says_nothing(embedded, activity))
+            return self._read_anew(uri, heard)
+        publicly = is_public(embedded) or _says_nothing(embedded, activity)
+        return self._index(embedded, heard, publicly=publicly)
 
-    def _read_anew(self, uri: str, heard: UUID) -> None:
+    def _read_anew(self, uri: str, heard: UUID) -> bool:
         """Have its own server say what it is now."""
         if self._addresses.is_ours(uri):
             raise Useless("It is at home here.")
@@ -304,18 +305,16 @@ class Receiver:
             fetched = self._documents.get(uri)
         except RemoteFailed as error:
             if error.is_gone:
-                self._gone(uri, heard)
-                return
+                return self._gone(uri, heard)
             raise
         document = fetched.value
         if not isinstance(document, dict) or document.get("id") != uri or not same_origin(fetched.url, uri):
             raise Useless("It is not at its address.")
         if document.get("type") == "Tombstone":
-            self._gone(uri, heard)
-        else:
-            self._index(document, heard, publicly=is_public(document))
+            return self._gone(uri, heard)
+        return self._index(document, heard, publicly=is_public(document))
 
-    def _index(self, document: Mapping[str, Any], heard: UUID, *, publicly: bool) -> None:
+    def _index(self, document: Mapping[str, Any], heard: UUID, *, publicly: bool) -> bool:
         described = read_entry(document)
         if described is None:
             raise Useless("The index has no place for this.")
@@ -324,19 +323,19 @@ class Receiver:
         with self._database.write() as session:
             instance = _approved(session, described.id)
             if shown:
-                network_entries.put(session, instance.id, described, heard=heard)
-            else:
-                _bury_if_known(session, instance, described.id, heard)
+                return network_entries.put(session, instance.id, described, heard=heard)
+            return _bury_if_known(session, instance, described.id, heard)
 
-    def _gone(self, uri: str, heard: UUID) -> None:
+    def _gone(self, uri: str, heard: UUID) -> bool:
         """It, and if it was somebody who followed, or was followed, that is over, too."""
         with self._database.write() as session:
             theirs = select(RemoteActor.id).where(RemoteActor.uri == uri)
             session.execute(delete(Follower).where(Follower.remote_id.in_(theirs)))
             session.execute(delete(Following).where(Following.remote_id.in_(theirs)))
             instance = session.scalar(select(Instance).where(Instance.host == host_of(uri)))
-            if instance is not None and instance.standing == Standing.APPROVED.value:
-                network_entries.bury(session, instance.id, uri, heard=heard)
+            if instance is None or instance.standing != Standing.APPROVED.value:
+                return False
+            return network_entries.bury(session, instance.id, uri, heard=heard)
 
 
 def _doer(activity: Incoming) -> str:
@@ -354,10 +353,10 @@ def _approved(session: Session, uri: str) -> Instance:
     return instance
 
 
-def _bury_if_known(session: Session, instance: Instance, uri: str, heard: UUID) -> None:
+def _bury_if_known(session: Session, instance: Instance, uri: str, heard: UUID) -> bool:
     """What is public no more leaves the index; of what never was, nothing is kept."""
-    if session.scalar(select(exists().where(NetworkEntry.uri == uri))):
-        network_entries.bury(session, instance.id, uri, heard=heard)
+    known = session.scalar(select(exists().where(NetworkEntry.uri == uri)))
+    return bool(known) and network_entries.bury(session, instance.id, uri, heard=heard)
 
 
 def _says_nothing(document: Mapping[str, Any], activity: Incoming) -> bool:
