@@ -31,7 +31,7 @@ from repo_service.models import Following, Instance
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
-from repo_service.services.deliveries import dispatch
+from repo_service.services.deliveries import dispatch, send_soon
 from repo_service.services.delivering import GONE_AFTER
 from repo_service.services.follows import Recipient, keep_actor
 from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report
@@ -161,7 +161,8 @@ class Acquainting:
                 }
             )
             inbox = Recipient(instance.id, described.inbox)
-            dispatch(session, self._jobs, follow, by=SERVICE, about=f"follow {actor.id}", to=[inbox])
+            dispatch(session, follow, by=SERVICE, about=f"follow {actor.id}", to=[inbox])
+            send_soon(session, self._jobs)
 
     def _crawl(self, described: ActorDescription, report: Report, *, all_of_it: bool) -> int:
         """Read the outbox, the newest first: to its end, or until a whole page brings nothing new."""

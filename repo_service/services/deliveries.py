@@ -21,15 +21,14 @@ ALL: Final = "all"
 
 def dispatch(
     session: Session,
-    jobs: Jobs,
     document: Mapping[str, Any],
     *,
     by: ActorRef,
     about: str,
     to: Iterable[Recipient],
 ) -> int:
-    """Have ``document`` sent to each of ``to`` after the commit of ``session``, signed ``by`` an actor of
-    ours; returns how many there are. What is ``about`` the same thing arrives in this order."""
+    """Put ``document`` into the queue for each of ``to``, signed ``by`` an actor of ours; returns how many
+    there are. What is ``about`` the same thing arrives in this order."""
     inboxes = list(dict.fromkeys(to))
     if not inboxes:
         return 0
@@ -48,5 +47,9 @@ def dispatch(
         )
         for recipient in inboxes
     )
-    jobs.enqueue(session, JobKind.DELIVER, ALL, again=True)
     return len(inboxes)
+
+
+def send_soon(session: Session, jobs: Jobs) -> None:
+    """Have the queue sent after the commit of ``session``."""
+    jobs.enqueue(session, JobKind.DELIVER, ALL, again=True)

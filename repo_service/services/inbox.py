@@ -34,7 +34,7 @@ from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.delivering import FIRST_WAIT
-from repo_service.services.instances import Instances, instance_of, is_blocked
+from repo_service.services.instances import BLOCKED, Instances, instance_of, is_blocked
 from repo_service.services.jobs import Jobs
 from repo_service.services.published import Published
 from repo_service.services.remote_keys import RemoteKeys, SeenOnce, tidy
@@ -89,13 +89,13 @@ class Inbox:
         try:
             seen, activity = self._proven(message, address)
             self._require_sense(activity)
+            with self._database.write() as session:
+                self._throttling.take_within(session, (TAKEN, host_of(activity.actor)))
+                seen.remember(session)
+                self._keep(session, activity)
         except (InvalidSignature, Forbidden, MalformedRequest):
             self._throttling.take((REFUSED, address))
             raise
-        self._throttling.take((TAKEN, host_of(activity.actor)))
-        with self._database.write() as session:
-            seen.remember(session)
-            self._keep(session, activity)
 
     def tidy(self) -> None:
         """Forget requests that could not come a second time."""
@@ -106,7 +106,6 @@ class Inbox:
         seen = SeenOnce(self._database)
         keys = _Keys(self._instances, self._throttling, self._keys, self._documents, address)
         verified = verify(message, keys=keys, now=now(), seen=seen, hosts=self._hosts)
-        self._instances.require_heard(verified.actor)
         try:
             activity = read(parse(message.body))
         except (UnfitDocument, UnfitActivity) as error:
@@ -152,6 +151,8 @@ class Inbox:
         return False
 
     def _keep(self, session: Session, activity: Incoming) -> None:
+        if is_blocked(session, activity.actor):
+            raise Forbidden(BLOCKED)
         instance = instance_of(session, host_of(activity.actor))
         moment = now()
         if instance.failures:  # it is there: what waits for it can be sent soon
@@ -160,6 +161,10 @@ class Inbox:
             instance.next_try_at = min(instance.next_try_at or moment, moment + FIRST_WAIT)
         if not _is_of_use(session, instance, activity):
             return
+        waiting = exists().where(
+            ReceivedActivity.instance_id == instance.id, ReceivedActivity.next_try_at <= moment
+        )
+        is_hinted_at = session.scalar(select(waiting))
         taken = insert_if_absent(
             session,
             ReceivedActivity,
@@ -174,7 +179,8 @@ class Inbox:
             created_at=moment,
         )
         if taken:
-            self._jobs.enqueue(session, JobKind.RECEIVE, str(instance.id), again=True)
+            key = str(instance.id)
+            self._jobs.enqueue(session, JobKind.RECEIVE, key, again=True, hint=not is_hinted_at)
 
 
 class _Keys:
@@ -225,8 +231,6 @@ def _announced(activity: Incoming) -> Incoming | None:
 
 def _is_of_use(session: Session, instance: Instance, activity: Incoming) -> bool:
     """Whether it is kept. What nobody here asked for is taken and forgotten: a refusal would be repeated."""
-    if is_blocked(session, activity.actor):
-        return False
     if activity.type in _OF_FOLLOWING or instance.standing == Standing.APPROVED.value:
         return activity.type in _OF_FOLLOWING | _OF_CONTENT
     known: bool = session.scalar(select(exists().where(RemoteActor.uri == activity.actor))) or False

@@ -40,7 +40,7 @@ from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import network_entries
 from repo_service.services.actors import Actors
-from repo_service.services.deliveries import dispatch
+from repo_service.services.deliveries import dispatch, send_soon
 from repo_service.services.follows import Recipient, add_follower, keep_actor
 from repo_service.services.instances import is_blocked
 from repo_service.services.jobs import Jobs, Report
@@ -95,11 +95,17 @@ class Receiver:
         self._jobs.enqueue_all(JobKind.RECEIVE, (str(id_) for id_ in ids))
 
     def tidy(self) -> None:
-        """Forget activities that were handled long ago."""
+        """Forget activities that were handled long ago, and marks of what was deleted before it was known."""
+        before = now() - KEPT
         with self._database.write() as session:
             session.execute(
                 delete(ReceivedActivity).where(
-                    ReceivedActivity.created_at < now() - KEPT, ReceivedActivity.next_try_at.is_(None)
+                    ReceivedActivity.created_at < before, ReceivedActivity.next_try_at.is_(None)
+                )
+            )
+            session.execute(
+                delete(NetworkEntry).where(
+                    NetworkEntry.deleted_at < before, NetworkEntry.deleted_at <= NetworkEntry.created_at
                 )
             )
 
@@ -210,7 +216,8 @@ class Receiver:
                 }
             )
             inbox = Recipient(actor.instance_id, described.inbox)
-            dispatch(session, self._jobs, accept, by=ref, about=f"follow {actor.id}", to=[inbox])
+            dispatch(session, accept, by=ref, about=f"follow {actor.id}", to=[inbox])
+            send_soon(session, self._jobs)
 
     def _undo(self, activity: Incoming) -> None:
         """Undo a Follow, or an Announce, which leaves no trace here."""

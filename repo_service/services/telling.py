@@ -42,7 +42,7 @@ from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.actors import Actors
 from repo_service.services.changes import ChangeRecord, Changes
-from repo_service.services.deliveries import dispatch
+from repo_service.services.deliveries import dispatch, send_soon
 from repo_service.services.follows import recipients
 from repo_service.services.jobs import Jobs
 from repo_service.services.outboxes import Outboxes
@@ -130,10 +130,10 @@ class Teller:
                 assert row is not None
                 if row.seq != position:
                     continue
-                for one in news:
-                    self._tell(session, one)
-                for message in arranged:
-                    self._send(session, message)
+                sent = sum(self._tell(session, one) for one in news)
+                sent += sum(self._send(session, message) for message in arranged)
+                if sent:
+                    send_soon(session, self._jobs)
                 row.seq = changes[-1].seq
             followed += len(changes)
 
@@ -271,17 +271,17 @@ class Teller:
             document = arranged_document(arranged, self._addresses)
             yield _Message(document=document, by=group, about=about, to=(group,))
 
-    def _tell(self, session: Session, news: _News) -> None:
-        for message in news.messages:
-            self._send(session, message)
+    def _tell(self, session: Session, news: _News) -> int:
+        sent = sum(self._send(session, message) for message in news.messages)
         about = news.thing.about
         insert_if_absent(session, Telling, about=about, told="", is_gone=False)
         row = session.get_one(Telling, about, with_for_update=True)
         row.told, row.is_gone = news.told, news.is_gone
+        return sent
 
-    def _send(self, session: Session, message: _Message) -> None:
+    def _send(self, session: Session, message: _Message) -> int:
         found = recipients(session, message.to)
-        dispatch(session, self._jobs, message.document, by=message.by, about=message.about, to=found)
+        return dispatch(session, message.document, by=message.by, about=message.about, to=found)
 
     def _id(self, activity: Activity) -> str:
         return self._addresses.activity(activity.kind, activity.of, activity.id, activity.at)

@@ -26,6 +26,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import TooManyRequests
 from repo_service.domain.texts import Text, counted, text
@@ -74,17 +75,22 @@ class Throttling:
         with self._database.read() as session:  # most refusals end here, without waiting for a writer
             query = select(Throttle.key, Throttle.full_at).where(Throttle.key.in_(wanted))
             _require_room(wanted, {row.key: row.full_at for row in session.execute(query)})
-        moment = now()
         with self._database.write() as session:
-            rows = []
-            for key in sorted(wanted):  # everybody in the same order, so nobody waits in a circle
-                insert_if_absent(session, Throttle, key=key, full_at=moment)
-                query_row = select(Throttle).where(Throttle.key == key).with_for_update()
-                rows.append(session.scalars(query_row).one())
-            _require_room(wanted, {row.key: row.full_at for row in rows})
-            for row in rows:
-                row.full_at = max(row.full_at, moment) + wanted[row.key].every
+            self.take_within(session, *claims)
         return Taken({key: allowance.every for key, allowance in wanted.items()})
+
+    def take_within(self, session: Session, *claims: Claim) -> None:
+        """The same within a transaction that does what is allowed: if that fails, nothing was taken. Raises
+        TooManyRequests."""
+        wanted = {self._key(allowance.name, subject): allowance for allowance, subject in claims}
+        moment = now()
+        rows = []
+        for key in sorted(wanted):  # everybody in the same order, so nobody waits in a circle
+            insert_if_absent(session, Throttle, key=key, full_at=moment)
+            rows.append(session.scalars(select(Throttle).where(Throttle.key == key).with_for_update()).one())
+        _require_room(wanted, {row.key: row.full_at for row in rows})
+        for row in rows:
+            row.full_at = max(row.full_at, moment) + wanted[row.key].every
 
     def give_back(self, taken: Taken) -> None:
         """Undo ``take``: the try was a good one."""

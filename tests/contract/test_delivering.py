@@ -259,15 +259,15 @@ def test_a_change_is_told_once_whatever_breaks(
 ) -> None:
     """A worker that dies while it tells has told nothing; the next one tells all of it."""
     teller = hq.services.teller
-    whole: Callable[..., None] = teller._send
+    whole: Callable[..., int] = teller._send
     calls = 0
 
-    def dies(*arguments: object) -> None:
+    def dies(*arguments: object) -> int:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise RuntimeError("killed")
-        whole(*arguments)
+        return whole(*arguments)
 
     monkeypatch.setattr(teller, "_send", dies)
     with pytest.raises(RuntimeError, match="killed"):

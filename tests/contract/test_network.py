@@ -13,7 +13,8 @@ from sqlalchemy import select
 from repo_service.domain.identity import Role
 from repo_service.domain.network import Standing
 from repo_service.federation.contexts import ACTIVITY_STREAMS
-from repo_service.models import ReceivedActivity
+from repo_service.models import NetworkEntry, ReceivedActivity
+from repo_service.services.receiving import KEPT
 from tests.contract.activitypub import read
 from tests.contract.federating import (
     Peer,
@@ -386,3 +387,23 @@ def test_what_administrators_and_moderators_do(hq: Service, peer: Peer) -> None:
     assert admin.delete(f"{blocked}?actor={peer.alice}").status_code == 204
     problem_of(admin.delete(f"{blocked}?actor={peer.alice}"), "not-found")
     problem_of(admin.post(f"{entry}/hide", json={"reason": "Spam"}), "not-found")
+
+
+def test_what_is_old_is_forgotten(hq: Service, peer: Peer) -> None:
+    """Activities, and marks of what nobody here ever knew; that something known was deleted is kept for those
+    who follow the index."""
+    approve(hq, peer.name)
+    note = peer.note()
+    told(hq, peer, "Create", note)
+    told(hq, peer, "Delete", note["id"])
+    told(hq, peer, "Delete", peer.id())
+    with hq.services.database.write() as session:
+        for activity in session.scalars(select(ReceivedActivity)):
+            activity.created_at -= 2 * KEPT
+        for entry in session.scalars(select(NetworkEntry)):
+            assert entry.deleted_at is not None
+            entry.created_at, entry.deleted_at = entry.created_at - 2 * KEPT, entry.deleted_at - 2 * KEPT
+    hq.services.receiver.tidy()
+    with hq.services.database.read() as session:
+        assert session.scalars(select(ReceivedActivity)).all() == []
+        assert [entry.uri for entry in session.scalars(select(NetworkEntry))] == [note["id"]]
