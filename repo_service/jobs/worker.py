@@ -38,11 +38,13 @@ def handlers_of(services: Services) -> Handlers:
     if indexer is None or network_indexer is None:
         raise ValueError("the worker needs services that write the search index")
 
+    telling = _OneAtATime(services.teller.follow)
+
     def follow() -> None:
         with following:  # each index has one writer, and this process has several threads
             indexer.follow()
             network_indexer.follow()
-            services.teller.follow()
+        telling.do()
 
     def sweep() -> None:
         services.direct.revive()
@@ -79,6 +81,26 @@ def handlers_of(services: Services) -> Handlers:
         collect_garbage=collect,
         replicate=replicate,
     )
+
+
+class _OneAtATime:
+    """Does something in one thread at a time, once more if it was asked for meanwhile. Others do not wait:
+    while a thousand changes are told of, search is brought up to date."""
+
+    def __init__(self, step: Callable[[], object]) -> None:
+        self._step = step
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+
+    def do(self) -> None:
+        """Have it done after this moment, here or where it is being done."""
+        self._wanted.set()
+        while self._wanted.is_set() and self._lock.acquire(blocking=False):
+            try:
+                self._wanted.clear()
+                self._step()
+            finally:
+                self._lock.release()
 
 
 def work(services: Services, queue: Queue, *, threads: int) -> None:
