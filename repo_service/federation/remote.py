@@ -30,6 +30,8 @@ _KINDS: Final[Mapping[str, EntryKind]] = {
     "Organization": EntryKind.COMMUNITY,
     "MN:Community": EntryKind.COMMUNITY,
     "MN:Collection": EntryKind.COLLECTION,
+    "Collection": EntryKind.COLLECTION,
+    "OrderedCollection": EntryKind.COLLECTION,
     "Document": EntryKind.RESOURCE,
     "Page": EntryKind.RESOURCE,
     "Article": EntryKind.RESOURCE,

@@ -74,3 +74,30 @@ def test_its_resource_is_found_with_its_home_until_it_is_deleted(hq: Service, fe
     assert entry["name"] == "Mountains"
     _, entries = tell("Delete")
     assert entries == []
+
+
+def test_it_follows_a_collection(hq: Service, fedify: Fedify) -> None:
+    """And hears of what is put into it."""
+    teacher = hq.member("ada")
+    first, second = publish(hq, teacher, b"1", title="Rivers"), publish(hq, teacher, b"2", title="Lakes")
+    given = {"title": "Water", "visibility": "public"}
+    made = json_of(teacher.post("/api/v1/collections", json=given), 201)
+    items = f"/api/v1/collections/{made['id']}/items"
+    json_of(teacher.post(items, json={"resource": first["id"]}), 201)
+    hq.work()
+    collection = f"{hq.settings.base_url}/ap/collections/{made['id']}"
+    assert fedify.follow(collection)["type"] == "Group"
+    hq.work()
+    json_of(teacher.post(items, json={"resource": second["id"]}), 201)
+    hq.work()
+    assert about(fedify, second, 1) == [("Announce", "Document", "Lakes")]
+    assert {one["actor"] for one in fedify.received() if one["type"] == "Announce"} == {collection}
+
+
+def test_its_collection_is_found(hq: Service, fedify: Fedify) -> None:
+    approve(hq, fedify.host)
+    hq.work()
+    told = fedify.tell(service_actor(hq), "Create", path="water", name="Water", kind="OrderedCollection")
+    hq.work()
+    (entry,) = json_of(hq.client().get("/api/v1/network/search?kind=collection"))["items"]
+    assert (entry["name"], entry["uri"], entry["url"]) == ("Water", told["id"], told["page"])

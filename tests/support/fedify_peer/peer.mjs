@@ -69,17 +69,17 @@ const doings = {
     return { id: found.id.href, type: found.constructor.name, url: found.url?.href };
   },
 
-  /** Create, update or delete a resource that links a file. */
-  async tell({ who, type, path, name, file }) {
+  /** Create, update or delete a resource that links a file, or another kind of thing. */
+  async tell({ who, type, path, name, file, kind = "Document" }) {
     const context = federation.createContext(new URL(origin), undefined);
     const actor = context.getActorUri("alice");
     const id = new URL(`${origin}/resources/${path}`);
     const page = new vocab.Link({ href: new URL(`${origin}/pages/${path}`), mediaType: "text/html" });
-    const hosted = file && new vocab.Link({ href: new URL(file), mediaType: "application/vnd.moodle.backup" });
+    const hosted = file ? new vocab.Link({ href: new URL(file), mediaType: "application/vnd.moodle.backup" }) : null;
     const object =
       type === "Delete"
         ? new vocab.Tombstone({ id })
-        : new vocab.Document({ id, name, attribution: actor, to: vocab.PUBLIC_COLLECTION, urls: [page, hosted] });
+        : new vocab[kind]({ id, name, attribution: actor, to: vocab.PUBLIC_COLLECTION, urls: hosted ? [page, hosted] : [page] });
     const activity = new vocab[type]({
       id: new URL(`${origin}/activities/${crypto.randomUUID()}`),
       actor,
