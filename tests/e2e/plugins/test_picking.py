@@ -34,7 +34,7 @@ def _share(stage: PluginStage, school: School) -> str:
 def _open_form(teacher: PluginPages, module: str, courseid: int, name: str) -> None:
     """Of a new activity."""
     teacher.open(f"/course/modedit.php?add={module}&course={courseid}&section=1")
-    teacher.page.get_by_label("Name", exact=True).fill(name)
+    teacher.page.get_by_role("textbox", name="Name", exact=True).fill(name)
 
 
 def _save(teacher: PluginPages) -> None:
