@@ -106,6 +106,7 @@ def make_service(tmp_path: Path) -> Iterator[MakeService]:
 
     yield make
     for service in made:
+        service.services.download_counter.close()
         service.services.search.close()
         engine_of(service.app).dispose()
 

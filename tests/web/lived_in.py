@@ -139,6 +139,7 @@ def _answering(folder: Path, **settings: Any) -> Iterator[tuple[Service, str]]:
         server.shutdown()
         thread.join()
         server.server_close()
+        service.services.download_counter.close()
         service.services.search.close()
         engine_of(app).dispose()
 
