@@ -399,12 +399,15 @@ class Collections:
             record_change(session, Noun.COLLECTION, collection.id, ChangeKind.WITHDRAWN)
 
     def show(self, identity: Identity, collection_id: UUID) -> None:
-        """Take that back. For moderators. Raises NotFound, Gone, Conflict."""
+        """Take that back. For moderators, of what is not their own. Raises NotFound, Gone, Conflict,
+        Forbidden."""
         require_scope(identity, Scope.MODERATE)
         with self._database.write() as session:
             collection = _public_for_moderators(session, collection_id)
             if collection.hidden_at is None:
                 raise Conflict("This collection is not hidden.")
+            if collection.owner_id == identity.account_id:
+                raise Forbidden("This is your own: another moderator has to decide.")
             collection.hidden_at = collection.hidden_reason = None
             _touch(collection)
             audit(session, identity, "show", Noun.COLLECTION, collection.id)
