@@ -227,6 +227,7 @@ OTHERWISE: Final[Mapping[str, str]] = {
     "web.suggest": "JSON for a script of ours",
     "web.processing": "JSON for a script of ours",
     "web.cleaning": "JSON for a script of ours",
+    "web.preparing": "JSON for a script of ours",
     "web.looking": "JSON for a script of ours",
     "web.sign_in_elsewhere": "leads to the provider",
     "moodle.begin": "leads to the search",
