@@ -83,9 +83,19 @@ def test_moderators_have_the_way_to_what_is_theirs(service: Service, moderator: 
     assert list(_tiles(moderator)) == ["Reports", "Audit", "Usage"]
     links = moderator.get("/look-after").links()
     assert links["Look after"] == "/look-after"
-    assert not {"People", "Jobs", "Storage", "Sites"} & set(links)
+    assert not {"People", "Invitations", "Jobs", "Storage", "Sites"} & set(links)
     for visitor in (Visitor(service), Visitor(service, service.token("member"))):
         assert "Look after" not in visitor.get("/").links()
+
+
+def test_each_page_leads_to_all_others(chief: Visitor) -> None:
+    ways = "//nav[contains(@class, 'desk-ways')]//a"
+    addresses = [way.attrib["href"] for way in chief.get("/look-after").all(ways)]
+    assert "/invitations" in addresses
+    for address in addresses:
+        page = chief.get(address)
+        assert [way.attrib["href"] for way in page.all(ways)] == addresses
+        assert page.one(f"{ways}[@aria-current='page']").attrib["href"] == address
 
 
 _FOR_MODERATORS = ("/look-after", "/look-after/reports", "/look-after/audit", "/look-after/usage")
