@@ -93,6 +93,23 @@ def test_files_and_licences(course: Shared) -> None:
     assert course.public.client.get(address).status_code == 200
 
 
+@pytest.mark.parametrize(("count", "folded", "more"), [(5, 0, 0), (6, 6, 0), (25, 20, 5)])
+def test_long_lists_of_files_are_folded(
+    service: Service, tmp_path: Path, count: int, folded: int, more: int
+) -> None:
+    """Into what works without a script, and says how many there are."""
+    files = [(f"{number}.txt", f"{number}".encode()) for number in range(count)]
+    path = backup(tmp_path / "course.mbz", activities=[ActivitySpec(module="folder", files=files)])
+    shared = Shared(service, path, licence="CC-BY-4.0", release=True)
+    service.work()
+    page = shared.public.get(f"{shared.url}/versions/1/licences")
+    notice = page.one("//div[contains(@class, 'notice')]")
+    assert len(notice.xpath(".//li")) == min(count, 20)
+    assert notice.xpath("./details/summary/text()") == ([f"Show {folded} files"] if folded else [])
+    assert not notice.xpath("./details[@open]")
+    assert (f"And {more} more, which are in the table below." in page.text) == bool(more)
+
+
 def test_the_page_waits_for_the_index_of_a_file(service: Service, tmp_path: Path) -> None:
     shared = Shared(service, backup(tmp_path / "course.mbz"), licence="CC-BY-4.0", release=True)
     service.work(but=(JobKind.INDEX,))
