@@ -44,13 +44,11 @@ from repo_service.services.collections import delete_collection
 from repo_service.services.jobs import Jobs
 from repo_service.services.jobs import Report as Progress
 from repo_service.services.people import People
+from repo_service.services.records import FORMER_MEMBER
 from repo_service.services.releasing import touch
 from repo_service.services.replication import Replicator
 from repo_service.services.trail import audit, record_change
 from repo_service.services.withdrawing import withdrawn_by
-
-FORMER_MEMBER: Final = "Former member"
-"""The name that others read in the place of the one who left."""
 
 _LEFT: Final = "The person who shared it has left."
 _ERASED: Final = "erased"

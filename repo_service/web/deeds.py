@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from repo_service.domain.reports import Decision
 from repo_service.domain.resources import Noun
@@ -49,7 +49,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "size": text("Size"),
     "state": text("State"),
 }
-_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+_WORDS: Final[Mapping[str, Mapping[Any, str]]] = {
     "decision": {Decision.HIDDEN: text("hidden"), Decision.DISMISSED: text("dismissed")},
     "kind": KINDS,
     "role": ROLE_NAMES,
@@ -81,13 +81,13 @@ def details_of(entry: AuditRecord) -> Iterator[Detail]:
         )
 
 
-def _words(entry: AuditRecord, key: str) -> Mapping[str, str]:
+def _words(entry: AuditRecord, key: str) -> Mapping[Any, str]:
     if key == "reason" and entry.noun == Noun.RESOURCE and entry.action == _REPORT:
         return REASONS
     return _WORDS.get(key, {})
 
 
-def _value(key: str, value: object, *, words: Mapping[str, str]) -> str:
+def _value(key: str, value: object, *, words: Mapping[Any, str]) -> str:
     match value:
         case bool():
             return say(text("Yes") if value else text("No"))
