@@ -10,7 +10,7 @@ from lxml import html
 from sqlalchemy import update
 
 from repo_service.domain.identity import Role
-from repo_service.models import Account
+from repo_service.models import Account, Version
 from repo_service.web import csrf, inside
 from tests.support.backups import ActivitySpec, backup
 from tests.support.service import Service, json_of, send_file
@@ -240,6 +240,19 @@ def test_an_owner_reads_that_a_moderator_hid_it_and_cannot_bring_it_back(
     forged = {csrf.FIELD: page.form("/sign-out").fields[csrf.FIELD]}
     assert owner.client.post(f"{released.url}/restore", data=forged, headers=owner.headers).status_code == 403
     released.public.get(released.url, 410)
+
+
+def test_what_is_not_kept_any_more_is_not_offered_back(released: Shared) -> None:
+    released.owner.send(released.url, "/withdraw", reason="Old.")
+    with released.service.services.database.write() as session:
+        session.execute(update(Version).values(digest=None))
+    moderator = Visitor(released.service, released.service.token("mod", Role.MODERATOR))
+    for page in (released.owner.get(released.url, 410), moderator.get(released.url, 410)):
+        assert "Its files have been deleted: it cannot be restored." in page.text
+        assert not page.all("//form[contains(@action, '/restore')]")
+    mine = released.owner.get("/mine")
+    assert "Its files have been deleted: it cannot be restored." in mine.text
+    assert not mine.all("//form[contains(@action, '/restore')]")
 
 
 def test_a_withdrawal_needs_a_reason(released: Shared) -> None:
