@@ -30,6 +30,15 @@ class Standing(enum.StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Restoring(enum.StrEnum):
+    """Whether somebody can bring back what was withdrawn, and if they cannot, who could: ``moderators`` can
+    what one of them withdrew, ``nobody`` what is not kept any more."""
+
+    POSSIBLE = "possible"
+    MODERATORS = "moderators"
+    NOBODY = "nobody"
+
+
 class Order(enum.StrEnum):
     """In which order somebody sees what they have shared."""
 

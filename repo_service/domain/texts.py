@@ -6,8 +6,12 @@ what stands in them has to be a plain string, and what varies goes in as ``%(nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import re
+from collections.abc import Iterable, Mapping
 from typing import Self
+
+_VALUE = re.compile(r"%\((\w+)\)s")
 
 
 class Text(str):
@@ -44,6 +48,24 @@ def text(template: str, **values: object) -> Text:
 def counted(one: str, many: str, count: int, **values: object) -> Text:
     """``one`` for a count of one, else ``many``; both may say ``%(count)s``."""
     return Text(one, {"count": count, **values}, many, count)
+
+
+def recognised(said: str, known: Iterable[Text]) -> str:
+    """What was stored as an English sentence, as the text that it was: one that differs from one of ``known``
+    in its values only. What is none of them stays as it is."""
+    for each in known:
+        found = _pattern(each.template).fullmatch(said)
+        if found is not None:
+            return Text(each.template, found.groupdict())
+    return said
+
+
+@functools.cache
+def _pattern(template: str) -> re.Pattern[str]:
+    words = _VALUE.split(template)  # names stand between words
+    words[::2] = [re.escape(literal.replace("%%", "%")) for literal in words[::2]]
+    words[1::2] = [f"(?P<{name}>.*)" for name in words[1::2]]
+    return re.compile("".join(words), re.DOTALL)
 
 
 def _in_english(value: object) -> str:

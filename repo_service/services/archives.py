@@ -72,6 +72,15 @@ class Archives:
         except (BadContents, BadSeekIndex) as error:
             raise self.contents_of_no_use(digest, since=since) from error
 
+    def hindrance(self, digest: str, *, since: datetime) -> DomainError | None:
+        """What opening the archive or its contents would raise for want of what is made of them, which is
+        made then; None when all is there."""
+        return (
+            None
+            if self._renditions.are_there(digest, since=since)
+            else self._renditions.lacking(digest, since=since)
+        )
+
     def contents_of_no_use(self, digest: str, *, since: datetime) -> DomainError:
         """Forget contents of which reading raised BadContents or BadSeekIndex. Returns what to tell."""
         with self._database.read() as session:

@@ -46,7 +46,7 @@ from repo_service.services import descriptions, paging
 from repo_service.services.accounts import SHOWN, require_account, require_scope
 from repo_service.services.descriptions import Description, plain_line
 from repo_service.services.reading import records_of, visible
-from repo_service.services.records import Page, ResourceRecord
+from repo_service.services.records import Page, ResourceRecord, name_of
 from repo_service.services.trail import audit, record_change
 
 IfMatch = Set[str] | None
@@ -399,12 +399,15 @@ class Collections:
             record_change(session, Noun.COLLECTION, collection.id, ChangeKind.WITHDRAWN)
 
     def show(self, identity: Identity, collection_id: UUID) -> None:
-        """Take that back. For moderators. Raises NotFound, Gone, Conflict."""
+        """Take that back. For moderators, of what is not their own. Raises NotFound, Gone, Conflict,
+        Forbidden."""
         require_scope(identity, Scope.MODERATE)
         with self._database.write() as session:
             collection = _public_for_moderators(session, collection_id)
             if collection.hidden_at is None:
                 raise Conflict("This collection is not hidden.")
+            if collection.owner_id == identity.account_id:
+                raise Forbidden("This is your own: another moderator has to decide.")
             collection.hidden_at = collection.hidden_reason = None
             _touch(collection)
             audit(session, identity, "show", Noun.COLLECTION, collection.id)
@@ -645,13 +648,15 @@ def _records(session: Session, identity: Identity, ids: Many[UUID]) -> dict[UUID
         for row in session.execute(_COUNTS.where(CollectionItem.collection_id.in_(ids)))
     }
     rows = session.execute(
-        select(Collection, Account.username, Account.display_name)
+        select(Collection, Account.username, Account.display_name, Account.erased_at)
         .join(Account, Account.id == Collection.owner_id)
         .where(Collection.id.in_(ids))
     )
     return {
-        collection.id: _record(identity, collection, username, name, counts.get(collection.id, _Counts()))
-        for collection, username, name in rows
+        collection.id: _record(
+            identity, collection, username, name_of(name, left_at), counts.get(collection.id, _Counts())
+        )
+        for collection, username, name, left_at in rows
     }
 
 

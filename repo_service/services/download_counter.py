@@ -34,9 +34,10 @@ class DownloadCounter:
         self._every = every
         self._counts: Counter[date] = Counter()
         self._is_due = False
+        self._is_closed = False
         self._lock = threading.Lock()
         # At the end of this process, also when it is the child of a server: atexit does not run there.
-        Finalize(None, _write_down, args=(WeakMethod(self.write_down),), exitpriority=1)
+        Finalize(None, _close, args=(WeakMethod(self.close),), exitpriority=1)
 
     def count(self) -> None:
         """One more, today."""
@@ -61,8 +62,14 @@ class DownloadCounter:
             log.warning("downloads could not be written down", error=str(error))
             with self._lock:
                 self._counts.update(counts)
-                self._is_due = True
-            self._write_later()
+                self._is_due = not self._is_closed
+            if self._is_due:
+                self._write_later()
+
+    def close(self) -> None:
+        """Write down for the last time: what cannot be written now is lost."""
+        self._is_closed = True
+        self.write_down()
 
     def _write_later(self) -> None:
         timer = threading.Timer(self._every, self.write_down)
@@ -70,7 +77,7 @@ class DownloadCounter:
         timer.start()
 
 
-def _write_down(method: WeakMethod[Callable[[], None]]) -> None:
-    write_down = method()
-    if write_down is not None:
-        write_down()
+def _close(method: WeakMethod[Callable[[], None]]) -> None:
+    close = method()
+    if close is not None:
+        close()

@@ -44,13 +44,11 @@ from repo_service.services.collections import delete_collection
 from repo_service.services.jobs import Jobs
 from repo_service.services.jobs import Report as Progress
 from repo_service.services.people import People
+from repo_service.services.records import FORMER_MEMBER
 from repo_service.services.releasing import touch
 from repo_service.services.replication import Replicator
-from repo_service.services.resources import withdrawn_by
 from repo_service.services.trail import audit, record_change
-
-FORMER_MEMBER: Final = "Former member"
-"""The name that others read in the place of the one who left."""
+from repo_service.services.withdrawing import withdrawn_by
 
 _LEFT: Final = "The person who shared it has left."
 _ERASED: Final = "erased"
@@ -143,7 +141,7 @@ class Erasing:
             if resource.visibility != Visibility.WITHDRAWN.value:
                 resource.visibility = Visibility.WITHDRAWN.value
                 resource.withdrawn_at, resource.withdrawn_reason = now(), _LEFT
-            elif withdrawn_by(session, resource_id) == resource.owner_id:
+            elif withdrawn_by(session, [resource_id]).get(resource_id) == resource.owner_id:
                 resource.withdrawn_reason = _LEFT  # a moderator's words are not theirs to take along
             _without(resource.versions, bytes_too=False)  # the garbage collector's, after the grace period
             resource.title = resource.summary_html = resource.summary_text = ""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid, parseaddr
-from typing import Protocol
+from enum import Enum, auto
+from typing import Final, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 
+from repo_service.domain.texts import Text, text
 from repo_service.languages import SOURCE
 from repo_service.models.base import now
 
@@ -128,13 +131,13 @@ class SmtpMailer:
                 connection.send_message(message, self._sender.addr_spec, [letter.to])
         except smtplib.SMTPRecipientsRefused as error:
             ((code, _reply),) = error.recipients.values()
-            raise _refusal(code, "the address") from error
+            raise _refusal(code, _Refused.ADDRESS) from error
         except smtplib.SMTPDataError as error:
-            raise _refusal(error.smtp_code, "the letter") from error
+            raise _refusal(error.smtp_code, _Refused.LETTER) from error
         except smtplib.SMTPResponseException as error:  # our user name, our sender: for the operators
-            raise MailUnavailable(f"The mail server answers {error.smtp_code} to us.") from error
+            raise MailUnavailable(_answers(str(error.smtp_code))) from error
         except (smtplib.SMTPException, OSError) as error:  # TLS errors are OSErrors
-            raise MailUnavailable(f"The mail server cannot be used: {error}") from error
+            raise MailUnavailable(_is_unusable(str(error))) from error
 
     def _connection(self) -> smtplib.SMTP:
         server = self._server
@@ -188,7 +191,38 @@ def open_mailer(smtp_url: str, *, mail_from: str) -> Mailer:
     return SmtpMailer(parse_smtp_url(smtp_url), sender=parse_sender(mail_from))
 
 
-def _refusal(code: int, what: str) -> MailRefused | MailUnavailable:
+class _Refused(Enum):
+    ADDRESS = auto()
+    LETTER = auto()
+
+
+def _refusal(code: int, what: _Refused) -> MailRefused | MailUnavailable:
     if code >= _PERMANENT:
-        return MailRefused(f"The mail server does not take {what} ({code}).")
-    return MailUnavailable(f"The mail server does not take {what} now ({code}).")
+        return MailRefused(_FOR_GOOD[what](str(code)))
+    return MailUnavailable(_FOR_NOW[what](str(code)))
+
+
+# What is said of it. Codes are those of the server's reply.
+
+_FOR_GOOD: Final[Mapping[_Refused, Callable[[str], Text]]] = {
+    _Refused.ADDRESS: lambda code: text("The mail server does not take the address (%(code)s).", code=code),
+    _Refused.LETTER: lambda code: text("The mail server does not take the letter (%(code)s).", code=code),
+}
+_FOR_NOW: Final[Mapping[_Refused, Callable[[str], Text]]] = {
+    _Refused.ADDRESS: lambda code: text(
+        "The mail server does not take the address now (%(code)s).", code=code
+    ),
+    _Refused.LETTER: lambda code: text("The mail server does not take the letter now (%(code)s).", code=code),
+}
+
+
+def _answers(code: str) -> Text:
+    return text("The mail server answers %(code)s to us.", code=code)
+
+
+def _is_unusable(error: str) -> Text:
+    return text("The mail server cannot be used: %(error)s", error=error)
+
+
+REASONS: Final = tuple(made("") for made in (*_FOR_GOOD.values(), *_FOR_NOW.values(), _answers, _is_unusable))
+"""All that is said of letters that were not taken, to recognise it where it was stored."""

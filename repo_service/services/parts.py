@@ -11,7 +11,14 @@ from uuid import UUID
 
 from repo_service.backups.archives import BadSeekIndex
 from repo_service.backups.cutting import CutOut, cut_activity, cut_section
-from repo_service.domain.errors import Conflict, NotFound
+from repo_service.domain.errors import (
+    BlockingFindings,
+    Conflict,
+    DomainError,
+    InvalidFile,
+    NotFound,
+    NotInspected,
+)
 from repo_service.domain.identity import Identity
 from repo_service.inspection.limits import KIB
 from repo_service.inspection.media_types import MOODLE_BACKUP
@@ -98,6 +105,17 @@ class Parts:
             licence=record["license"],
             author=record["author"],
         )
+
+    def hindrance(self, identity: Identity, resource_id: UUID, number: int) -> DomainError | None:
+        """Why no part of this version can be had, as asking for one would be answered; None when each can.
+
+        NotIndexed says that it is being seen to. Raises NotFound, Gone.
+        """
+        try:
+            whole = self._whole(identity, resource_id, number)
+        except (BlockingFindings, Conflict, InvalidFile, NotInspected) as error:
+            return error
+        return self._archives.hindrance(whole.whole.digest, since=whole.whole.since)
 
     def _whole(self, identity: Identity, resource_id: UUID, number: int) -> _Readable:
         with self._database.read() as session:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload, selectinload
 
 from repo_service.domain.identity import Identity, Scope
-from repo_service.domain.resources import JobState, Order, Standing, Visibility
+from repo_service.domain.resources import JobState, Order, Restoring, Standing, Visibility
 from repo_service.models import InspectionRecord, Job, Resource, Version
 from repo_service.models.database import Database
 from repo_service.services import paging
 from repo_service.services.accounts import require_account
 from repo_service.services.reading import records_of
 from repo_service.services.records import Page, ResourceRecord
+from repo_service.services.withdrawing import restoring_of, withdrawn_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Possession:
-    """A resource of one's own and where it stands."""
+    """A resource of one's own and where it stands; of a withdrawn one also whether it can be brought back."""
 
     resource: ResourceRecord
     standing: Standing
+    restoring: Restoring | None = None
 
 
 _ORDERS: Final[Mapping[Order, Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]]]] = {
@@ -58,7 +61,16 @@ class Possessions:
             rows = session.execute(found.offset(skip).limit(limit + 1)).all()
             kept = rows[:limit]
             records = records_of(session, [row.id for row in kept], identity, copies=False)
-        items = [Possession(resource=records[row.id], standing=Standing(row.standing)) for row in kept]
+            withdrawn = [row.id for row in kept if row.standing == Standing.WITHDRAWN.value]
+            restoring = _restoring(session, identity, withdrawn) if withdrawn else {}
+        items = [
+            Possession(
+                resource=records[row.id],
+                standing=Standing(row.standing),
+                restoring=restoring.get(row.id),
+            )
+            for row in kept
+        ]
         return Page(tuple(items), paging.encode_cursor(skip + limit) if len(rows) > limit else None)
 
     def count(self, identity: Identity) -> dict[Standing, int]:
@@ -112,6 +124,16 @@ _STANDING: ColumnElement[str] = case(
     else_=Standing.DRAFT.value,
 )
 """Of a resource by its newest version: what is out already is not asked again what its older ones lack."""
+
+
+def _restoring(session: Session, identity: Identity, ids: Collection[UUID]) -> dict[UUID, Restoring]:
+    withdrawers = withdrawn_by(session, ids)
+    found = session.scalars(
+        select(Resource)
+        .where(Resource.id.in_(ids))
+        .options(selectinload(Resource.versions), joinedload(Resource.owner))
+    )
+    return {each.id: restoring_of(identity, each, withdrawers.get(each.id)) for each in found}
 
 
 def _standings(identity: Identity) -> Select[Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Row, exists, func, literal, null, select
 
 from repo_service.domain.errors import NotFound
 from repo_service.domain.identity import Identity
@@ -18,7 +19,7 @@ from repo_service.services import paging
 from repo_service.services.accounts import SHOWN
 from repo_service.services.collections import HOLDS_SOMETHING, SHOWN_TO_ALL
 from repo_service.services.reading import records_of
-from repo_service.services.records import Page, ResourceRecord
+from repo_service.services.records import Page, ResourceRecord, name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,11 @@ class Profiles:
         with self._database.rows() as connection:
             row = connection.execute(_PROFILES.where(Account.username == username)).one_or_none()
             if row is not None:
-                return Profile(**row._mapping)
+                return _profile(row)
             curator = connection.execute(_CURATORS.where(Account.username == username)).one_or_none()
         if curator is None:
             raise NotFound("There is nobody of that name here.")
-        return Profile(**curator._mapping, resources=0, last_released_at=None)
+        return _profile(curator)
 
     def lately(self, *, limit: int) -> Sequence[Profile]:
         """Those who shared last."""
@@ -58,7 +59,7 @@ class Profiles:
         with self._database.rows() as connection:
             here = _PROFILES.where(Account.erased_at.is_(None))
             rows = connection.execute(here.order_by(newest, Account.username).limit(limit)).all()
-        return [Profile(**row._mapping) for row in rows]
+        return [_profile(row) for row in rows]
 
     def resources(
         self, identity: Identity, username: str, *, limit: int, cursor: str | None
@@ -82,7 +83,7 @@ _PROFILES = (
         Account.id.label("account_id"),
         Account.username,
         Account.display_name,
-        Account.erased_at.is_not(None).label("has_left"),
+        Account.erased_at,
         func.count(Resource.id).label("resources"),
         func.max(Resource.released_at).label("last_released_at"),
     )
@@ -94,8 +95,21 @@ _CURATORS = select(
     Account.id.label("account_id"),
     Account.username,
     Account.display_name,
-    Account.erased_at.is_not(None).label("has_left"),
+    Account.erased_at,
+    literal(0).label("resources"),
+    null().label("last_released_at"),
 ).where(
     SHOWN,
     exists().where(Collection.owner_id == Account.id, SHOWN_TO_ALL, HOLDS_SOMETHING),
 )
+
+
+def _profile(row: Row[*tuple[Any, ...]]) -> Profile:
+    return Profile(
+        account_id=row.account_id,
+        username=row.username,
+        display_name=name_of(row.display_name, row.erased_at),
+        has_left=row.erased_at is not None,
+        resources=row.resources,
+        last_released_at=row.last_released_at,
+    )

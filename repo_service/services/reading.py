@@ -17,7 +17,7 @@ from repo_service.domain.resources import LocationState, Visibility
 from repo_service.models import Account, Blob, BlobLocation, InspectionRecord, Job, Resource, Version
 from repo_service.services.accounts import require_account
 from repo_service.services.jobs import processing_of
-from repo_service.services.records import Author, CopyRecord, ResourceRecord, VersionRecord
+from repo_service.services.records import Author, CopyRecord, ResourceRecord, VersionRecord, name_of
 
 _Row = Row[*tuple[Any, ...]]
 
@@ -29,6 +29,7 @@ _RESOURCES = select(
     *(getattr(Resource, column.key) for column in Resource.__mapper__.column_attrs),
     Account.username.label("owner"),
     Account.display_name.label("owner_name"),
+    Account.erased_at.label("owner_left_at"),
 ).join(Account, Account.id == Resource.owner_id)
 _RESOURCE = _RESOURCES.where(Resource.id == bindparam("id"))
 _RESOURCES_OF = _RESOURCES.where(Resource.id.in_(bindparam("ids", expanding=True)))
@@ -236,7 +237,7 @@ def _records(
             origin=resource.origin,
             owner_id=resource.owner_id,
             owner=resource.owner,
-            owner_name=resource.owner_name,
+            owner_name=name_of(resource.owner_name, resource.owner_left_at),
             is_own=sees_all(identity, resource.owner_id),
             released_at=resource.released_at,
             changed_at=resource.changed_at,

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from repo_service.domain.identity import AccountState, AuthMethod, ClientState, GrantType, Role, Scope
 from repo_service.domain.inspection import Glance
 from repo_service.domain.resources import JobState, LocationState, UploadState, UploadWay, Visibility
+from repo_service.domain.texts import text
 
 T = TypeVar("T")
+
+FORMER_MEMBER: Final = text("Former member")
+"""The name that others read in the place of one who left."""
+
+
+def name_of(display_name: str, erased_at: datetime | None) -> str:
+    """What others call the person whose account has these values."""
+    return display_name if erased_at is None else FORMER_MEMBER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,12 @@ class Renditions:
         except BlobNotFound:
             return None
 
+    def are_there(self, digest: str, *, since: datetime) -> bool:
+        """Whether there is all that the blob should have by its inspection; ``since`` as for ``find``."""
+        with self._database.read() as session:
+            kinds = _kinds_of(newest_inspection(session, digest))
+            return all(self.find(session, digest, kind, since=since) is not None for kind in kinds)
+
     def let_go(self, digest: str, made: str) -> None:
         """Forget a rendition that is of no use, unless there is another by now."""
         with self._database.write() as session:

@@ -27,7 +27,7 @@ from repo_service.services.descriptions import plain_line
 from repo_service.services.emails import normalise_email
 from repo_service.services.letters import Letters
 from repo_service.services.reading import visible
-from repo_service.services.records import Page
+from repo_service.services.records import Page, name_of
 from repo_service.services.replication import Replicator
 from repo_service.services.throttling import Allowance, Throttling
 from repo_service.services.trail import audit
@@ -304,6 +304,7 @@ def _record(session: Session, identity: Identity, resource_id: UUID) -> Reported
             Resource.owner_id,
             Account.username,
             Account.display_name,
+            Account.erased_at,
         )
         .join(Account, Account.id == Resource.owner_id)
         .where(Resource.id == resource_id)
@@ -327,7 +328,7 @@ def _record(session: Session, identity: Identity, resource_id: UUID) -> Reported
         resource_id=resource_id,
         title=owner.title,
         owner=owner.username,
-        owner_name=owner.display_name,
+        owner_name=name_of(owner.display_name, owner.erased_at),
         visibility=Visibility(owner.visibility),
         withdrawn_reason=owner.withdrawn_reason,
         is_own=owner.owner_id == identity.account_id,

@@ -18,7 +18,7 @@ from repo_service.domain.errors import (
 from repo_service.domain.findings import SHOWN_TO_ALL
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.redirects import host_of
-from repo_service.domain.resources import ChangeKind, JobKind, Noun, Visibility
+from repo_service.domain.resources import ChangeKind, JobKind, Noun, Restoring, Visibility
 from repo_service.models import AuditEntry, BlobLocation, Client, InspectionRecord, Resource, Version
 from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
@@ -29,6 +29,7 @@ from repo_service.services.descriptions import Description
 from repo_service.services.jobs import Jobs
 from repo_service.services.letters import Letters
 from repo_service.services.reading import (
+    gone,
     inspection_of,
     own_resource,
     readable_version,
@@ -43,7 +44,7 @@ from repo_service.services.releasing import release_now, require_releasable, tou
 from repo_service.services.replication import Replicator
 from repo_service.services.trail import audit, record_change
 from repo_service.services.versions import NewVersions
-from repo_service.services.withdrawing import released_digests, withdraw_now
+from repo_service.services.withdrawing import released_digests, restoring_of, withdraw_now, withdrawn_by
 
 _ID: BindParameter[UUID] = bindparam("id", type_=Uuid())
 _CREATE = "create"
@@ -343,6 +344,8 @@ class Resources:
                 moderate=True,
                 withdrawn=identity.has(Scope.MODERATE),
             )
+            if resource.owner_id == identity.account_id and resource.visibility == Visibility.WITHDRAWN.value:
+                raise gone(resource)  # by another moderator, perhaps, whose decision stands
             withdraw_now(
                 session,
                 identity,
@@ -353,23 +356,25 @@ class Resources:
             )
 
     def restore(self, identity: Identity, resource_id: UUID) -> ResourceRecord:
-        """Take a withdrawal back while the bytes are still there. An owner cannot undo a moderator's.
+        """Take a withdrawal back while the bytes are still there. An owner cannot undo a moderator's, also if
+        they are one.
 
         Raises NotFound, Forbidden, Conflict.
         """
-        account_id = require_account(identity, Scope.WRITE)
+        require_account(identity, Scope.WRITE)
         with self._database.write() as session:
             resource = session.scalar(select(Resource).where(Resource.id == resource_id).with_for_update())
             if resource is None or not sees_all(identity, resource.owner_id):
                 raise NotFound
             if resource.visibility != Visibility.WITHDRAWN.value:
                 raise Conflict("This resource is not withdrawn.")
-            if not identity.has(Scope.MODERATE) and withdrawn_by(session, resource.id) != account_id:
-                raise Forbidden("A moderator withdrew this resource: ask them to restore it.")
             if resource.owner.erased_at is not None:
                 raise Conflict("The person who shared this has left, and took along what was said about it.")
-            if any(version.digest is None for version in resource.versions):
-                raise Conflict("The files of this resource have been deleted already.")
+            match _restoring(session, identity, resource):
+                case Restoring.NOBODY:
+                    raise Conflict("The files of this resource have been deleted already.")
+                case Restoring.MODERATORS:
+                    raise Forbidden("A moderator withdrew this resource: ask them to restore it.")
             released = any(version.released_at for version in resource.versions)
             resource.visibility = (Visibility.PUBLIC if released else Visibility.DRAFT).value
             resource.withdrawn_at = resource.withdrawn_reason = None
@@ -380,6 +385,19 @@ class Resources:
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.RESTORED)
             self._replicator.ask(session, released_digests(resource))
             return record_of(session, resource, identity)
+
+    def restoring(self, identity: Identity, resource_id: UUID) -> Restoring | None:
+        """Whether the asker could take a withdrawal back: None for what is not withdrawn, and for who has no
+        business with it."""
+        if not identity.has(Scope.WRITE):
+            return None
+        with self._database.read() as session:
+            resource = session.get(Resource, resource_id)
+            if resource is None or resource.visibility != Visibility.WITHDRAWN.value:
+                return None
+            if not sees_all(identity, resource.owner_id):
+                return None
+            return _restoring(session, identity, resource)
 
     def inspection(self, identity: Identity, resource_id: UUID, number: int) -> dict[str, Any]:
         """What was found in a version's file. Raises NotFound, Gone, NotInspected, InvalidFile.
@@ -414,15 +432,5 @@ def _released(resource: Resource) -> list[str | None]:
     return [version.digest for version in resource.versions if version.released_at is not None]
 
 
-def withdrawn_by(session: Session, resource_id: UUID) -> UUID | None:
-    """The account that withdrew a resource last; None for the service itself."""
-    return session.scalar(
-        select(AuditEntry.account_id)
-        .where(
-            AuditEntry.noun == Noun.RESOURCE.value,
-            AuditEntry.noun_id == str(resource_id),
-            AuditEntry.action == "withdraw",
-        )
-        .order_by(AuditEntry.id.desc())
-        .limit(1)
-    )
+def _restoring(session: Session, identity: Identity, resource: Resource) -> Restoring:
+    return restoring_of(identity, resource, withdrawn_by(session, [resource.id]).get(resource.id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, request
 
 from repo_service.domain.errors import DomainError, Gone, InvalidInput
+from repo_service.http.context import identity, services
 from repo_service.http.problems import CATALOGUE, Problem
 from repo_service.web.blueprint import blueprint
 from repo_service.web.rendering import page, render
@@ -12,13 +13,15 @@ from repo_service.web.rendering import page, render
 
 def problem_page(problem: Problem) -> str:
     """A problem as a whole page."""
-    arguments = request.view_args or {}
+    gone = problem.code == Gone.code
+    resource_id = (request.view_args or {}).get("resource_id") if gone else None
     return render(
         "problem.html",
         problem=problem,
-        gone=problem.code == Gone.code,
+        gone=gone,
         reason=(problem.model_extra or {}).get("reason"),
-        resource_id=arguments.get("resource_id"),
+        resource_id=resource_id,
+        restoring=services().resources.restoring(identity(), resource_id) if resource_id else None,
     )
 
 

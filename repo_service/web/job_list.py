@@ -9,9 +9,10 @@ from flask import Response, redirect, request, url_for
 from werkzeug.sansio.response import Response as AnyResponse
 
 from repo_service.domain.resources import JobKind, JobState
-from repo_service.domain.texts import text
+from repo_service.domain.texts import recognised, text
 from repo_service.http.context import identity, services
-from repo_service.services.job_board import JobCount
+from repo_service.services.job_board import JobCount, JobRecord
+from repo_service.services.mailing import REASONS
 from repo_service.web.blueprint import blueprint
 from repo_service.web.rendering import page
 from repo_service.web.signing import for_the_signed_in
@@ -62,6 +63,7 @@ def jobs() -> Response:
         states=STATES,
         is_first=cursor is None,
         done=request.args.get("done") == "retried",
+        reason_of=_reason_of,
     )
 
 
@@ -77,6 +79,11 @@ def retry_job(job_id: UUID) -> AnyResponse:
 def back_to_jobs(job_id: UUID) -> AnyResponse:
     """After a refusal this stands in the address bar, and Enter there asks for it again."""
     return redirect(url_for("web.jobs"))
+
+
+def _reason_of(job: JobRecord) -> str:
+    """Why it failed or waits, as it can be said in any language."""
+    return recognised(job.reason or "", REASONS)
 
 
 def _by_kind(counts: Iterable[JobCount]) -> dict[JobKind, dict[JobState, int]]:

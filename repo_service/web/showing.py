@@ -10,7 +10,7 @@ from flask import Response, jsonify, redirect, session, url_for
 from markupsafe import Markup
 from werkzeug.sansio.response import Response as AnyResponse
 
-from repo_service.domain.errors import DomainError, InvalidFile, NotFound, NotInspected
+from repo_service.domain.errors import DomainError, InvalidFile, NotFound, NotIndexed, NotInspected
 from repo_service.domain.identity import PUBLIC, Identity, Scope
 from repo_service.domain.resources import JobState, LocationState, Visibility
 from repo_service.domain.texts import text
@@ -92,6 +92,15 @@ def processing(resource_id: UUID, number: int) -> Response:
     return response
 
 
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/preparing")
+def preparing(resource_id: UUID, number: int) -> Response:
+    """Whether parts of the file can be had by now, for the page that waits for them."""
+    hindrance = services().parts.hindrance(identity(), resource_id, number)
+    response = jsonify(finished=not isinstance(hindrance, NotIndexed))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def tell_released(resource_id: UUID) -> None:
     """Have the page of a resource say once to its owner, in this browser, that it is public now."""
     session[_RELEASED] = str(resource_id)
@@ -142,7 +151,7 @@ def resource_page(
         may_collect=not site().read_only and (record.visibility is Visibility.PUBLIC or is_owner),
         **{**values, **parts.facts},
     )
-    if kept and not parts.are_there:
+    if kept and not parts.are_there and not values["preparing"]:
         parts.facts = {"is_backup": values["is_backup"]}
         keeper().keep(key, record, parts)
     return response
@@ -157,6 +166,9 @@ def _values(
     cleaning = services().cleaning.get(who, record.id, shown.number) if may_edit else None
     inside = None if document is None else inside_of(document)
     remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
+    parts = _parts(record, shown, inside, found)
+    # What is at the home of a mirror is fetched when it is asked for, and prepared then.
+    hindrance = None if parts is None or remote else services().parts.hindrance(who, *parts)
     return {
         "inside": inside,
         "is_backup": inside is not None and inside.is_backup,
@@ -172,7 +184,9 @@ def _values(
         "download_url": _download_url(record, shown),
         "copies": services().stores.shown(shown.copies),
         "obstacles": _obstacles(record, shown) if may_edit and shown.released_at is None else [],
-        "parts": _parts(record, shown, inside, found),
+        "parts": parts if hindrance is None else None,
+        "preparing": isinstance(hindrance, NotIndexed),
+        "no_parts": hindrance.detail if isinstance(hindrance, InvalidFile) else "",
         **_for_others(record),
     }
 

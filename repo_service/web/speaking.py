@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import Flask, Response, current_app, g, has_request_context, request, url_for
 from markupsafe import Markup
 
+from repo_service.domain.texts import Text
 from repo_service.http.pages import is_page
 from repo_service.languages import LANGUAGES, SOURCE, Language, best_of, language
 
@@ -39,6 +40,7 @@ def register(app: Flask) -> None:
         newstyle=True,
     )
     app.jinja_env.filters["say"] = marked_saying
+    app.jinja_env.filters["named"] = named
     app.after_request(_remember)
 
 
@@ -62,6 +64,11 @@ def marked_saying(message: str) -> str | Markup:
     if not message or spoken().knows(message):
         return say(message)
     return Markup('<span lang="{}" dir="ltr">{}</span>').format(SOURCE, str(message))
+
+
+def named(name: str) -> str:
+    """What somebody is called: as they are, or in the language of the page what we call who has no name."""
+    return say(name) if isinstance(name, Text) else name
 
 
 def asked_for() -> Sequence[str]:

@@ -11,6 +11,7 @@ from repo_service.domain.resources import Noun
 from repo_service.domain.texts import text
 from repo_service.http.context import identity, services
 from repo_service.web.blueprint import blueprint
+from repo_service.web.deeds import details_of
 from repo_service.web.fields import line_field
 from repo_service.web.rendering import page
 from repo_service.web.signing import for_the_signed_in
@@ -32,6 +33,7 @@ NOUNS = {
     Noun.NETWORK_ENTRY: text("Entry of the network index"),
     Noun.SNAPSHOT: text("Snapshot"),
     Noun.JOB: text("Job"),
+    Noun.COLLECTION: text("Collection"),
 }
 """What things are called."""
 
@@ -59,6 +61,7 @@ def audit() -> Response:
         actions=trail.actions(identity()),
         asked=asked,
         nouns=NOUNS,
+        details_of=details_of,
         is_first=cursor is None,
     )
 

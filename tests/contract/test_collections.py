@@ -327,6 +327,16 @@ def test_a_moderator_hides_and_shows(service: Service) -> None:
     problem_of(moderator.post(f"{path}/show"), "gone")
 
 
+def test_a_moderator_shows_no_collection_of_their_own(service: Service) -> None:
+    curator = service.client(service.token("curator", Role.MODERATOR))
+    moderator = service.client(service.token("moderator", Role.MODERATOR))
+    path = _make(curator, visibility="public")
+    assert moderator.post(f"{path}/hide", json={"reason": "Advertising."}).status_code == 204
+    with nothing_changes(service):
+        problem_of(curator.post(f"{path}/show"), "forbidden")
+    assert moderator.post(f"{path}/show").status_code == 204
+
+
 def test_nothing_is_published_by_whom_nobody_can_reach(service: Service) -> None:
     curator = service.member("curator")
     with service.services.database.write() as session:

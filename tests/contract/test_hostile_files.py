@@ -12,15 +12,20 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
-from repo_service.domain.resources import JobState
+from repo_service.domain.resources import JobKind, JobState
+from repo_service.models import Job
+from repo_service.models.base import now
 from tests.support import hostile
 from tests.support.backups import ActivitySpec, Container, backup, members, write_targz, write_zip
 from tests.support.running import Running, running, wait_for
@@ -37,7 +42,25 @@ _LAUGHS = _MANIFEST + hostile.BILLION_LAUGHS.partition(b"\n")[2].partition(b"<fi
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(tmp_path_factory.mktemp("hostile"), web_workers="1") as service:
+        _hold_back_renditions(service)
         yield service
+
+
+def _hold_back_renditions(service: Running) -> None:
+    """They are made in the background, one after another, whenever a sweep comes by: the blobs of one case
+    would be counted in the next. One that is said to be under way holds back the others."""
+    engine = create_engine(f"sqlite:///{service.data / 'repo.db'}")
+    with Session(engine) as session, session.begin():
+        session.add(
+            Job(
+                kind=JobKind.INDEX.value,
+                key="0" * 64,
+                state=JobState.RUNNING.value,
+                next_try_at=now(),
+                lease_until=now() + timedelta(days=1),
+            )
+        )
+    engine.dispose()
 
 
 @dataclass(frozen=True)
@@ -256,6 +279,7 @@ def test_any_damage_is_described_or_refused(service: Service, tmp_path: Path, da
     if data.draw(st.booleans()):
         start = data.draw(st.integers(0, len(content) - 1))
         del content[start : start + data.draw(st.integers(1, 100_000))]
+    assume(content)  # of an empty file the test client makes a part without a body; see "nothing" above
     teacher = service.client(service.token(f"t{time.monotonic_ns()}"))
     resource = json_of(send_file(teacher, bytes(content)), 201)
     service.work()

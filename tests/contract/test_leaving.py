@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tracemalloc
 import zipfile
 from typing import Any
@@ -120,15 +121,19 @@ def _administrator(service: Service) -> FlaskClient:
     return service.client(service.token("chief", Role.ADMINISTRATOR))
 
 
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 def _mentions(service: Service, *words: str) -> list[tuple[str, str, str]]:
-    """Where in the database one of ``words`` stands."""
+    """Where in the database one of ``words`` stands, but in ids: some have "ada-" in them."""
     found = []
     with service.services.database.read() as session:
         for table in Base.metadata.sorted_tables:
             for row in session.execute(select(table)):
                 for column, value in row._mapping.items():
-                    if any(word in str(value) for word in words):
-                        found.append((table.name, column, str(value)))
+                    said = _ID.sub("", str(value))
+                    if any(word in said for word in words):
+                        found.append((table.name, column, said))
     return found
 
 

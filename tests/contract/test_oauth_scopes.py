@@ -55,7 +55,7 @@ def test_a_token_for_sharing_is_for_nothing_else(connected: Connected) -> None:
     tried = 0
     with nothing_changes(connected.service):
         for rule in connected.service.app.url_map.iter_rules():
-            if rule.endpoint.startswith(("web.", "moodle.", "oauth.")):
+            if rule.endpoint.startswith(("web.", "sending.", "moodle.", "oauth.")):
                 continue  # pages know sessions, and the endpoints of OAuth the secrets of clients
             if rule.endpoint == "moodlenet.create":
                 continue  # what it is for: see tests/moodle_plugin_bridge

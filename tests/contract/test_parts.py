@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from repo_service.domain.resources import JobKind
 from repo_service.models import Rendition
 from tests.backups.test_cleaning import content_of
 from tests.contract.support import problem_of, publish, share
@@ -153,6 +154,27 @@ def test_a_withdrawn_course_gives_no_parts(service: Service, package: bytes) -> 
     resource = publish(service, teacher, package, file_name="eco.mbz")
     teacher.post(f"/api/v1/resources/{resource['id']}/withdraw", json={"reason": "Old."})
     problem_of(service.client().get(_path(resource, "activities/100.mbz")), "gone")
+
+
+def test_parts_that_are_not_ready_yet_say_when_to_ask_again(service: Service, package: bytes) -> None:
+    """Right after a release; asking once more after the job is done gives them."""
+    teacher = service.member()
+    resource = share(teacher, package, file_name="eco.mbz", licence="CC-BY-4.0", release=True)
+    service.work(but=(JobKind.INDEX,))
+    public = service.client()
+    paths = [
+        _path(resource, what)
+        for what in ("activities/100.mbz", "sections/21.mbz", f"files/{_HASH}/foodweb.txt")
+    ]
+    for path in paths:
+        answer = public.get(path)
+        assert answer.status_code == 503
+        problem = problem_of(answer, "not-indexed")
+        assert answer.headers["Retry-After"] == str(problem["retry_after"])
+        assert "try again" in problem["detail"]
+        assert "Retry-After" in problem["advice"]
+    service.work()
+    assert [public.get(path).status_code for path in paths] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("kind", ["contents", "seek-index"])

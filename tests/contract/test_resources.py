@@ -474,6 +474,22 @@ def test_restoring(any_service: Service) -> None:
         problem_of(owner.post(f"{url}/restore"), "forbidden")
 
 
+def test_a_moderator_undoes_no_decision_about_their_own(any_service: Service) -> None:
+    """Neither at once nor by withdrawing it again, as if they had been the one who did."""
+    owner = any_service.client(any_service.token("owner", Role.MODERATOR))
+    moderator = _moderator(any_service)
+    resource = publish(any_service, owner)
+    url = path_of(resource["api_url"])
+    _withdraw(moderator, resource, "Against the rules.")
+    with nothing_changes(any_service):
+        problem_of(owner.post(f"{url}/restore"), "forbidden")
+        problem_of(owner.post(f"{url}/withdraw", json={"reason": "Mine."}), "gone")
+        problem_of(owner.post(f"{url}/restore"), "forbidden")
+    assert json_of(moderator.post(f"{url}/restore"))["visibility"] == "public"
+    _withdraw(owner, resource)
+    assert json_of(owner.post(f"{url}/restore"))["visibility"] == "public"
+
+
 # Lists
 
 

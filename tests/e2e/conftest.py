@@ -53,13 +53,28 @@ def authority(moodle: MoodleSite) -> trustme.CA:
 
 _SHARES_COURSES = 2023100900
 """Version of Moodle 4.3, the first whose own sharing knows courses and remembers what was shared."""
+_OF_THE_BACKUPS = 2024100700
+"""Version of Moodle 4.5, which made most backups of the corpus."""
 
 
 @pytest.fixture(scope="session")
-def sharing_of_courses(moodle: MoodleSite) -> None:
+def release(moodle: MoodleSite) -> float:
+    """The site's version, as in its version.php."""
+    return float(moodle.run("plugins.php")["version"])
+
+
+@pytest.fixture(scope="session")
+def sharing_of_courses(release: float) -> None:
     """Skips what older Moodles do not have."""
-    if float(moodle.run("plugins.php")["version"]) < _SHARES_COURSES:
+    if release < _SHARES_COURSES:
         pytest.skip("Moodle itself shares courses, and lists what was shared, since 4.3")
+
+
+@pytest.fixture(scope="session")
+def as_new_as_the_backups(release: float) -> None:
+    """Skips where Moodle would remark on that alone, and does not have all that they hold."""
+    if release < _OF_THE_BACKUPS:
+        pytest.skip("the backups are of Moodle 4.5, and the site is older")
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,7 @@ def profile(moodle: MoodleSite) -> SiteProfile:
     )
 
 
+@pytest.mark.usefixtures("as_new_as_the_backups")
 @pytest.mark.parametrize("case", _CASES, ids=[case.name for case in _CASES])
 def test_what_is_predicted_happens(
     case: Case, moodle: MoodleSite, profile: SiteProfile, corpus: Path, tmp_path: Path

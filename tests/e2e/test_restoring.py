@@ -17,7 +17,7 @@ from tests.backups.test_cleaning import cleaned
 from tests.backups.test_cutting import opened, written
 from tests.e2e.site import MoodleSite
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("as_new_as_the_backups")]
 
 _CLEAN = (
     ("env-science-en.course.users.zip", "env-science-en.course.nousers.zip"),

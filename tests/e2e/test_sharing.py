@@ -57,7 +57,7 @@ def _release(draft: Page, button: str, look: Look, name: str) -> None:
     assert_accessible(draft)
     # All files inside say so, and the page proposes it.
     expect(draft.get_by_label("Licence")).to_have_value("CC-BY-4.0")
-    draft.get_by_label("Language").select_option("en")
+    draft.get_by_role("combobox", name="Language").select_option("en")
     look(draft, f"{name}-2-draft")
     draft.get_by_role("button", name=button, exact=True).click()
     expect(draft).to_have_url(re.compile(r"/resources/[0-9a-f-]{36}$"), timeout=60_000)

@@ -11,7 +11,9 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
+from repo_service.domain.texts import Text, recognised
 from repo_service.services.mailing import (
+    REASONS,
     Letter,
     LogMailer,
     MailRefused,
@@ -115,8 +117,9 @@ def test_what_the_server_will_never_take_is_told_from_what_it_will_later(
     mailbox: Mailbox, where: str, answer: str, error: type[Exception]
 ) -> None:
     mailbox.answers[where] = answer
-    with pytest.raises(error, match=answer[:3]):
+    with pytest.raises(error, match=answer[:3]) as told:
         open_mailer(mailbox.url, mail_from=FROM).send(LETTER)
+    assert isinstance(recognised(str(told.value), REASONS), Text)
 
 
 @pytest.mark.parametrize("where", ["to", "subject"])

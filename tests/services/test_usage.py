@@ -138,6 +138,24 @@ def test_a_database_that_is_away_loses_none(service: Service, monkeypatch: pytes
     assert _rows(service) == {now().date(): 2}
 
 
+def test_a_closed_one_does_not_try_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = DownloadCounter(service.services.database, every=0.01)
+    tried = 0
+
+    def fail(_database: object) -> Any:
+        nonlocal tried
+        tried += 1
+        raise OperationalError("", {}, Exception("gone"))
+
+    monkeypatch.setattr(Database, "write", fail)
+    with monkeypatch.context() as patched:
+        patched.setattr(counter, "_write_later", lambda: None)
+        counter.count()
+    counter.close()
+    time.sleep(0.2)
+    assert tried == 1
+
+
 def test_only_moderators_see_numbers(service: Service) -> None:
     member = Identity(role=Role.MEMBER, scopes=SCOPES_OF_ROLE[Role.MEMBER])
     usage = service.services.usage

@@ -238,14 +238,15 @@ class Maker:
         ).id
 
     def collection(self, *, hidden: bool = False) -> UUID:
-        """A public collection of the owner's with the released resource in it; those before it are gone, for
-        there may not be many."""
+        """A public collection of the owner's with the released resource in it, or one of a neighbour's that
+        is hidden; those before it are gone, for there may not be many."""
+        owner = self.neighbour if hidden else self.owner
         collections = self.service.services.collections
-        for kept in collections.mine(self.owner, limit=100).items:
-            collections.delete(self.owner, kept.id)
+        for kept in collections.mine(owner, limit=100).items:
+            collections.delete(owner, kept.id)
         wanted = CollectionDescription(title="x", visibility=CollectionVisibility.PUBLIC)
-        made = collections.create(self.owner, wanted).record.id
-        collections.add(self.owner, made, self.released.id)
+        made = collections.create(owner, wanted).record.id
+        collections.add(owner, made, self.released.id)
         if hidden:
             collections.hide(OPERATOR, made, reason="x")
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -9,10 +10,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page, Response
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Response
 
 from tests.support.browser import sign_in_by_token
-from tests.web.lived_in import IMPATIENT, LivedIn, brand_new, lived_in, mirror
+from tests.web.lived_in import IMPATIENT, NEW_TAKES, LivedIn, brand_new, lived_in, mirror
 
 Language = Literal["en", "ar"]
 Colours = Literal["light", "dark"]
@@ -27,8 +28,8 @@ class Sight:
     """A page in one state. ``name`` is that of its pictures; ``address`` holds names of ``LivedIn`` in
     braces; ``endpoint`` is whose page it is in the end, none for what is nobody's; ``who`` is signed in.
     ``where``: in the service that has been used, in one that nobody has used yet, or in a mirror. ``before``:
-    what is visited first, for what a browser remembers. ``asker``: the address that somebody else comes
-    from."""
+    what is visited first, for what a browser remembers. ``sends``: bytes of a file that the form at the
+    address sends without its script. ``asker``: the address that somebody else comes from."""
 
     name: str
     address: str
@@ -37,6 +38,7 @@ class Sight:
     status: int = 200
     where: Where = "used"
     before: str | None = None
+    sends: int = 0
     asker: str | None = None
 
 
@@ -193,6 +195,15 @@ SIGHTS: Final = (
     Sight(name="error-not-yours", address="/look-after", endpoint="web.look_after", who="maria", status=403),
     Sight(name="error-old-link", address="/new-password?link=old", endpoint="web.new_password", status=410),
     Sight(
+        name="error-too-large",
+        address="/upload",
+        endpoint="web.upload",
+        who="noor",
+        status=413,
+        where="new",
+        sends=NEW_TAKES + 1,
+    ),
+    Sight(
         name="error-too-often",
         address="/confirm?link=guessed",
         endpoint="web.confirm",
@@ -227,6 +238,7 @@ OTHERWISE: Final[Mapping[str, str]] = {
     "web.suggest": "JSON for a script of ours",
     "web.processing": "JSON for a script of ours",
     "web.cleaning": "JSON for a script of ours",
+    "web.preparing": "JSON for a script of ours",
     "web.looking": "JSON for a script of ours",
     "web.sign_in_elsewhere": "leads to the provider",
     "moodle.begin": "leads to the search",
@@ -291,10 +303,16 @@ class Tour:
         service = self.service(sight)
         if sight.before is not None:
             page.goto(sight.before)
+        if sight.sends:
+            page.route(
+                re.compile(r"/upload\.js\b"), lambda route: route.fulfill(content_type="text/javascript")
+            )
         if sight.status == HTTPStatus.TOO_MANY_REQUESTS:
             while page.request.get(sight.address).status != HTTPStatus.TOO_MANY_REQUESTS:
                 pass  # until it is once too often
         response = page.goto(sight.address.format(nowhere=NOWHERE, **service.names), wait_until="load")
+        if sight.sends:
+            response = _send(page, sight.sends)
         assert response is not None
         return response
 
@@ -340,6 +358,14 @@ def touring(browser: Browser, folder: Path, corpus: Path | None = None) -> Itera
         tour = Tour(browser=browser, services=services)
         stack.callback(tour.close)
         yield tour
+
+
+def _send(page: Page, size: int) -> Response | None:
+    file = FilePayload(name="large.mbz", mimeType="application/octet-stream", buffer=bytes(size))
+    page.locator("#file").set_input_files(file)
+    with page.expect_navigation(wait_until="load") as navigation:
+        page.locator("form[data-upload]").evaluate("form => form.submit()")
+    return navigation.value
 
 
 def show(page: Page, size: tuple[int, int], colours: Colours) -> None:

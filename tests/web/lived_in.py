@@ -38,6 +38,9 @@ from tests.web.visitor import Visitor
 
 SITE_NAME: Final = "Open School Library"
 
+NEW_TAKES: Final = 1_000_000
+"""Bytes of a file at most, where nobody has been yet."""
+
 IMPATIENT: Final = "203.0.113.9"
 """The address of somebody who has tried too many links."""
 
@@ -94,7 +97,7 @@ def lived_in(folder: Path, corpus: Path | None = None) -> Iterator[LivedIn]:
 @contextmanager
 def brand_new(folder: Path) -> Iterator[LivedIn]:
     """A service that nobody has used yet but its administrator."""
-    with _answering(folder / "brand-new") as (service, url):
+    with _answering(folder / "brand-new", max_upload_size=NEW_TAKES) as (service, url):
         tokens = {"noor": service.token("noor", role=Role.ADMINISTRATOR)}
         yield LivedIn(service=service, url=url, names={}, tokens=tokens)
 
@@ -139,6 +142,7 @@ def _answering(folder: Path, **settings: Any) -> Iterator[tuple[Service, str]]:
         server.shutdown()
         thread.join()
         server.server_close()
+        service.services.download_counter.close()
         service.services.close()
         engine_of(app).dispose()
 

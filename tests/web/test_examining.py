@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from repo_service.domain.errors import InvalidFile
 from repo_service.domain.resources import JobKind
+from repo_service.services import renditions
 from tests.support.backups import ActivitySpec, backup
 from tests.support.service import Service, json_of, send_file
 from tests.web.shared import Shared
@@ -91,6 +93,23 @@ def test_files_and_licences(course: Shared) -> None:
     assert course.public.client.get(address).status_code == 200
 
 
+@pytest.mark.parametrize(("count", "folded", "more"), [(5, 0, 0), (6, 6, 0), (25, 20, 5)])
+def test_long_lists_of_files_are_folded(
+    service: Service, tmp_path: Path, count: int, folded: int, more: int
+) -> None:
+    """Into what works without a script, and says how many there are."""
+    files = [(f"{number}.txt", f"{number}".encode()) for number in range(count)]
+    path = backup(tmp_path / "course.mbz", activities=[ActivitySpec(module="folder", files=files)])
+    shared = Shared(service, path, licence="CC-BY-4.0", release=True)
+    service.work()
+    page = shared.public.get(f"{shared.url}/versions/1/licences")
+    notice = page.one("//div[contains(@class, 'notice')]")
+    assert len(notice.xpath(".//li")) == min(count, 20)
+    assert notice.xpath("./details/summary/text()") == ([f"Show {folded} files"] if folded else [])
+    assert not notice.xpath("./details[@open]")
+    assert (f"And {more} more, which are in the table below." in page.text) == bool(more)
+
+
 def test_the_page_waits_for_the_index_of_a_file(service: Service, tmp_path: Path) -> None:
     shared = Shared(service, backup(tmp_path / "course.mbz"), licence="CC-BY-4.0", release=True)
     service.work(but=(JobKind.INDEX,))
@@ -110,6 +129,49 @@ def test_one_activity_and_one_section_can_be_had(course: Shared) -> None:
         got = course.public.client.get(links[name])
         assert got.status_code == 200, name
         assert got.data[:2] in (b"PK", b"\x1f\x8b")
+
+
+def test_parts_are_offered_once_they_are_ready(service: Service, tmp_path: Path) -> None:
+    """Until then the page says what it waits for, and has no link that would be refused."""
+    path = backup(tmp_path / "course.mbz", activities=[_QUIZ])
+    shared = Shared(service, path, licence="CC-BY-4.0", release=True)
+    service.work(but=(JobKind.INDEX,))
+    for visitor in (shared.public, shared.public, shared.owner):
+        page = visitor.get(shared.url)
+        assert "is being prepared" in page.text
+        assert "Food chains" in page.text
+        assert not page.all("//a[@download and contains(@href, '/activities/')]")
+        assert not [name for name in page.links() if name.startswith(("Only this section", "Download only"))]
+        waits = page.one("//*[@data-processing]").attrib["data-processing"]
+        assert visitor.client.get(waits).json == {"finished": False}
+    service.work()
+    assert shared.public.client.get(waits).json == {"finished": True}
+    page = shared.public.get(shared.url)
+    assert "is being prepared" not in page.text
+    assert not page.all("//*[@data-processing]")
+    assert shared.public.client.get(page.links()["Download only “Food chains”"]).status_code == 200
+
+
+def test_parts_that_cannot_be_made_ready_are_not_offered(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Shared(service, backup(tmp_path / "course.mbz"), licence="CC-BY-4.0", release=True)
+
+    def fail(*_: object, **__: object) -> None:
+        raise InvalidFile("It has too many members.", reason="too-many-entries")
+
+    monkeypatch.setattr(renditions, "build_seek_index", fail)
+    service.work()
+    page = shared.public.get(shared.url)
+    assert "cannot be downloaded: It has too many members." in page.text
+    assert not page.all("//a[@download and contains(@href, '/activities/')]")
+
+
+def test_what_waits_for_a_draft_is_told_to_its_owner_only(service: Service, tmp_path: Path) -> None:
+    shared = Shared(service, backup(tmp_path / "course.mbz"))
+    service.work(but=(JobKind.INDEX,))
+    assert shared.owner.client.get(f"{shared.url}/versions/1/preparing").status_code == 200
+    shared.public.get(f"{shared.url}/versions/1/preparing", 404)
 
 
 def test_whom_to_name(course: Shared) -> None:

@@ -12,7 +12,8 @@ import pytest
 from repo_service.domain.identity import Role
 from repo_service.services import erasing
 from tests.contract.support import nothing_changes, publish
-from tests.support.service import MakeService, Service
+from tests.support.service import MakeService, Service, json_of
+from tests.support.speech import Teach
 from tests.web.person import PASSWORD, is_signed_in, sign_in, somebody
 from tests.web.visitor import Page, Visitor
 
@@ -155,3 +156,36 @@ def test_what_was_left_is_a_former_members(service: Service) -> None:
     page = Visitor(service).get(f"/resources/{resource['id']}")
     assert "Shared by Former member" in page.text
     assert "Engines" in Visitor(service).get(page.links()["Former member"]).text
+
+
+def test_a_former_member_is_called_so_in_the_readers_language(service: Service, teach: Teach) -> None:
+    """On every page where their name stood; the API goes on in English, and other names stay as they are."""
+    credit = "“%(title)s” by %(authors)s, licence: %(licence)s. From %(page)s"
+    teach("de", {"Former member": "Ehemaliges Mitglied", "Public": "Öffentlich", credit: credit})
+    token = service.token("ada")
+    ada = Visitor(service, token)
+    resource = publish(service, service.client(token), title="Engines")["id"]
+    curated = {"title": "Machines", "visibility": "public"}
+    collection = json_of(service.client(token).post("/api/v1/collections", json=curated), 201)["id"]
+    item = {"resource": resource}
+    json_of(service.client(token).post(f"/api/v1/collections/{collection}/items", json=item), 201)
+    ada.send("/account", "/account/name", display_name="Public")
+    german = Visitor(service, language="de")
+    assert "Public" in german.get(f"/resources/{resource}").links()
+    assert ada.send(_DATA, "/erase", username="ada", shared="leave").status_code == 303
+    service.work()
+    page = german.get(f"/resources/{resource}")
+    person = page.links()["Ehemaliges Mitglied"]
+    assert "by Ehemaliges Mitglied" in page.one("//p[@class='credit']").text_content()
+    for address in (
+        "/",
+        f"/resources/{resource}/embed",
+        "/collections",
+        f"/collections/{collection}",
+        person,
+    ):
+        body = str(german.get(address).one("//body").text_content())
+        assert "Ehemaliges Mitglied" in body, address
+        assert "Former member" not in body, address
+    shown = json_of(service.client().get(f"/api/v1/resources/{resource}"))
+    assert shown["owner_name"] == "Former member"

@@ -17,6 +17,7 @@ from repo_service.models.base import now
 from repo_service.web.job_list import KINDS
 from tests.contract.support import nothing_changes, problem_of, publish, share
 from tests.support.service import MakeService, Service, json_of
+from tests.support.speech import Teach
 from tests.web.visitor import Visitor
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
@@ -79,13 +80,39 @@ def test_the_overview_says_what_needs_somebody(service: Service, chief: Visitor)
     assert "1 copy is not right" in after["Storage"]
 
 
+def test_why_a_letter_was_not_taken_is_said_in_the_readers_language(
+    service: Service, chief: Visitor, teach: Teach
+) -> None:
+    """It was stored in English, with the code of the server's reply."""
+    template = "The mail server does not take the address (%(code)s)."
+    teach("de", {template: "Der Mailserver nimmt die Adresse nicht an (%(code)s)."})
+    publish(service, service.member())
+    _fail(service, reason="The mail server does not take the address (550).")
+    assert "does not take the address (550)." in chief.get("/look-after/jobs").text
+    german = Visitor(service, service.token("chief2", role=Role.ADMINISTRATOR), language="de")
+    page = german.get("/look-after/jobs")
+    assert "Der Mailserver nimmt die Adresse nicht an (550)." in page.text
+    _fail(service, reason="The mail server does not take <b>.")
+    assert "does not take <b>." in german.get("/look-after/jobs").text
+
+
 def test_moderators_have_the_way_to_what_is_theirs(service: Service, moderator: Visitor) -> None:
     assert list(_tiles(moderator)) == ["Reports", "Audit", "Usage"]
     links = moderator.get("/look-after").links()
     assert links["Look after"] == "/look-after"
-    assert not {"People", "Jobs", "Storage", "Sites"} & set(links)
+    assert not {"People", "Invitations", "Jobs", "Storage", "Sites"} & set(links)
     for visitor in (Visitor(service), Visitor(service, service.token("member"))):
         assert "Look after" not in visitor.get("/").links()
+
+
+def test_each_page_leads_to_all_others(chief: Visitor) -> None:
+    ways = "//nav[contains(@class, 'desk-ways')]//a"
+    addresses = [way.attrib["href"] for way in chief.get("/look-after").all(ways)]
+    assert "/invitations" in addresses
+    for address in addresses:
+        page = chief.get(address)
+        assert [way.attrib["href"] for way in page.all(ways)] == addresses
+        assert page.one(f"{ways}[@aria-current='page']").attrib["href"] == address
 
 
 _FOR_MODERATORS = ("/look-after", "/look-after/reports", "/look-after/audit", "/look-after/usage")

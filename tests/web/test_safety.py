@@ -228,6 +228,7 @@ def test_nothing_is_changed_by_one_who_is_not_signed_in(hostile: Shared) -> None
 def test_forms_have_a_limit_of_their_own(hostile: Shared) -> None:
     answer = hostile.owner.send(f"{hostile.url}/edit", "/edit", summary="x" * 3_000_000)
     assert answer.status_code == 413
+    assert Page(answer).one("//h1").text == "Too large"
 
 
 def test_pages_are_no_part_of_the_api(service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, Page, Request, Route, expect
 
 from tests.support.backups import backup
-from tests.support.browser import LiveService, open_signed_in, sign_in_by_token
+from tests.support.browser import LiveService, open_signed_in, running_service, sign_in_by_token
 from tests.support.running import Running, running
 from tests.web.accessibility import assert_accessible
 from tests.web.reader import READERS, WITHOUT_SCRIPTS, Reader, read_by
@@ -255,3 +256,20 @@ def test_without_scripts_the_form_sends_one_file(
         page.get_by_label("File", exact=True).set_input_files(courses[0])
         page.get_by_role("button", name="Upload", exact=True).click()
         expect(page.get_by_role("heading", name="Finish and release")).to_be_visible()
+
+
+def test_without_scripts_a_file_that_is_too_large_is_refused_with_a_page(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    """Before its bytes are read; the browser, which goes on sending them, shows the page all the same."""
+    large = tmp_path / "large.mbz"
+    large.touch()
+    os.truncate(large, 30 * MB)
+    with (
+        running_service(tmp_path, REPO_MAX_UPLOAD_SIZE=str(MB)) as service,
+        _window(chromium, service.url, service.token, reader=WITHOUT_SCRIPTS) as page,
+    ):
+        page.get_by_label("File", exact=True).set_input_files(large)
+        page.get_by_role("button", name="Upload", exact=True).click()
+        expect(page.get_by_role("heading", name="Too large")).to_be_visible()
+        expect(page.get_by_role("main")).to_contain_text("At most 1.0 MB.")

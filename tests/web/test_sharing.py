@@ -135,7 +135,13 @@ def test_too_large_files_are_refused_with_a_page(make_service: MakeService) -> N
     assert "At most 10.0 kB." in teacher.get("/upload").text
     answer = teacher.send("/upload", "/upload", licence="CC0-1.0", file=(BytesIO(b"x" * 10_001), "big.bin"))
     assert answer.status_code == 413
-    assert "larger than this service takes" in answer.text
+    page = Page(answer)
+    assert page.one("//h1").text == "Too large"
+    for said in ("larger than this service takes", "At most 10.0 kB.", "share single sections or activities"):
+        assert said in page.text
+    german = Visitor(service, service.token("lehrer"), language="de")
+    answer = german.send("/upload", "/upload", licence="CC0-1.0", file=(BytesIO(b"x" * 10_001), "big.bin"))
+    assert "10,0 kB" in Page(answer).text
     assert _kept(service) == [0, 0, 0]
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from lxml import html
+from sqlalchemy import update
 
 from repo_service.domain.identity import Role
-from repo_service.web import inside
+from repo_service.models import Account, Version
+from repo_service.web import csrf, inside
 from tests.support.backups import ActivitySpec, backup
 from tests.support.service import Service, json_of, send_file
 from tests.web.shared import Shared
@@ -207,9 +209,50 @@ def test_withdrawn_resources_are_gone_with_the_reason_and_come_back(released: Sh
     gone = released.public.get(released.url, 410)
     assert reason in gone.text
     assert "My resources" not in gone.text
-    assert owner.get(released.url, 410).links()["My resources"] == "/mine"
+    page = owner.get(released.url, 410)
+    assert "It is yours: you can restore it" in page.text
+    assert page.links()["My resources"] == "/mine"
+    other = Visitor(released.service, released.service.token("other"))
+    assert "restore" not in other.get(released.url, 410).text
     assert owner.send("/mine", "/restore").status_code == 303
     assert released.public.get(released.url).status == 200
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.MODERATOR])
+def test_an_owner_reads_that_a_moderator_hid_it_and_cannot_bring_it_back(
+    released: Shared, role: Role
+) -> None:
+    """A moderator neither, when it is their own."""
+    with released.service.services.database.write() as session:
+        session.execute(update(Account).where(Account.username == "teacher").values(role=role.value))
+    owner = Visitor(released.service, released.token)
+    moderator = Visitor(released.service, released.service.token("mod", Role.MODERATOR))
+    moderator.send(released.url, "/withdraw", reason="It is a book that is still sold.")
+    page = owner.get(released.url, 410)
+    for said in ("still sold", "You cannot bring it back yourself", "answer the letter"):
+        assert said in page.text
+    assert page.links()["share a file without what is wrong"] == "/upload"
+    mine = owner.get("/mine")
+    assert mine.links()["Read why, and what you can do"] == released.url
+    for each in (page, mine):
+        assert not each.all("//form[contains(@action, '/restore')]")
+        assert "you can restore it" not in each.text
+    forged = {csrf.FIELD: page.form("/sign-out").fields[csrf.FIELD]}
+    assert owner.client.post(f"{released.url}/restore", data=forged, headers=owner.headers).status_code == 403
+    released.public.get(released.url, 410)
+
+
+def test_what_is_not_kept_any_more_is_not_offered_back(released: Shared) -> None:
+    released.owner.send(released.url, "/withdraw", reason="Old.")
+    with released.service.services.database.write() as session:
+        session.execute(update(Version).values(digest=None))
+    moderator = Visitor(released.service, released.service.token("mod", Role.MODERATOR))
+    for page in (released.owner.get(released.url, 410), moderator.get(released.url, 410)):
+        assert "Its files have been deleted: it cannot be restored." in page.text
+        assert not page.all("//form[contains(@action, '/restore')]")
+    mine = released.owner.get("/mine")
+    assert "Its files have been deleted: it cannot be restored." in mine.text
+    assert not mine.all("//form[contains(@action, '/restore')]")
 
 
 def test_a_withdrawal_needs_a_reason(released: Shared) -> None:

@@ -11,7 +11,8 @@ from repo_service.domain.identity import Role
 from repo_service.models import AuditEntry
 from tests.contract.support import problem_of, publish
 from tests.support.service import Service, json_of
-from tests.web.visitor import Visitor
+from tests.support.speech import Teach
+from tests.web.visitor import Page, Visitor
 
 
 @pytest.fixture
@@ -48,6 +49,50 @@ def test_by_person_deed_thing_and_time(service: Service, moderator: Visitor) -> 
     assert _deeds(moderator, f"{this}&until=9999-12-31") == ["release", "create"]
     moderator.get("/look-after/audit?since=yesterday", 422)
     moderator.get("/look-after/audit?cursor=nonsense", 400)
+
+
+def test_details_are_told_in_words(service: Service, moderator: Visitor, teach: Teach) -> None:
+    """Of the deeds as they are written down, and of what nobody has words for yet."""
+    teach("de", {"Reason": "Grund", "Decision": "Entscheidung", "hidden": "verborgen", "Yes": "Ja"})
+    resource = publish(service, service.member())["id"]
+    client = service.client(service.token("judge", role=Role.MODERATOR))
+    reported = {"reason": "rights", "words": "Mine."}
+    json_of(service.client().post(f"/api/v1/resources/{resource}/reports", json=reported), 201)
+    decided = {"decision": "hidden", "note": "It is <b>theirs</b>."}
+    json_of(client.post(f"/api/v1/resources/{resource}/reports/decision", json=decided))
+    of_it = f"/look-after/audit?noun=resource&noun_id={resource}"
+    told = dict(_details(moderator.get(of_it)))
+    assert told["Decision"] == "hidden"
+    assert told["SHA-256"].isalnum()
+    assert told["Version"] == "1"
+    assert ("Reason", "It is <b>theirs</b>.") in _details(moderator.get(f"{of_it}&action=decide+reports"))
+    assert _details(moderator.get(f"{of_it}&action=report")) == [
+        ("Reason", "It belongs to somebody who did not agree")
+    ]
+    german = Visitor(service, service.token("mod2", role=Role.MODERATOR), language="de")
+    assert ("Entscheidung", "verborgen") in _details(german.get(of_it))
+
+    details = {
+        "size": 5_000_000, "everywhere": True, "quota": None, "fields": ["title", "<i>"], "role": "moderator",
+        "later": {"<script>": ["ü", 1.5]},
+    }  # fmt: skip
+    with service.services.database.write() as session:
+        session.execute(update(AuditEntry).where(AuditEntry.action == "report").values(details=details))
+    page = moderator.get(f"{of_it}&action=report")
+    assert _details(page) == [
+        ("Size", "5.0 MB"),
+        ("Signed out everywhere", "Yes"),
+        ("Fields", "title, <i>"),
+        ("Role", "Moderator"),
+        ("later", '{"<script>": ["ü", 1.5]}'),
+    ]
+    assert not page.all("//dd//i | //dd//script")
+
+
+def _details(page: Page) -> list[tuple[str, str]]:
+    return [
+        (str(each.xpath("string(dt)")), str(each.xpath("string(dd)"))) for each in page.all("//tbody//dl/div")
+    ]
 
 
 def test_page_by_page(service: Service, moderator: Visitor) -> None:

@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from repo_service.domain.resources import JobKind
 from tests.support.backups import ActivitySpec, backup
 from tests.support.running import Running, running, wait_for
+from tests.web.lived_in import brand_new
 from tests.web.reader import PHONE, READERS, WITHOUT_SCRIPTS, Reader, read_by
+from tests.web.shared import Shared
 
 TITLE = "Forests of the north"
 _QUIZ = ActivitySpec(module="quiz", title="Who eats whom", files=[("web.txt", b"A food web\n")])
@@ -239,3 +242,23 @@ def test_what_is_not_there_says_so(chromium: Browser, catalogue: Catalogue, read
         reader.look(page, reader.words("This link cannot be used"))
         page.goto("/docs/errors")
         reader.look(page, reader.words("Errors explained"))
+
+
+def test_the_page_offers_parts_by_itself_once_they_are_ready(chromium: Browser, tmp_path: Path) -> None:
+    """Not while somebody types: a page that is opened anew would forget it."""
+    with brand_new(tmp_path) as here, READERS[0].window(chromium, here.url) as page:
+        path = backup(tmp_path / "course.mbz", activities=[_QUIZ])
+        shared = Shared(here.service, path, title=TITLE, licence="CC-BY-4.0", release=True)
+        here.service.work(but=(JobKind.INDEX,))
+        page.goto(shared.url)
+        expect(page.get_by_text("The file is being prepared")).to_be_visible()
+        READERS[0].look(page, TITLE)
+        page.get_by_label("Release of your Moodle").fill("4.5")
+        here.service.work()
+        with page.expect_response("**/preparing") as asked:
+            pass
+        assert asked.value.json() == {"finished": True}
+        expect(page.get_by_text("The file is being prepared")).to_be_visible()
+        page.locator("h1").click()
+        expect(page.get_by_role("link", name="Download only “Who eats whom”")).to_be_visible()
+        expect(page.get_by_text("The file is being prepared")).to_be_hidden()

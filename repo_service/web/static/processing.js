@@ -1,4 +1,4 @@
-// Shows how far inspection is, and what was found once it is done.
+// Shows how far it is what the page waits for, and what came of it once that is done.
 "use strict";
 
 const EVERY_MS = 1500;
@@ -13,11 +13,13 @@ async function look(wait) {
     const answer = await fetch(box.dataset.processing, { headers: { Accept: "application/json" } });
     if (answer.ok) {
       const state = await answer.json();
-      if (state.finished) {
-        window.location.reload();
+      if (state.finished && !document.activeElement?.matches("input, select, textarea")) {
+        window.location.reload(); // not while somebody types: it would be lost
         return;
       }
-      bar.value = state.progress;
+      if (bar && !state.finished) {
+        bar.value = state.progress;
+      }
     }
   } catch {
     next = LONGEST_MS; // the network is away for a moment

@@ -29,6 +29,11 @@ _NOTICE = re.compile(
     r"|^.*Adhoc task failed.*",
     re.MULTILINE,
 )
+_IOMAD = re.compile(r" in \S*/(?:local|blocks|auth)/iomad\S*\.php")
+"""That distribution of Moodle complains of itself."""
+_NAVIGATION = re.compile(r"Script \S+ mutated the session after it was closed: .*\bnavcache\n(?:line .*\n?)*")
+"""Moodle 4.2 says it of any page of settings: it remembers the navigation late (lib/navigationlib.php)."""
+
 _REPORT = """
 addEventListener("DOMContentLoaded", () => {
   const told = document.querySelectorAll(".debuggingmessage, [data-rel=debugging], [data-rel=fatalerror]");
@@ -65,7 +70,11 @@ def watch() -> Iterator[Callable[[BrowserContext], None]]:
     notices: list[str] = []
 
     def hear(notice: str) -> None:
-        notices.append(notice)
+        address, _, told = notice.partition(": ")
+        lines = [line for line in _NAVIGATION.sub("", told).splitlines() if not _IOMAD.search(line)]
+        if lines:
+            lines.insert(0, address)
+            notices.append("\n".join(lines))
 
     def begin(context: BrowserContext) -> None:
         context.expose_function("reportNotice", hear)

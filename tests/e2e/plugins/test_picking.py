@@ -34,7 +34,7 @@ def _share(stage: PluginStage, school: School) -> str:
 def _open_form(teacher: PluginPages, module: str, courseid: int, name: str) -> None:
     """Of a new activity."""
     teacher.open(f"/course/modedit.php?add={module}&course={courseid}&section=1")
-    teacher.page.get_by_label("Name", exact=True).fill(name)
+    teacher.page.get_by_role("textbox", name="Name", exact=True).fill(name)
 
 
 def _save(teacher: PluginPages) -> None:
@@ -122,10 +122,11 @@ def test_ones_own_drafts(stage: PluginStage, school: School) -> None:
     box = picker.choose(title)
     box.locator(f".{As.SHORTCUT.value} input").check()
     box.locator(".fp-select-confirm").click()
-    refusal = teacher.page.get_by_role("dialog").filter(has_text="only you can see").last
-    expect(refusal).to_contain_text("so it cannot be linked to")
+    refusal = teacher.page.locator(".moodle-dialogue").filter(has_text="so it cannot be linked to").last
+    expect(refusal).to_be_visible()
     stage.look(teacher.page, "picker-6-refused")
     refusal.locator("button.closebutton").click()
+    picker.start_again(box)
     picker.take(picker.choose(title), As.COPY)
     _save(teacher)
     ((place, *_),) = stage.contents(school.target)["files"]

@@ -229,6 +229,9 @@ final class account_test extends \advanced_testcase {
         $repository = new \local_resourcerepo\running_repository();
         try {
             $there = $repository->baseurl . '/oauth/revoke';
+            if (clean_param($there, PARAM_URL) === '') {
+                $this->markTestSkipped('This Moodle reads no address without TLS out of its tables.');
+            }
             $DB->set_field('oauth2_endpoint', 'url', $there, ['name' => 'revocation_endpoint']);
             account::current()->disconnect();
             [$request] = $repository->requests();
