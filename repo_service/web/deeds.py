@@ -19,6 +19,7 @@ from repo_service.web.roles import ROLE_NAMES
 from repo_service.web.speaking import say, spoken
 
 _NAMES: Final[Mapping[str, str]] = {
+    "actor": text("Actor on another server"),
     "blocked": text("Blocked"),
     "client": text("Site or app"),
     "copies": text("Copies"),
@@ -48,6 +49,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "shared": text("What they shared"),
     "size": text("Size"),
     "state": text("State"),
+    "uri": text("Address at its home"),
 }
 _WORDS: Final[Mapping[str, Mapping[Any, str]]] = {
     "decision": {Decision.HIDDEN: text("hidden"), Decision.DISMISSED: text("dismissed")},
