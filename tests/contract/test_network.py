@@ -271,6 +271,16 @@ def test_shapes_of_moodlenet_and_others(hq: Service, peer: Peer) -> None:
     assert names(hq, "kind=user") == ["Bea"]
 
 
+@pytest.mark.parametrize("type_", ["Collection", "OrderedCollection"])
+def test_collections_that_are_no_actors(hq: Service, peer: Peer, type_: str) -> None:
+    """As ActivityStreams itself has them. Those without a name, such as outboxes, are nobody's business."""
+    approve(hq, peer.name)
+    told(hq, peer, "Create", {**peer.note(name="Plants"), "type": type_})
+    told(hq, peer, "Create", {**peer.note(name=None), "type": type_})
+    told(hq, peer, "Create", {**peer.note(name="Secret", to=[peer.alice]), "type": type_})
+    assert names(hq, "kind=collection") == names(hq) == ["Plants"]
+
+
 def test_who_does_not_want_to_be_found_is_not(hq: Service, peer: Peer) -> None:
     approve(hq, peer.name)
     told(hq, peer, "Update", {**alice_of(peer, peer.key), "name": "Alice", "discoverable": True})
