@@ -77,6 +77,7 @@ from repo_service.services.mailing import open_mailer
 from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
 from repo_service.services.network import Network, NetworkIndexer
+from repo_service.services.network_mirroring import NetworkMirror
 from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.passwords import Passwords
@@ -403,6 +404,7 @@ def _services(
         mover=Mover(database, stores, copies, replicator),
         network=Network(database, changes, network_index),
         network_indexer=NetworkIndexer(database, changes, network_index) if writes_index else None,
+        network_mirror=NetworkMirror(database, home=settings.network_home) if settings.network_home else None,
         outboxes=outboxes,
         outgoing=outgoing,
         parts=Parts(database, archives, contents),

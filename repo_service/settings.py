@@ -188,6 +188,12 @@ class Settings(BaseSettings):
         default=ByteSize(64 * GIBIBYTE), description="Most bytes that inspection inflates from one archive."
     )
 
+    network_home: str = Field(
+        default="",
+        pattern="^(https?://.*)?$",
+        description="For a mirror: the address of the service whose index of the network this one "
+        "[follows](federation.md#a-mirror-of-the-index).",
+    )
     federation_loopback: bool = Field(
         default=False,
         description="For tests only: other servers may be on this very machine, by any port and plain http. "
@@ -211,6 +217,7 @@ class Settings(BaseSettings):
         for name, value in {
             "data_dir": folder,
             "base_url": self.base_url.rstrip("/"),
+            "network_home": self.network_home.rstrip("/"),
             "database_url": self.database_url or f"sqlite:///{folder / 'repo.db'}",
             "store_url": self.store_url or (folder / "store").as_uri(),
             "search_url": self.search_url or f"tantivy://{folder / 'index'}",
@@ -224,6 +231,15 @@ class Settings(BaseSettings):
         if self.smtp_url is not None and self.smtp_url.get_secret_value() and not self.mail_from:
             raise ValueError(
                 "REPO_SMTP_URL needs REPO_MAIL_FROM beside it: the address that letters come from"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _network_home(self) -> Self:
+        if self.network_home and not self.read_only:
+            raise ValueError(
+                "REPO_NETWORK_HOME needs REPO_READ_ONLY beside it: what servers send here would be lost in "
+                "what comes from there"
             )
         return self
 

@@ -4,7 +4,9 @@ collects garbage."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -12,6 +14,10 @@ from repo_service.domain.resources import JobKind
 from repo_service.jobs.queue import Handlers, Queue
 from repo_service.services.container import Services
 from repo_service.services.jobs import Handler
+from repo_service.services.network_mirroring import HomeUnavailable, NetworkMirror
+
+_MIRROR_EVERY: Final = 5.0
+"""Seconds between two looks at the home of the index of the network."""
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +115,26 @@ def work(services: Services, queue: Queue, *, threads: int) -> None:
     _catch_up(handlers.sweep)
     # Beside: in a big catalogue it takes a while to see that nothing is owed.
     threading.Thread(target=_catch_up, args=(handlers.replicate,), name="owed", daemon=True).start()
+    if services.network_mirror is not None:
+        threading.Thread(target=_mirror, args=(services.network_mirror,), name="mirror", daemon=True).start()
     queue.consume(handlers, threads=threads)
+
+
+def _mirror(mirror: NetworkMirror) -> None:
+    """Follow the home of the index until the process ends. Killed in the middle, it goes on where it was."""
+    answers = True
+    while True:
+        try:
+            mirror.follow()
+        except HomeUnavailable as error:
+            if answers:
+                log.warning("the home of the index does not answer", because=str(error))
+            answers = False
+        except Exception:  # a database that is just started, a full disk
+            log.exception("the home of the index could not be followed")
+        else:
+            answers = True
+        time.sleep(_MIRROR_EVERY)
 
 
 def _catch_up(step: Callable[[], None]) -> None:

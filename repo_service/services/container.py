@@ -44,6 +44,7 @@ from repo_service.services.letters import Letters
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.network import Network, NetworkIndexer
+from repo_service.services.network_mirroring import NetworkMirror
 from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.people import People
@@ -111,6 +112,7 @@ class Services:
     mover: Mover
     network: Network
     network_indexer: NetworkIndexer | None
+    network_mirror: NetworkMirror | None
     outboxes: Outboxes
     outgoing: Outgoing
     parts: Parts

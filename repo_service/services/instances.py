@@ -20,7 +20,7 @@ from repo_service.domain.network import Standing
 from repo_service.domain.resources import ChangeKind, JobKind, Noun
 from repo_service.domain.texts import text
 from repo_service.federation.incoming import host_of, id_of
-from repo_service.models import Delivery, Follower, Following, Instance, RemoteActor
+from repo_service.models import Delivery, Follower, Following, Instance, NetworkEntry, RemoteActor
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
@@ -107,6 +107,7 @@ class Instances:
             raise InvalidInput(errors=[FieldError("/host", text("Name a host, such as moodle.example."))])
         with self._database.write() as session:
             instance = instance_of(session, host)
+            returns = standing is Standing.APPROVED and instance.standing != standing.value
             instance.standing, instance.reason = standing.value, reason
             instance.decided_by, instance.decided_at = identity.account_id, now()
             instance.read_at = None
@@ -117,6 +118,8 @@ class Instances:
                 instance.failures = 0
             audit(session, identity, standing.value, Noun.INSTANCE, instance.id, host=host, reason=reason)
             record_change(session, Noun.INSTANCE, instance.id, ChangeKind.UPDATED)
+            if returns:
+                _tell_anew(session, instance)
             if standing is Standing.APPROVED:
                 self._jobs.enqueue(session, JobKind.ACQUAINT, str(instance.id), again=True)
             session.flush()
@@ -219,6 +222,15 @@ def _part(session: Session, instance: Instance) -> None:
     session.execute(delete(Follower).where(Follower.remote_id.in_(theirs)))
     session.execute(delete(Following).where(Following.remote_id.in_(theirs)))
     session.execute(delete(Delivery).where(Delivery.instance_id == instance.id))
+
+
+def _tell_anew(session: Session, instance: Instance) -> None:
+    """Those who follow the index have thrown away what a server had when it was approved no more."""
+    kept = select(NetworkEntry.id).where(
+        NetworkEntry.instance_id == instance.id, NetworkEntry.deleted_at.is_(None)
+    )
+    for entry_id in session.scalars(kept).all():
+        record_change(session, Noun.NETWORK_ENTRY, entry_id, ChangeKind.RESTORED)
 
 
 def _record(instance: Instance) -> InstanceRecord:
