@@ -45,6 +45,10 @@ bench: $(VENV)/.installed-dev ## Measure against the floor of the same machine; 
 faults: $(VENV)/.installed-dev ## Kill, stop and fill what the service runs on, at each step; build/faults.md
 	$(BIN)/python -m tests.faults $(ARGS)
 
+.PHONY: federation
+federation: $(VENV)/.installed-dev ## Three schools, HQ and a mirror, HQ killed in between; build/federation.md
+	$(BIN)/python -m tests.network $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(VENV)/.installed-dev ## Mutilated backups against inspection and cleaning; ARGS="--minutes 10"
 	$(BIN)/python -m tests.fuzz $(ARGS)
