@@ -65,7 +65,8 @@ def handlers_of(services: Services) -> Handlers:
         services.people.tidy()
         services.throttling.tidy()
         services.reporting.tidy()
-        services.acquainting.enqueue_due()
+        if services.network_mirror is None:  # those that its home has approved are its home's to look at
+            services.acquainting.enqueue_due()
         services.inbox.tidy()
         services.receiver.tidy()
         services.deliverer.tidy()

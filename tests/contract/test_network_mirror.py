@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from repo_service.domain.identity import Role
 from repo_service.domain.network import Standing
+from repo_service.jobs.worker import handlers_of
+from repo_service.models import Instance
+from repo_service.models.base import now
 from repo_service.services.network_mirroring import HomeUnavailable
 from tests.contract.federating import Peer, approve, federated, peering
 from tests.contract.support import nothing_changes
@@ -100,6 +105,19 @@ def test_a_server_that_is_approved_no_more_and_again(hq: Service, peer: Peer, mi
         hq.work()
         follow(mirror)
         assert (found(mirror)["total"], found(mirror)) == (total, found(hq))
+
+
+def test_the_mirror_leaves_it_to_its_home_to_ask_servers(hq: Service, peer: Peer, mirror: Service) -> None:
+    approve(hq, peer.name)
+    tell(hq, peer, "Create", peer.note())
+    follow(mirror)
+    peer.host.requests.clear()
+    for service, asks in ((mirror, False), (hq, True)):
+        with service.services.database.write() as session:
+            session.execute(update(Instance).values(looked_at=now() - timedelta(days=9)))
+        handlers_of(service.services).collect_garbage()
+        service.work()
+        assert bool(peer.host.requests) is asks
 
 
 def test_more_than_a_page(hq: Service, peer: Peer, mirror: Service, monkeypatch: pytest.MonkeyPatch) -> None:
