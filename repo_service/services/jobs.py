@@ -197,11 +197,13 @@ class Jobs:
         return True
 
     def _claim(self, job_id: UUID) -> _Claimed | None:
-        moment = now()
         with self._database.write() as session:
             job = session.scalar(select(Job).where(Job.id == job_id).with_for_update())
             if job is None:
                 return None
+            # Not sooner: who asked for it again while this waited for its turn gave it a later moment, and it
+            # would seem not to be due.
+            moment = now()
             waiting = job.state == JobState.QUEUED.value and job.next_try_at <= moment
             dead = (
                 job.state == JobState.RUNNING.value

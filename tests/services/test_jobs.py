@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from repo_service.domain.identity import Role
 from repo_service.domain.resources import JobKind, JobState
@@ -95,6 +97,28 @@ def test_enqueueing_twice_is_one_job(any_service: Service, jobs: Jobs) -> None:
         assert len(done) == times
         assert _enqueue(any_service, jobs) == first
         assert _job(any_service).state == JobState.QUEUED
+
+
+def test_a_hint_counts_although_the_job_is_asked_for_again_meanwhile(
+    any_service: Service, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker waits for its turn to write, which somebody has who gives no hint of their own."""
+    database = any_service.services.database
+    job_id = _enqueue(any_service, jobs)
+    write = database.write
+
+    @contextmanager
+    def write_after_another() -> Iterator[Session]:
+        with write() as session:
+            jobs.enqueue(session, JobKind.INSPECT, "thing", again=True, hint=False)
+        monkeypatch.undo()
+        with write() as session:
+            yield session
+
+    monkeypatch.setattr(database, "write", write_after_another)
+    done: list[str] = []
+    _run(jobs, job_id, lambda key, report: done.append(key))
+    assert done == ["thing"]
 
 
 def test_a_job_that_is_not_committed_is_not_told(any_service: Service, jobs: Jobs, hints: _Hints) -> None:
