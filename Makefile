@@ -13,6 +13,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# Somebody else's ActivityPub, for the tests; npm writes that file last.
+FEDIFY := tests/support/fedify
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +52,9 @@ faults: $(VENV)/.installed-dev ## Kill, stop and fill what the service runs on, 
 federation: $(VENV)/.installed-dev ## Three schools, HQ and a mirror, HQ killed in between; build/federation.md
 	$(BIN)/python -m tests.network $(ARGS)
 
+.PHONY: fedify
+fedify: $(FEDIFY)/node_modules/.package-lock.json ## Fetch what the tests federate with: Fedify, a server of another make
+
 .PHONY: fuzz
 fuzz: $(VENV)/.installed-dev ## Mutilated backups against inspection and cleaning; ARGS="--minutes 10"
 	$(BIN)/python -m tests.fuzz $(ARGS)
@@ -83,7 +89,7 @@ lock: ## Write constraints.txt: the exact version of everything the pinned packa
 
 .PHONY: clean
 clean: ## Remove what can be made again; never var/, which holds the data
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FEDIFY)/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment whose Python still starts is kept and brought up to date.
@@ -98,6 +104,11 @@ $(VENV)/.installed: $(VENV)/.created requirements.txt constraints.txt pyproject.
 	@echo "Installing what the service needs (pinned; a minute or two the first time)"
 	@$(PIP_INSTALL) -r requirements.txt
 	@$(PIP_INSTALL) --no-deps --editable .
+	@touch $@
+
+$(FEDIFY)/node_modules/.package-lock.json: $(FEDIFY)/package-lock.json | $(VENV)/.installed-dev
+	@echo "Fetching Fedify and what it needs"
+	@$(BIN)/python -m tests.support.fedify
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt

@@ -7,7 +7,6 @@ pytest_plugins = [
     "tests.support.weed",
     "tests.support.ipfs",
     "tests.support.fake_ipfs",
-    "tests.support.fedify",
     "tests.support.redis",
     "tests.support.browser",
     "tests.support.mail",
