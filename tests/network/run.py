@@ -100,7 +100,11 @@ class _Run:
             list(pool.map(self._share, jobs[:half]))
             self._await_something_in_the_mirror()
             rest = [pool.submit(self._share, job) for job in jobs[half:]]
-            self._kill_hq()
+            started = half + len(rest) // 4
+            wait_until(
+                lambda: None if len(self._published) >= started else "too little", self._patience, every=0.05
+            )
+            self._kill_hq()  # while it is told of what was just published
             for future in rest:
                 future.result()
         seconds = time.monotonic() - begun
@@ -135,7 +139,7 @@ class _Run:
         wait_until(missing, _SETTLE_SECONDS)
 
     def _kill_hq(self) -> None:
-        """While it takes in what was published before, and is sent what is published now."""
+        """Without a warning; it comes back with what it had."""
         before = self._mirror.search("kind=resource")["total"]
         at_kill = self._hq.count("SELECT count(*) FROM network_entries WHERE deleted_at IS NULL")
         self._tell(f"HQ is killed with {at_kill} entries")
