@@ -63,6 +63,7 @@ from repo_service.services.follows import Follows
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.grants import Grants, TokenLifetimes
 from repo_service.services.health import Health
+from repo_service.services.idempotency import IdempotencyKeys
 from repo_service.services.inbox import Inbox
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
@@ -368,6 +369,7 @@ def _services(
             TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
         ),
         health=health,
+        idempotency_keys=IdempotencyKeys(database),
         inbox=Inbox(
             database,
             jobs,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from flask import Response
 from pydantic import BaseModel
 
 from repo_service.api.schemas import CleanIn, CompleteIn, EditionIn, ResourceIn
+from repo_service.http.idempotency import HEADER
 from repo_service.http.problems import CATALOGUE, MEDIA_TYPE, Problem
 from repo_service.inspection.serialise import json_schema
+from repo_service.services.idempotency import LONGEST_KEY
 
 Security = list[str | dict[str, list[Any]]]
 Responses = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
@@ -22,6 +25,9 @@ PUBLIC: Security = [{}, {"bearer": []}]
 
 JSON_BODY = ("invalid-input", "unsupported-media-type", "payload-too-large")
 """What may be wrong with a JSON body."""
+
+IDEMPOTENT = ("idempotency-key-in-use", "idempotency-key-reused")
+"""What the key of a request may come to, of views that are ``idempotent``. They are given its header."""
 
 ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {
     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}
@@ -79,6 +85,8 @@ def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
                 if parameter["in"] == "path":
                     parameter["required"] = True
                     parameter["schema"] = _PATH_SCHEMAS.get(parameter["name"], {"type": "string"})
+            if any(IDEMPOTENT[1] in answer["description"] for answer in operation["responses"].values()):
+                operation["parameters"].append(deepcopy(_IDEMPOTENCY_KEY))
         if path.startswith("/files/"):
             head = {**operations["get"], "operationId": operations["get"]["operationId"] + "_head"}
             operations["head"] = head
@@ -109,6 +117,14 @@ def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {name: moved, **definitions}
 
 
+_IDEMPOTENCY_KEY: dict[str, Any] = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "description": "Drawn by the client, such as a UUID in quotes. The same request with the same key is "
+    "done once, and answered alike for a day.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY + 2},
+}
 _UUID = {"type": "string", "format": "uuid"}
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "resource_id": _UUID,

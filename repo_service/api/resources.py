@@ -37,6 +37,7 @@ from repo_service.domain.identity import Scope
 from repo_service.domain.search import OF_RESOURCES, SearchQuery
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
+from repo_service.http.idempotency import idempotent
 from repo_service.services import descriptions
 from repo_service.services.accounts import require_scope
 from repo_service.services.finding import Found
@@ -130,11 +131,12 @@ def search(query: SearchQueryIn) -> Response:
 
 
 @blueprint.post("/resources")
+@idempotent(Scope.WRITE)
 @blueprint.output(ResourceOut, status_code=201)
 @blueprint.doc(
     operation_id="createResource",
     security=operations.BEARER,
-    responses=problems(*_TAKES_FILES, *_WRITES),
+    responses=problems(*_TAKES_FILES, *_WRITES, *operations.IDEMPOTENT),
     extensions=_bodies("ResourceIn"),
 )
 def create() -> Response:
@@ -229,11 +231,12 @@ def restore(resource_id: UUID) -> Response:
 
 
 @blueprint.post("/resources/<uuid:resource_id>/versions")
+@idempotent(Scope.WRITE)
 @blueprint.output(ResourceOut, status_code=201)
 @blueprint.doc(
     operation_id="addVersion",
     security=operations.BEARER,
-    responses=problems(*_TAKES_FILES, *_WRITES),
+    responses=problems(*_TAKES_FILES, *_WRITES, *operations.IDEMPOTENT),
     extensions=_bodies("EditionIn"),
 )
 def add_version(resource_id: UUID) -> Response:
@@ -254,12 +257,13 @@ def add_version(resource_id: UUID) -> Response:
 
 
 @blueprint.post("/resources/<uuid:resource_id>/become-version")
+@idempotent(Scope.WRITE)
 @blueprint.input(BecomeVersionIn, location="json", arg_name="given")
 @blueprint.output(ResourceOut)
 @blueprint.doc(
     operation_id="becomeVersion",
     security=operations.BEARER,
-    responses=problems("conflict", *operations.JSON_BODY, *_WRITES),
+    responses=problems("conflict", *operations.JSON_BODY, *_WRITES, *operations.IDEMPOTENT),
 )
 def become_version(resource_id: UUID, given: BecomeVersionIn) -> Response:
     """Make a draft a version of another resource
@@ -300,11 +304,14 @@ def inspect_again(resource_id: UUID, number: int) -> Response:
 
 
 @blueprint.post(f"/resources/<uuid:resource_id>/versions/{_NUMBER}/release")
+@idempotent(Scope.WRITE)
 @blueprint.output(ResourceOut)
 @blueprint.doc(
     operation_id="releaseVersion",
     security=operations.BEARER,
-    responses=problems("not-inspected", "invalid-file", "blocking-findings", "incomplete", *_WRITES),
+    responses=problems(
+        "not-inspected", "invalid-file", "blocking-findings", "incomplete", *_WRITES, *operations.IDEMPOTENT
+    ),
 )
 def release(resource_id: UUID, number: int) -> Response:
     """Let the public read a version

@@ -61,6 +61,7 @@ def handlers_of(services: Services) -> Handlers:
         services.reporting.tidy()
         services.acquainting.enqueue_due()
         services.inbox.tidy()
+        services.idempotency_keys.tidy()
         services.receiver.tidy()
         services.deliverer.tidy()
         log.info("garbage collected", **_counts(services))

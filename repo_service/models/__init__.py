@@ -13,6 +13,7 @@ from repo_service.models.download_count import DownloadCount
 from repo_service.models.external_identity import ExternalIdentity
 from repo_service.models.follow import Follower, Following
 from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
+from repo_service.models.idempotency_key import IdempotencyKey
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.instance import Instance
 from repo_service.models.job import Job
@@ -50,6 +51,7 @@ __all__ = [
     "Follower",
     "Following",
     "Grant",
+    "IdempotencyKey",
     "InspectionRecord",
     "Instance",
     "Job",

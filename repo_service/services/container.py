@@ -32,6 +32,7 @@ from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.grants import Grants
 from repo_service.services.health import Health
+from repo_service.services.idempotency import IdempotencyKeys
 from repo_service.services.inbox import Inbox
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
@@ -98,6 +99,7 @@ class Services:
     garbage: GarbageCollector
     grants: Grants
     health: Health
+    idempotency_keys: IdempotencyKeys
     inbox: Inbox
     indexer: Indexer | None
     inspector: Inspector

@@ -28,6 +28,7 @@ from repo_service.models import (
     Collection,
     ExternalIdentity,
     Grant,
+    IdempotencyKey,
     OneTimeLink,
     RefreshToken,
     Report,
@@ -221,6 +222,7 @@ def _delete_what_is_private(session: Session, account_id: UUID) -> None:
     links = or_(OneTimeLink.account_id == account_id, OneTimeLink.made_by == account_id)
     session.execute(delete(OneTimeLink).where(links))
     session.execute(delete(ExternalIdentity).where(ExternalIdentity.account_id == account_id))
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.account_id == account_id))
     session.execute(delete(StoredSite).where(StoredSite.account_id == account_id))
     # What they reported stays until it is decided: it is about somebody else's resource.
     reported = update(Report).where(Report.reporter_id == account_id)
