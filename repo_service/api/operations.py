@@ -137,6 +137,8 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "invitation_id": _UUID,
     "profile_id": _UUID,
     "entry_id": _UUID,
+    "webhook_id": _UUID,
+    "delivery_id": _UUID,
     "number": {"type": "integer", "minimum": 1, "maximum": 999999999},
     "activity_id": {"type": "integer", "minimum": 0},
     "section_id": {"type": "integer", "minimum": 0},

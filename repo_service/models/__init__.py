@@ -31,6 +31,7 @@ from repo_service.models.throttle import Throttle
 from repo_service.models.token import Token
 from repo_service.models.upload import Upload
 from repo_service.models.version import Version
+from repo_service.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
     "Account",
@@ -73,4 +74,6 @@ __all__ = [
     "Token",
     "Upload",
     "Version",
+    "Webhook",
+    "WebhookDelivery",
 ]

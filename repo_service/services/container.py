@@ -45,6 +45,7 @@ from repo_service.services.letters import Letters
 from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.network import Network, NetworkIndexer
+from repo_service.services.notifying import Notifier
 from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.people import People
@@ -67,6 +68,8 @@ from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import Uploads
 from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
+from repo_service.services.webhook_following import WebhookFollower
+from repo_service.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ class Services:
     mover: Mover
     network: Network
     network_indexer: NetworkIndexer | None
+    notifier: Notifier
     outboxes: Outboxes
     outgoing: Outgoing
     parts: Parts
@@ -137,6 +141,8 @@ class Services:
     uploads: Uploads
     usage: Usage
     verifier: Verifier
+    webhook_follower: WebhookFollower
+    webhooks: Webhooks
 
     def close(self) -> None:
         """Let go of the indexes, and of connections to other servers."""

@@ -37,6 +37,7 @@ from repo_service.models import (
     Token,
     Upload,
     Version,
+    Webhook,
 )
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -223,6 +224,7 @@ def _delete_what_is_private(session: Session, account_id: UUID) -> None:
     session.execute(delete(OneTimeLink).where(links))
     session.execute(delete(ExternalIdentity).where(ExternalIdentity.account_id == account_id))
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.account_id == account_id))
+    session.execute(delete(Webhook).where(Webhook.account_id == account_id))
     session.execute(delete(StoredSite).where(StoredSite.account_id == account_id))
     # What they reported stays until it is decided: it is about somebody else's resource.
     reported = update(Report).where(Report.reporter_id == account_id)
