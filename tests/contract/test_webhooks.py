@@ -109,9 +109,7 @@ class TestWhatIsSent:
         assert [one["message"] for one in reversed(shown)] == _messages(host)
         assert {one["answered"] for one in shown} == {204}
 
-    def test_only_what_was_asked_for_and_nothing_of_before(
-        self, hq: Service, host: Host
-    ) -> None:
+    def test_only_what_was_asked_for_and_nothing_of_before(self, hq: Service, host: Host) -> None:
         teacher = hq.member()
         publish(hq, teacher, b"1")
         _register(teacher, host, ["resource.withdrawn"])
