@@ -38,7 +38,6 @@ from repo_service.domain.search import OF_RESOURCES, SearchQuery
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
 from repo_service.http.idempotency import idempotent
-from repo_service.services import descriptions
 from repo_service.services.accounts import require_scope
 from repo_service.services.finding import Found
 from repo_service.services.records import ResourceRecord, VersionRecord
@@ -385,6 +384,7 @@ def _members(record: ResourceRecord) -> dict[str, Any]:
         "found": record.found,
         "visibility": record.visibility,
         "origin": record.origin,
+        "canonical_url": record.canonical_url,
         "owner": record.owner,
         "owner_name": record.owner_name,
         "released_at": record.released_at,
@@ -461,7 +461,7 @@ def _cached(response: Response, etag: str) -> Response:
 
 
 def _check_description(metadata: ResourceIn) -> None:
-    descriptions.normalise(metadata.description(), at=f"/{receiving.METADATA}")
+    services().resources.require_description(identity(), metadata.description(), at=f"/{receiving.METADATA}")
 
 
 @contextmanager

@@ -148,6 +148,7 @@ class Erasing:
             _without(resource.versions, bytes_too=False)  # the garbage collector's, after the grace period
             resource.title = resource.summary_html = resource.summary_text = ""
             resource.authors, resource.keywords, resource.found = [], [], []
+            resource.canonical_url = resource.canonical_by = None
             touch(resource)
             audit(session, _SYSTEM, "withdraw", Noun.RESOURCE, resource_id)
             record_change(session, Noun.RESOURCE, resource_id, ChangeKind.WITHDRAWN)
