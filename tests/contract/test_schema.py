@@ -174,6 +174,8 @@ class Asker:
             "token_id": self.maker.token,
             "client_id": self.maker.client if operation == "disableClient" else self.maker.connected_site,
             "profile_id": self.maker.site_profile,
+            "webhook_id": self.maker.webhook,
+            "delivery_id": self.maker.webhook_delivery,
             "account_id": self.maker.account,
             "invitation_id": self.maker.invitation,
             "job_id": self.maker.failed_job,
