@@ -187,8 +187,7 @@ class Webhooks:
     def ping(self, identity: Identity, webhook_id: UUID) -> WebhookDeliveryRecord:
         """Send a message that tells of nothing. Raises NotFound, Conflict for a disabled one,
         TooManyRequests."""
-        account_id = require_account(identity, Scope.WRITE)
-        self._throttling.take((SEND_NOW, str(account_id)))
+        self._take_turn(identity, webhook_id)
         with self._database.write() as session:
             webhook = _own(session, identity, webhook_id, Scope.WRITE)
             _require_active(webhook)
@@ -223,8 +222,7 @@ class Webhooks:
     def replay(self, identity: Identity, webhook_id: UUID, delivery_id: UUID) -> WebhookDeliveryRecord:
         """Send a message once more, at once, and as often again as a new one. It keeps its id, by which who
         gets it twice knows it. Raises NotFound, Conflict for a disabled webhook, TooManyRequests."""
-        account_id = require_account(identity, Scope.WRITE)
-        self._throttling.take((SEND_NOW, str(account_id)))
+        self._take_turn(identity, webhook_id)
         with self._database.write() as session:
             webhook = _own(session, identity, webhook_id, Scope.WRITE)
             delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
@@ -235,6 +233,11 @@ class Webhooks:
             delivery.next_try_at, delivery.finished_at = now(), None
             self._jobs.enqueue(session, JobKind.NOTIFY, ALL, again=True)
             return _delivery_record(delivery)
+
+    def _take_turn(self, identity: Identity, webhook_id: UUID) -> None:
+        with self._database.read() as session:
+            account_id = _own(session, identity, webhook_id, Scope.WRITE).account_id
+        self._throttling.take((SEND_NOW, str(account_id)))
 
     def _require(self, identity: Identity, url: str | None, events: Collection[WebhookEvent] | None) -> None:
         if events is not None and not events:
