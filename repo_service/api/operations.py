@@ -12,10 +12,9 @@ from flask import Response
 from pydantic import BaseModel
 
 from repo_service.api.schemas import CleanIn, CompleteIn, EditionIn, ResourceIn
-from repo_service.http.idempotency import HEADER
+from repo_service.http.idempotency import HEADER, KEY
 from repo_service.http.problems import CATALOGUE, MEDIA_TYPE, Problem
 from repo_service.inspection.serialise import json_schema
-from repo_service.services.idempotency import LONGEST_KEY
 
 Security = list[str | dict[str, list[Any]]]
 Responses = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
@@ -123,7 +122,7 @@ _IDEMPOTENCY_KEY: dict[str, Any] = {
     "required": False,
     "description": "Drawn by the client, such as a UUID in quotes. The same request with the same key is "
     "done once, and answered alike for a day.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY + 2},
+    "schema": {"type": "string", "pattern": KEY},
 }
 _UUID = {"type": "string", "format": "uuid"}
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {

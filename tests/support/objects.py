@@ -28,6 +28,7 @@ from repo_service.services.descriptions import Description
 from repo_service.services.instances import instance_of
 from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
+from repo_service.services.webhook_messages import enqueue_message
 from tests.support.backups import backup
 from tests.support.service import OPERATOR, Service
 
@@ -235,14 +236,18 @@ class Maker:
         for kept in webhooks.list(self.owner):
             webhooks.delete(self.owner, kept.id)
         made, _ = webhooks.register(
-            self.owner, url="https://school.example/", events=[WebhookEvent.RELEASED], reach=Reach.OWN
+            self.owner, url="https://localhost/", events=[WebhookEvent.RELEASED], reach=Reach.OWN
         )
         return made.id
 
     def webhook_delivery(self) -> UUID:
         """A message to the webhook that was made last."""
-        webhook = self.service.services.webhooks.list(self.owner)[-1]
-        return self.service.services.webhooks.ping(self.owner, webhook.id).id
+        services = self.service.services
+        webhook = services.webhooks.list(self.owner)[-1]
+        with services.database.write() as session:
+            return enqueue_message(
+                session, services.jobs, webhook.id, event=WebhookEvent.PING, at=now(), data={}
+            ).id
 
     def site_profile(self) -> UUID:
         """A profile of a site of the owner's; those before it are gone, for there may not be many."""

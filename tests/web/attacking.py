@@ -48,9 +48,7 @@ class World:
             "resource_id": self.draft["id"],
             "collection_id": _made(teacher, "collections", title="My plans"),
             "profile_id": _made(teacher, "me/site-profiles", name="Our school", moodle="4.5"),
-            "webhook_id": _made(
-                teacher, "webhooks", url="https://school.example/", events=["resource.released"]
-            ),
+            "webhook_id": _made(teacher, "webhooks", url="https://localhost/", events=["resource.released"]),
             "token_id": _made(teacher, "me/tokens", name="A script", scopes=["resources:read"]),
             "client_id": _made(teacher, "me/clients", name="A program"),
             "upload_id": _begun(teacher),
