@@ -22,7 +22,10 @@ Events = Annotated[
     Field(min_length=1, max_length=20, description="`resource.reported` is for moderators."),
 ]
 Said = Annotated[Text, Field(max_length=DESCRIPTION_LENGTH, description="What it is for, for its owner.")]
-_REACH = "Of whose resources it tells: the account's own, or also all that everybody can see."
+_REACH = (
+    "Of whose resources it tells: the account's own; also, for a site or app that people connect, those that "
+    "came through it; or also all that everybody can see."
+)
 
 
 class WebhookIn(Incoming):

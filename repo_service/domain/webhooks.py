@@ -16,9 +16,11 @@ class WebhookEvent(enum.StrEnum):
 
 
 class Reach(enum.StrEnum):
-    """Whose resources a webhook tells of: those of its account, or all that everybody can see."""
+    """Whose resources a webhook tells of: those of its account; those that came through the site or app that
+    made it, of everybody who lets it act for them; or all that everybody can see."""
 
     OWN = "own"
+    CLIENT = "client"
     PUBLIC = "public"
 
 

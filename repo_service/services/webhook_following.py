@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, exists, literal, or_, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.identity import SCOPES_OF_ROLE, Role, Scope
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
 from repo_service.domain.webhooks import Reach, WebhookEvent
-from repo_service.models import Account, Position, Report, Resource, Webhook
+from repo_service.models import Account, Grant, Position, Report, Resource, Version, Webhook
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.changes import ChangeRecord, Changes
@@ -43,6 +43,7 @@ class _Happened:
     """Something that webhooks are told of. ``is_public``: everybody may know of it."""
 
     event: WebhookEvent
+    resource_id: UUID
     owner_id: UUID
     is_public: bool
     at: datetime
@@ -100,6 +101,7 @@ class WebhookFollower:
                     continue
                 yield _Happened(
                     event=WebhookEvent.REPORTED,
+                    resource_id=resource.id,
                     owner_id=resource.owner_id,
                     is_public=False,
                     at=change.at,
@@ -119,6 +121,7 @@ class WebhookFollower:
             was_out = event is WebhookEvent.WITHDRAWN and resource.released_at is not None
             yield _Happened(
                 event=event,
+                resource_id=resource.id,
                 owner_id=resource.owner_id,
                 is_public=was_out or event is WebhookEvent.RELEASED,
                 at=change.at,
@@ -143,11 +146,28 @@ def _listening(session: Session, happened: _Happened) -> list[UUID]:
         .order_by(Webhook.id)
     )
     if happened.event is not WebhookEvent.REPORTED:
-        own = Webhook.account_id == happened.owner_id
-        query = query.where(or_(own, Webhook.reach == Reach.PUBLIC.value) if happened.is_public else own)
+        query = query.where(
+            or_(
+                Webhook.account_id == happened.owner_id,
+                and_(Webhook.reach == Reach.CLIENT.value, _came_through_its_client(happened)),
+                and_(Webhook.reach == Reach.PUBLIC.value, literal(happened.is_public)),
+            )
+        )
     return [
         webhook.id
         for webhook, role in session.execute(query)
         if happened.event.value in webhook.events
         and (happened.event is not WebhookEvent.REPORTED or Scope.MODERATE in SCOPES_OF_ROLE[Role(role)])
     ]
+
+
+def _came_through_its_client(happened: _Happened) -> ColumnElement[bool]:
+    """Whether the resource was sent by the site or app that made the webhook, and its owner still lets that
+    act for them."""
+    sent = exists().where(Version.resource_id == happened.resource_id, Version.client_id == Webhook.client_id)
+    connected = exists().where(
+        Grant.account_id == happened.owner_id,
+        Grant.client_id == Webhook.client_id,
+        Grant.revoked_at.is_(None),
+    )
+    return and_(sent, connected)

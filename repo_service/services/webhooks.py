@@ -111,7 +111,7 @@ class Webhooks:
         many.
         """
         account_id = require_account(identity, Scope.WRITE)
-        self._require(identity, url, events)
+        self._require(identity, url, events, reach)
         secret = new_webhook_secret()
         with self._database.write() as session:
             kept = select(func.count()).select_from(Webhook).where(Webhook.account_id == account_id)
@@ -152,7 +152,7 @@ class Webhooks:
         Raises NotFound, Forbidden, InvalidInput.
         """
         require_account(identity, Scope.WRITE)
-        self._require(identity, changes.url, changes.events)
+        self._require(identity, changes.url, changes.events, changes.reach)
         with self._database.write() as session:
             webhook = _own(session, identity, webhook_id, Scope.WRITE)
             webhook.url = changes.url or webhook.url
@@ -239,7 +239,15 @@ class Webhooks:
             account_id = _own(session, identity, webhook_id, Scope.WRITE).account_id
         self._throttling.take((SEND_NOW, str(account_id)))
 
-    def _require(self, identity: Identity, url: str | None, events: Collection[WebhookEvent] | None) -> None:
+    def _require(
+        self,
+        identity: Identity,
+        url: str | None,
+        events: Collection[WebhookEvent] | None,
+        reach: Reach | None,
+    ) -> None:
+        if reach is Reach.CLIENT and identity.grant_id is None:
+            raise InvalidInput(errors=[FieldError("/reach", "This is for sites that people connect.")])
         if events is not None and not events:
             raise InvalidInput(errors=[FieldError("/events", "Name one event at least.")])
         if WebhookEvent.PING in (events or ()):

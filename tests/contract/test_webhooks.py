@@ -47,6 +47,14 @@ def hq(make_service: MakeService) -> Service:
     return make_service(federation_loopback=True)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_hq(request: pytest.FixtureRequest, make_service: MakeService) -> Service:
+    """One on either database."""
+    if request.param == "sqlite":
+        return make_service(federation_loopback=True)
+    return make_service(federation_loopback=True, database_url=request.getfixturevalue("postgres_url"))
+
+
 @pytest.fixture
 def host() -> Iterator[Host]:
     """Somebody's server, which takes everything at /hook."""
@@ -92,14 +100,14 @@ def _later(hq: Service, by: timedelta) -> None:
 
 
 class TestWhatIsSent:
-    def test_the_life_of_a_resource(self, hq: Service, host: Host) -> None:
-        teacher = hq.member()
+    def test_the_life_of_a_resource(self, any_hq: Service, host: Host) -> None:
+        teacher = any_hq.member()
         webhook = _register(teacher, host)
-        resource = publish(hq, teacher)
+        resource = publish(any_hq, teacher)
         teacher.post(f"/api/v1/resources/{resource['id']}/withdraw", json={"reason": "old"})
-        hq.work()
+        any_hq.work()
         teacher.post(f"/api/v1/resources/{resource['id']}/restore")
-        hq.work()
+        any_hq.work()
         assert _types(host) == [*ALL, "resource.released"]
         for message in _messages(host):
             told = message["data"]["resource"]
@@ -237,6 +245,31 @@ class TestWhoMayKnow:
         publish(hq, teacher, b"2")
         assert _types(host) == ["resource.released"]
 
+    def test_an_instance_is_told_of_what_it_sent_for_its_members(self, any_hq: Service, host: Host) -> None:
+        """As long as each of them lets it: and not of what they shared in other ways."""
+        moodle, scope = connect_site(any_hq), "resources:read resources:write"
+        visitors = {name: any_hq.token(name) for name in ("instance", "ada", "bob")}
+
+        def site(name: str) -> FlaskClient:
+            tokens = tokens_of(any_hq, moodle, Visitor(any_hq, visitors[name]), scope=scope)
+            return any_hq.client(tokens["access_token"])
+
+        _register(site("instance"), host, ["resource.inspected"], reach="client")
+        sent = [share(site(name), name.encode())["id"] for name in ("ada", "bob")]
+        share(any_hq.client(visitors["ada"]), b"by herself")
+        any_hq.work()
+        assert [message["data"]["resource"]["id"] for message in _messages(host)] == sent
+        host.requests.clear()
+        last = share(site("ada"), b"once more")
+        json_of(any_hq.client(visitors["ada"]).delete(f"/api/v1/me/sites/{moodle.client_id}"), 204)
+        any_hq.work()
+        assert host.requests == []
+        refused = any_hq.client(visitors["ada"]).post(
+            "/api/v1/webhooks", json={"url": host.url("/hook"), "events": ALL, "reach": "client"}
+        )
+        assert pointers(problem_of(refused, "invalid-input")) == ["/reach"]
+        assert last["owner"] == "ada"
+
     def test_whoever_leaves_takes_them_along(self, hq: Service, host: Host) -> None:
         teacher = hq.member()
         webhook = _register(teacher, host)
@@ -290,39 +323,39 @@ class TestWhatIsNotTaken:
         hq.work()
         assert [_headers(request)["webhook-id"] for request in host.requests] == [ping["id"]] * 3
 
-    def test_one_that_is_away_is_asked_once_not_for_each_message(self, hq: Service, host: Host) -> None:
+    def test_one_that_is_away_is_asked_once_not_for_each_message(self, any_hq: Service, host: Host) -> None:
         host.replies["/hook"] = answer(status="503 Service Unavailable", headers={"Retry-After": "7200"})
-        teacher = hq.member()
+        teacher = any_hq.member()
         webhook = _register(teacher, host)
         for _ in range(5):
             json_of(teacher.post(f"/api/v1/webhooks/{webhook['id']}/ping"), 202)
-        hq.work()
+        any_hq.work()
         assert len(host.requests) == 1
-        _later(hq, timedelta(hours=1))
+        _later(any_hq, timedelta(hours=1))
         assert len(host.requests) == 1
         host.replies["/hook"] = TAKEN
-        _later(hq, timedelta(hours=2))
+        _later(any_hq, timedelta(hours=2))
         assert {one["state"] for one in _deliveries(teacher, webhook)} == {"delivered"}
         assert json_of(teacher.get(f"/api/v1/webhooks/{webhook['id']}"))["failing_since"] is None
 
-    def test_one_that_is_gone_is_disabled_and_can_be_enabled(self, hq: Service, host: Host) -> None:
+    def test_one_that_is_gone_is_disabled_and_can_be_enabled(self, any_hq: Service, host: Host) -> None:
         host.replies["/hook"] = answer(status="410 Gone")
-        teacher = hq.member()
+        teacher = any_hq.member()
         webhook = _register(teacher, host)
         path = f"/api/v1/webhooks/{webhook['id']}"
         ping = json_of(teacher.post(f"{path}/ping"), 202)
         json_of(teacher.post(f"{path}/ping"), 202)
-        hq.work()
+        any_hq.work()
         shown = json_of(teacher.get(path))
         assert (shown["state"], shown["reason"]) == ("disabled", "It answers 410: it is gone.")
         assert [one["state"] for one in _deliveries(teacher, webhook)] == ["failed", "failed"]
         problem_of(teacher.post(f"{path}/ping"), "conflict")
         problem_of(teacher.post(f"{path}/deliveries/{ping['id']}/replay"), "conflict")
         host.replies["/hook"] = TAKEN
-        publish(hq, teacher, b"1")
+        publish(any_hq, teacher, b"1")
         assert len(host.requests) == 1
         assert json_of(teacher.patch(path, json={"enabled": True}))["state"] == "active"
-        publish(hq, teacher, b"2")
+        publish(any_hq, teacher, b"2")
         assert _types(host)[1:] == ["resource.inspected", "resource.released"]
 
     def test_one_that_takes_nothing_for_days_is_disabled(self, hq: Service, host: Host) -> None:
