@@ -14,6 +14,7 @@ RUN /opt/repo/bin/pip install --no-cache-dir --constraint constraints.txt --requ
 COPY pyproject.toml README.md LICENSE ./
 COPY storage storage
 COPY moodle_plugin_bridge moodle_plugin_bridge
+COPY repo_client repo_client
 COPY repo_service repo_service
 RUN /opt/repo/bin/pip install --no-cache-dir --no-deps . \
     && /opt/repo/bin/pip uninstall --yes pip

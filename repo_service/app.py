@@ -20,7 +20,7 @@ from repo_service import api, web
 from repo_service.domain.identity import Registration
 from repo_service.domain.redirects import InsecureRedirects
 from repo_service.federation.addresses import SERVICE, Addresses, KeyName
-from repo_service.federation.keys import Algorithm
+from repo_service.federation.keys import Algorithm, Sealer
 from repo_service.federation.messages import Message
 from repo_service.federation.outgoing import Outgoing
 from repo_service.federation.signatures import SigningKey, sign
@@ -63,6 +63,7 @@ from repo_service.services.follows import Follows
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.grants import Grants, TokenLifetimes
 from repo_service.services.health import Health
+from repo_service.services.idempotency import IdempotencyKeys
 from repo_service.services.inbox import Inbox
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
@@ -78,6 +79,7 @@ from repo_service.services.mirroring import Mirror, MirrorSettings
 from repo_service.services.moving import Mover
 from repo_service.services.network import Network, NetworkIndexer
 from repo_service.services.network_mirroring import NetworkMirror
+from repo_service.services.notifying import Notifier
 from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.passwords import Passwords
@@ -102,6 +104,8 @@ from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
 from repo_service.services.versions import NewVersions
+from repo_service.services.webhook_following import WebhookFollower
+from repo_service.services.webhooks import Webhooks
 from repo_service.settings import MEBIBYTE, Settings
 from storage import appendable_staging, open_store
 
@@ -290,6 +294,7 @@ def _services(
         user_agent=f"{_SOFTWARE}/{version(_SOFTWARE)} (+{settings.base_url})",
         allow_loopback=settings.federation_loopback,
     )
+    sealer = Sealer(settings.signing_key())
     documents = outgoing.signing(_sign_as_service(actor_keys, addresses))
     receiver = Receiver(database, jobs, actors, reporting, documents=documents, addresses=addresses)
     return Services(
@@ -369,6 +374,7 @@ def _services(
             TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
         ),
         health=health,
+        idempotency_keys=IdempotencyKeys(database),
         inbox=Inbox(
             database,
             jobs,
@@ -405,6 +411,7 @@ def _services(
         network=Network(database, changes, network_index),
         network_indexer=NetworkIndexer(database, changes, network_index) if writes_index else None,
         network_mirror=NetworkMirror(database, home=settings.network_home) if settings.network_home else None,
+        notifier=Notifier(database, outgoing, jobs, sealer=sealer),
         outboxes=outboxes,
         outgoing=outgoing,
         parts=Parts(database, archives, contents),
@@ -429,6 +436,8 @@ def _services(
         uploads=uploads,
         usage=Usage(database),
         verifier=Verifier(database, stores, copies),
+        webhook_follower=WebhookFollower(database, changes, jobs, base_url=settings.base_url),
+        webhooks=Webhooks(database, outgoing, jobs, throttling, sealer=sealer),
     )
 
 

@@ -143,7 +143,7 @@ def test_every_data_file_is_installed() -> None:
     patterns = tomllib.loads(_read("pyproject.toml"))["tool"]["setuptools"]["package-data"]
     left_out = [
         str(path.relative_to(PROJECT))
-        for package in ("storage", "repo_service", "moodle_plugin_bridge")
+        for package in ("storage", "repo_service", "moodle_plugin_bridge", "repo_client")
         for path in (PROJECT / package).rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"}
         if not any(fnmatch(path.name, pattern.removeprefix("**/")) for pattern in patterns.get(package, []))

@@ -28,6 +28,7 @@ _FOR_SOFTWARE = (
     "api/",
     "cli/",
     "federation/",
+    "http/idempotency",
     "migrations/",
     *(
         f"services/{name}"
@@ -38,8 +39,10 @@ _FOR_SOFTWARE = (
             "instances",
             "mirror",
             "network",
+            "notifying",
             "remote_keys",
             "resuming",
+            "webhook",
         )
     ),
 )

@@ -31,6 +31,7 @@ from repo_service.api import (
     tus_document,
     uploads,
     vocabularies,
+    webhooks,
     well_known,
 )
 from repo_service.api.tus import MethodOverride
@@ -87,6 +88,7 @@ def register(app: APIFlask) -> None:
         vocabularies,
         discovery,
         network,
+        webhooks,
         well_known,
         activitypub,
         oauth,

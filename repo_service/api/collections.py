@@ -25,7 +25,9 @@ from repo_service.api.collection_schemas import (
 )
 from repo_service.api.operations import answer, problems
 from repo_service.api.schemas import PageQuery
+from repo_service.domain.identity import Scope
 from repo_service.http.context import identity, services, site
+from repo_service.http.idempotency import idempotent
 from repo_service.services.collections import CollectedItem, CollectionRecord, FullCollection, IfMatch
 from repo_service.services.records import Page, ResourceRecord
 
@@ -68,13 +70,19 @@ def mine(query: PageQuery) -> Response:
 
 
 @blueprint.post("/collections")
+@idempotent(Scope.WRITE)
 @blueprint.input(CollectionIn, location="json", arg_name="given")
 @blueprint.output(CollectionOut, status_code=201)
 @blueprint.doc(
     operation_id="createCollection",
     security=operations.BEARER,
     responses=problems(
-        "conflict", "email-unconfirmed", "forbidden", "insufficient-scope", *operations.JSON_BODY
+        "conflict",
+        "email-unconfirmed",
+        "forbidden",
+        "insufficient-scope",
+        *operations.JSON_BODY,
+        *operations.IDEMPOTENT,
     ),
 )
 def create(given: CollectionIn) -> Response:

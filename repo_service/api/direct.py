@@ -22,9 +22,11 @@ from repo_service.api.schemas import (
 )
 from repo_service.api.uploads import until_verified, upload_out, upload_url
 from repo_service.domain.errors import InvalidInput
+from repo_service.domain.identity import Scope
 from repo_service.http import body, receiving
 from repo_service.http.context import identity, services
 from repo_service.http.file_names import clean_file_name
+from repo_service.http.idempotency import idempotent
 
 blueprint = APIBlueprint("direct", __name__, url_prefix="/api/v1/uploads", tag="Uploads")
 
@@ -37,6 +39,7 @@ _OPTIONAL_BODY: dict[str, Any] = {
 
 
 @blueprint.post("/direct")
+@idempotent(Scope.WRITE)
 @blueprint.input(DirectUploadIn, location="json", arg_name="given")
 @blueprint.output(DirectUploadOut, status_code=201)
 @blueprint.doc(
@@ -50,6 +53,7 @@ _OPTIONAL_BODY: dict[str, Any] = {
         "storage-full",
         "storage-unavailable",
         "insufficient-scope",
+        *operations.IDEMPOTENT,
     ),
 )
 def begin(given: DirectUploadIn) -> Response:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from flask import Response
 from pydantic import BaseModel
 
 from repo_service.api.schemas import CleanIn, CompleteIn, EditionIn, ResourceIn
+from repo_service.http.idempotency import HEADER, KEY
 from repo_service.http.problems import CATALOGUE, MEDIA_TYPE, Problem
 from repo_service.inspection.serialise import json_schema
 
@@ -22,6 +24,9 @@ PUBLIC: Security = [{}, {"bearer": []}]
 
 JSON_BODY = ("invalid-input", "unsupported-media-type", "payload-too-large")
 """What may be wrong with a JSON body."""
+
+IDEMPOTENT = ("idempotency-key-in-use", "idempotency-key-reused")
+"""What the key of a request may come to, of views that are ``idempotent``. They are given its header."""
 
 ANY_TYPE: dict[str, dict[str, dict[str, Any]]] = {
     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}
@@ -79,6 +84,8 @@ def complete(spec: dict[Any, Any]) -> dict[Any, Any]:
                 if parameter["in"] == "path":
                     parameter["required"] = True
                     parameter["schema"] = _PATH_SCHEMAS.get(parameter["name"], {"type": "string"})
+            if any(IDEMPOTENT[1] in answer["description"] for answer in operation["responses"].values()):
+                operation["parameters"].append(deepcopy(_IDEMPOTENCY_KEY))
         if path.startswith("/files/"):
             head = {**operations["get"], "operationId": operations["get"]["operationId"] + "_head"}
             operations["head"] = head
@@ -109,6 +116,14 @@ def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {name: moved, **definitions}
 
 
+_IDEMPOTENCY_KEY: dict[str, Any] = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "description": "Drawn by the client, such as a UUID in quotes. The same request with the same key is "
+    "done once, and answered alike for a day.",
+    "schema": {"type": "string", "pattern": KEY},
+}
 _UUID = {"type": "string", "format": "uuid"}
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "resource_id": _UUID,
@@ -121,6 +136,8 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "invitation_id": _UUID,
     "profile_id": _UUID,
     "entry_id": _UUID,
+    "webhook_id": _UUID,
+    "delivery_id": _UUID,
     "number": {"type": "integer", "minimum": 1, "maximum": 999999999},
     "activity_id": {"type": "integer", "minimum": 0},
     "section_id": {"type": "integer", "minimum": 0},

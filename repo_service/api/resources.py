@@ -37,7 +37,7 @@ from repo_service.domain.identity import Scope
 from repo_service.domain.search import OF_RESOURCES, SearchQuery
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
-from repo_service.services import descriptions
+from repo_service.http.idempotency import idempotent
 from repo_service.services.accounts import require_scope
 from repo_service.services.finding import Found
 from repo_service.services.records import ResourceRecord, VersionRecord
@@ -130,11 +130,12 @@ def search(query: SearchQueryIn) -> Response:
 
 
 @blueprint.post("/resources")
+@idempotent(Scope.WRITE)
 @blueprint.output(ResourceOut, status_code=201)
 @blueprint.doc(
     operation_id="createResource",
     security=operations.BEARER,
-    responses=problems(*_TAKES_FILES, *_WRITES),
+    responses=problems(*_TAKES_FILES, *_WRITES, *operations.IDEMPOTENT),
     extensions=_bodies("ResourceIn"),
 )
 def create() -> Response:
@@ -229,11 +230,12 @@ def restore(resource_id: UUID) -> Response:
 
 
 @blueprint.post("/resources/<uuid:resource_id>/versions")
+@idempotent(Scope.WRITE)
 @blueprint.output(ResourceOut, status_code=201)
 @blueprint.doc(
     operation_id="addVersion",
     security=operations.BEARER,
-    responses=problems(*_TAKES_FILES, *_WRITES),
+    responses=problems(*_TAKES_FILES, *_WRITES, *operations.IDEMPOTENT),
     extensions=_bodies("EditionIn"),
 )
 def add_version(resource_id: UUID) -> Response:
@@ -254,12 +256,13 @@ def add_version(resource_id: UUID) -> Response:
 
 
 @blueprint.post("/resources/<uuid:resource_id>/become-version")
+@idempotent(Scope.WRITE)
 @blueprint.input(BecomeVersionIn, location="json", arg_name="given")
 @blueprint.output(ResourceOut)
 @blueprint.doc(
     operation_id="becomeVersion",
     security=operations.BEARER,
-    responses=problems("conflict", *operations.JSON_BODY, *_WRITES),
+    responses=problems("conflict", *operations.JSON_BODY, *_WRITES, *operations.IDEMPOTENT),
 )
 def become_version(resource_id: UUID, given: BecomeVersionIn) -> Response:
     """Make a draft a version of another resource
@@ -300,11 +303,14 @@ def inspect_again(resource_id: UUID, number: int) -> Response:
 
 
 @blueprint.post(f"/resources/<uuid:resource_id>/versions/{_NUMBER}/release")
+@idempotent(Scope.WRITE)
 @blueprint.output(ResourceOut)
 @blueprint.doc(
     operation_id="releaseVersion",
     security=operations.BEARER,
-    responses=problems("not-inspected", "invalid-file", "blocking-findings", "incomplete", *_WRITES),
+    responses=problems(
+        "not-inspected", "invalid-file", "blocking-findings", "incomplete", *_WRITES, *operations.IDEMPOTENT
+    ),
 )
 def release(resource_id: UUID, number: int) -> Response:
     """Let the public read a version
@@ -378,6 +384,7 @@ def _members(record: ResourceRecord) -> dict[str, Any]:
         "found": record.found,
         "visibility": record.visibility,
         "origin": record.origin,
+        "canonical_url": record.canonical_url,
         "owner": record.owner,
         "owner_name": record.owner_name,
         "released_at": record.released_at,
@@ -454,7 +461,7 @@ def _cached(response: Response, etag: str) -> Response:
 
 
 def _check_description(metadata: ResourceIn) -> None:
-    descriptions.normalise(metadata.description(), at=f"/{receiving.METADATA}")
+    services().resources.require_description(identity(), metadata.description(), at=f"/{receiving.METADATA}")
 
 
 @contextmanager

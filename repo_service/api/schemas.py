@@ -35,6 +35,7 @@ from repo_service.domain.search import Facet, Sort
 from repo_service.languages import LANGUAGES
 from repo_service.models.account import EMAIL_LENGTH
 from repo_service.services.accounts import REASON_LENGTH, USERNAME
+from repo_service.services.canonical import URL_LENGTH as CANONICAL_LENGTH
 from repo_service.services.descriptions import (
     LIST_LENGTH,
     NAME_LENGTH,
@@ -151,6 +152,11 @@ class DescriptionIn(Incoming):
     types: Codes | None = Field(default=None, description="Of `/vocabularies/hcrt`.", examples=[["course"]])
     authors: Annotated[list[AuthorIn], Field(max_length=LIST_LENGTH)] | None = None
     keywords: Annotated[list[Name], Field(max_length=LIST_LENGTH)] | None = None
+    canonical_url: Annotated[Text, Field(max_length=CANONICAL_LENGTH)] | None = Field(
+        default=None,
+        description="Its page at the instance that sends it, which an administrator has approved: on the "
+        "very host that people are sent back to. Empty takes it back.",
+    )
 
     def description(self) -> Description:
         """The same in the words of the services."""
@@ -333,6 +339,9 @@ class _DescribedOut(Outgoing):
     visibility: Visibility
     origin: str | None = Field(
         description="Its page at the service that it comes from (schema.org), when this is a mirror of it."
+    )
+    canonical_url: str | None = Field(
+        description="Its page at the instance that shares it here for its members."
     )
     owner: str
     owner_name: str
@@ -791,8 +800,13 @@ class SiteQueryIn(PageQuery):
 class SiteChangeIn(Incoming):
     """What becomes of a site."""
 
-    state: Literal["approved", "declined", "disabled"] = Field(
-        description="At once. Whatever people let it do ends unless it is approved."
+    state: Literal["approved", "declined", "disabled"] | None = Field(
+        default=None, description="At once. Whatever people let it do ends unless it is approved."
+    )
+    quota: Size | None = Field(
+        default=None,
+        description="Bytes that may be kept of what it sends, for all its people together; null: as many as "
+        "each of them may keep.",
     )
 
 
@@ -812,7 +826,14 @@ class SiteOut(Outgoing):
     decided_by: UUID | None
     decided_at: datetime | None
     authorised_at: datetime | None = Field(description="When somebody first connected it.")
+    quota: int | None = Field(description="Bytes that may be kept of what it sends.")
     created_at: datetime
+
+
+class SiteUsageOut(SiteOut):
+    """A site with what is kept of what it sent."""
+
+    used: int = Field(description="Bytes.")
 
 
 class SitePageOut(Outgoing):

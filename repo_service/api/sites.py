@@ -16,9 +16,11 @@ from repo_service.api.schemas import (
     SiteOut,
     SitePageOut,
     SiteQueryIn,
+    SiteUsageOut,
 )
 from repo_service.domain.identity import ClientState
 from repo_service.http.context import identity, services
+from repo_service.services.records import ClientRecord
 
 blueprint = APIBlueprint("sites", __name__, url_prefix="/api/v1", tag="Connected sites")
 
@@ -60,22 +62,32 @@ def sites(query: SiteQueryIn) -> Response:
 
 
 @blueprint.get("/sites/<uuid:client_id>")
-@blueprint.output(SiteOut)
+@blueprint.output(SiteUsageOut)
 @blueprint.doc(operation_id="getSite", security=operations.BEARER, responses=problems(*_REFUSED))
 def site(client_id: UUID) -> Response:
     """One site or app (administrators)"""
-    return answer(SiteOut.model_validate(services().clients.get(identity(), client_id)))
+    return answer(_with_usage(services().clients.get(identity(), client_id)))
 
 
 @blueprint.patch("/sites/<uuid:client_id>")
 @blueprint.input(SiteChangeIn, location="json", arg_name="given")
-@blueprint.output(SiteOut)
+@blueprint.output(SiteUsageOut)
 @blueprint.doc(
     operation_id="decideSite",
     security=operations.BEARER,
     responses=problems(*operations.JSON_BODY, *_REFUSED),
 )
 def decide(client_id: UUID, given: SiteChangeIn) -> Response:
-    """Approve, decline or disable a site or app (administrators)"""
-    record = services().clients.decide(identity(), client_id, ClientState(given.state))
-    return answer(SiteOut.model_validate(record))
+    """Approve, decline or disable a site or app, or say how much may be kept of what it sends
+    (administrators)"""
+    record = services().clients.get(identity(), client_id)
+    if given.state is not None:
+        record = services().clients.decide(identity(), client_id, ClientState(given.state))
+    if "quota" in given.model_fields_set:
+        record = services().clients.limit(identity(), client_id, given.quota)
+    return answer(_with_usage(record))
+
+
+def _with_usage(record: ClientRecord) -> SiteUsageOut:
+    used = services().clients.used(identity(), record.id)
+    return SiteUsageOut(used=used, **SiteOut.model_validate(record).model_dump())

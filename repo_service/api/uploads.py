@@ -10,10 +10,12 @@ from flask import Response
 from repo_service.api import operations
 from repo_service.api.operations import answer, problems
 from repo_service.api.schemas import UploadIn, UploadOut
+from repo_service.domain.identity import Scope
 from repo_service.domain.resources import UploadState
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
 from repo_service.http.file_names import clean_file_name
+from repo_service.http.idempotency import idempotent
 from repo_service.services.records import UploadRecord
 from repo_service.services.uploads import seconds_to_verify
 
@@ -28,6 +30,7 @@ _RAW_BODY = {
 
 
 @blueprint.post("")
+@idempotent(Scope.WRITE)
 @blueprint.input(UploadIn, location="json", arg_name="given")
 @blueprint.output(UploadOut, status_code=201)
 @blueprint.doc(
@@ -38,6 +41,7 @@ _RAW_BODY = {
         "quota-exceeded",
         "storage-full",
         "insufficient-scope",
+        *operations.IDEMPOTENT,
     ),
 )
 def begin(given: UploadIn) -> Response:

@@ -354,6 +354,35 @@ class NameTaken(DomainError):
         self.name = name
 
 
+class IdempotencyKeyInUse(DomainError):
+    """A request with this key is under way ``since``, or was broken off together with the service.
+    ``retry_after`` in seconds."""
+
+    code = "idempotency-key-in-use"
+
+    def __init__(
+        self,
+        detail: str = text("A request with this Idempotency-Key is under way: ask again in a moment."),
+        *,
+        since: datetime,
+        retry_after: int = 5,
+    ) -> None:
+        super().__init__(detail, since=since, retry_after=retry_after)
+        self.since = since
+        self.retry_after = retry_after
+
+
+class IdempotencyKeyReused(DomainError):
+    """Another request had this key."""
+
+    code = "idempotency-key-reused"
+
+    def __init__(
+        self, detail: str = text("Another request had this Idempotency-Key: draw a new one for each.")
+    ) -> None:
+        super().__init__(detail)
+
+
 class NotVerified(DomainError):
     """The bytes of the upload are being read for the first time. ``retry_after`` in seconds."""
 

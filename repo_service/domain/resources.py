@@ -72,6 +72,7 @@ class JobKind(enum.StrEnum):
     RECEIVE = "receive"
     DELIVER = "deliver"
     ACQUAINT = "acquaint"
+    NOTIFY = "notify"
 
 
 class UploadState(enum.StrEnum):
@@ -130,6 +131,8 @@ class Noun(enum.StrEnum):
     COLLECTION_ITEM = "collection-item"
     INSTANCE = "instance"
     NETWORK_ENTRY = "network-entry"
+    REPORT = "report"
+    WEBHOOK = "webhook"
 
 
 class ChangeKind(enum.StrEnum):

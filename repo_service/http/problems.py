@@ -127,6 +127,12 @@ CATALOGUE: Mapping[str, Kind] = {
         412, text("Changed meanwhile"), text("Read it again, then repeat your change.")
     ),
     "name-taken": Kind(409, text("Name taken"), text("Choose another name.")),
+    "idempotency-key-in-use": Kind(
+        409, text("Under way"), text("Send the same request again after the seconds in Retry-After.")
+    ),
+    "idempotency-key-reused": Kind(
+        422, text("Idempotency key of another request"), text("Draw a new key for each new request.")
+    ),
     "not-verified": Kind(409, text("Not verified yet"), text("Try again after the seconds in Retry-After.")),
     "parts-missing": Kind(
         409, text("Parts missing"), text("Send the parts that missing names, then complete again.")

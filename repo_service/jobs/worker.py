@@ -1,5 +1,5 @@
-"""The worker: does jobs, follows the changes into the search index and to other servers, sweeps, replicates,
-collects garbage."""
+"""The worker: does jobs, follows the changes into the search index, to other servers and to webhooks, sweeps,
+replicates, collects garbage."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def handlers_of(services: Services) -> Handlers:
         JobKind.RECEIVE: services.receiver.run,
         JobKind.DELIVER: services.deliverer.run,
         JobKind.ACQUAINT: services.acquainting.run,
+        JobKind.NOTIFY: services.notifier.run,
     }
     following = threading.Lock()
     indexer, network_indexer = services.indexer, services.network_indexer
@@ -45,12 +46,14 @@ def handlers_of(services: Services) -> Handlers:
         raise ValueError("the worker needs services that write the search index")
 
     telling = _OneAtATime(services.teller.follow)
+    calling = _OneAtATime(services.webhook_follower.follow)
 
     def follow() -> None:
         with following:  # each index has one writer, and this process has several threads
             indexer.follow()
             network_indexer.follow()
         telling.do()
+        calling.do()
 
     def sweep() -> None:
         services.direct.revive()
@@ -58,6 +61,7 @@ def handlers_of(services: Services) -> Handlers:
         services.catalogue.enqueue_due()
         services.receiver.enqueue_due()
         services.deliverer.enqueue_due()
+        services.notifier.enqueue_due()
         services.jobs.sweep()
         follow()
 
@@ -68,8 +72,10 @@ def handlers_of(services: Services) -> Handlers:
         if services.network_mirror is None:  # those that its home has approved are its home's to look at
             services.acquainting.enqueue_due()
         services.inbox.tidy()
+        services.idempotency_keys.tidy()
         services.receiver.tidy()
         services.deliverer.tidy()
+        services.notifier.tidy()
         log.info("garbage collected", **_counts(services))
 
     def replicate() -> None:

@@ -13,6 +13,7 @@ from repo_service.models.download_count import DownloadCount
 from repo_service.models.external_identity import ExternalIdentity
 from repo_service.models.follow import Follower, Following
 from repo_service.models.grant import AuthorizationCode, Grant, RefreshToken
+from repo_service.models.idempotency_key import IdempotencyKey
 from repo_service.models.inspection import InspectionRecord
 from repo_service.models.instance import Instance
 from repo_service.models.job import Job
@@ -30,6 +31,7 @@ from repo_service.models.throttle import Throttle
 from repo_service.models.token import Token
 from repo_service.models.upload import Upload
 from repo_service.models.version import Version
+from repo_service.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
     "Account",
@@ -50,6 +52,7 @@ __all__ = [
     "Follower",
     "Following",
     "Grant",
+    "IdempotencyKey",
     "InspectionRecord",
     "Instance",
     "Job",
@@ -71,4 +74,6 @@ __all__ = [
     "Token",
     "Upload",
     "Version",
+    "Webhook",
+    "WebhookDelivery",
 ]

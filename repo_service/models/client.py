@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from repo_service.models.base import Base, CreatedAt, Moment, PrimaryId
@@ -20,7 +20,8 @@ class Client(Base):
 
     ``approval`` is ``pending``, ``approved`` or ``declined``, ``decided_by`` the administrator who said so
     (None for the command line, and for what needed no decision). ``registered_from`` is an address, kept for
-    some days. ``authorised_at`` is when somebody first let it act for them.
+    some days. ``authorised_at`` is when somebody first let it act for them. ``quota`` is how many bytes may
+    be kept of what it sends for all its people together, None without such a limit.
     """
 
     __tablename__ = "clients"
@@ -44,4 +45,5 @@ class Client(Base):
     registered_from: Mapped[str | None] = mapped_column(String(64))
     authorised_at: Mapped[Moment | None]
     disabled_at: Mapped[Moment | None]
+    quota: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]

@@ -20,7 +20,8 @@ class Resource(Base):
     ``found`` names the fields that inspection filled and the owner has not confirmed: the next inspection may
     fill them again. ``revision`` counts every change and makes the entity tag. ``changed_at`` is when what
     everybody sees of it was changed last, which no draft of a new version does; None for what never was
-    public.
+    public. ``canonical_url`` is its page at the instance that linked it, ``canonical_by`` the client that
+    said so.
     """
 
     __tablename__ = "resources"
@@ -46,6 +47,8 @@ class Resource(Base):
     found: Mapped[list[str]] = mapped_column(JSON, default=list)
     visibility: Mapped[str] = mapped_column(String(16), default=Visibility.DRAFT.value)
     origin: Mapped[str | None] = mapped_column(String(255))
+    canonical_url: Mapped[str | None] = mapped_column(String(2000))
+    canonical_by: Mapped[UUID | None] = mapped_column(index=True)
     released_at: Mapped[Moment | None]
     changed_at: Mapped[Moment | None]
     withdrawn_at: Mapped[Moment | None] = mapped_column(index=True)

@@ -15,13 +15,15 @@ class Upload(Base):
     """A file on its way in. ``declared_size`` in bytes counts against the quota until the upload is used.
 
     ``staging_key`` names what has come so far to the store that keeps it. One request at a time writes:
-    ``holder`` until ``held_until``. ``reason`` says why an upload failed.
+    ``holder`` until ``held_until``. ``reason`` says why an upload failed. ``client_id`` is the site or app
+    that sends it, which may be forgotten before it: there is no foreign key.
     """
 
     __tablename__ = "uploads"
 
     id: Mapped[PrimaryId]
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    client_id: Mapped[UUID | None] = mapped_column(index=True)
     file_name: Mapped[str] = mapped_column(String(255))
     declared_size: Mapped[int] = mapped_column(BigInteger)
     expected_digest: Mapped[HexDigest | None]

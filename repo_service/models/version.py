@@ -23,6 +23,7 @@ class Version(Base):
     the same bytes from elsewhere does not count before. ``digest`` is None once the bytes of a withdrawn
     resource are deleted. ``cleaned_from`` is the number of the version that this one is the clean copy of,
     ``cleaning`` what was taken out of it and what stays for the owner to confirm (``removed``, ``left``).
+    ``client_id`` as of its upload.
     """
 
     __tablename__ = "versions"
@@ -44,6 +45,7 @@ class Version(Base):
     cleaning: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     inspected_at: Mapped[Moment | None]
     released_at: Mapped[Moment | None]
+    client_id: Mapped[UUID | None] = mapped_column(index=True)
     created_by: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
     created_at: Mapped[CreatedAt]
 

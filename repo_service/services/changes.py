@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ class ChangeRecord:
     noun: str
     noun_id: str
     what: str
+    at: datetime
 
 
 class Changes:
@@ -63,7 +65,7 @@ class Changes:
         with self._database.read() as session:
             rows = session.scalars(query).all()
         return tuple(
-            ChangeRecord(seq=row.seq, noun=row.noun, noun_id=row.noun_id, what=row.what)
+            ChangeRecord(seq=row.seq, noun=row.noun, noun_id=row.noun_id, what=row.what, at=row.at)
             for row in rows
             if row.seq is not None
         )

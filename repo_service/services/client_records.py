@@ -27,5 +27,6 @@ def client_record(client: Client) -> ClientRecord:
         decided_at=client.decided_at,
         authorised_at=client.authorised_at,
         disabled_at=client.disabled_at,
+        quota=client.quota,
         created_at=client.created_at,
     )

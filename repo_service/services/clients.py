@@ -41,8 +41,10 @@ from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services import paging
 from repo_service.services.accounts import require_scope
+from repo_service.services.canonical import take_back
 from repo_service.services.client_records import client_record
 from repo_service.services.hashing import hash_secret, new_secret
+from repo_service.services.quota import used_by_client
 from repo_service.services.records import ClientRecord, Page
 from repo_service.services.throttling import address_block
 from repo_service.services.trail import audit, record_change
@@ -197,9 +199,27 @@ class Clients:
             client.decided_by, client.decided_at = identity.account_id, now()
             if state is not ClientState.APPROVED:
                 end_grants(session, Grant.client_id == client.id)
+                take_back(session, client)
             audit(session, identity, state.value, Noun.CLIENT, client.id, hosts=_hosts(client))
             record_change(session, Noun.CLIENT, client.id, ChangeKind.UPDATED)
             return client_record(client)
+
+    def limit(self, identity: Identity, client_id: UUID, quota: int | None) -> ClientRecord:
+        """How many bytes may be kept of what a client sends, for all its people together; None: as many as
+        each of them may keep. What is there already stays. Raises NotFound."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.write() as session:
+            client = _found(session, client_id)
+            client.quota = quota
+            audit(session, identity, "change quota", Noun.CLIENT, client.id, quota=quota)
+            record_change(session, Noun.CLIENT, client.id, ChangeKind.UPDATED)
+            return client_record(client)
+
+    def used(self, identity: Identity, client_id: UUID) -> int:
+        """How many bytes are kept of what a client sent, for administrators. Raises NotFound."""
+        require_scope(identity, Scope.ADMINISTER)
+        with self._database.read() as session:
+            return used_by_client(session, _found(session, client_id).id)
 
     def sweep(self) -> int:
         """Forget clients that nobody ever let act for them, and from where the others came; returns how many
@@ -248,11 +268,10 @@ class Clients:
         if not wanted.scopes or not wanted.scopes <= set(SCOPES_OF_SITES):
             raise InvalidInput(errors=[FieldError("/scope", "None of these scopes is known here.")])
         secret = None if public else SECRET_PREFIX + new_secret()
-        moodle = wanted.software_id.lower() == ClientKind.MOODLE.value
         return (
             Client(
                 name=_line(wanted.name) or host_of(uris[0]),
-                kind=(ClientKind.MOODLE if moodle else ClientKind.OTHER).value,
+                kind=_kind(wanted.software_id).value,
                 auth_method=wanted.auth_method.value,
                 secret_hash=None if secret is None else hash_secret(secret),
                 redirect_uris=uris,
@@ -297,6 +316,12 @@ def _is_in(state: ClientState) -> ColumnElement[bool]:
 
 def _hosts(client: Client) -> list[str]:
     return list(dict.fromkeys(map(host_of, client.redirect_uris)))
+
+
+def _kind(software_id: str) -> ClientKind:
+    """What it says that it is."""
+    named = {kind.value: kind for kind in (ClientKind.MOODLE, ClientKind.MOODLENET)}
+    return named.get(software_id.lower(), ClientKind.OTHER)
 
 
 def _line(given: str, limit: int = NAME_LENGTH) -> str:

@@ -32,6 +32,7 @@ from repo_service.services.finding import Search
 from repo_service.services.garbage import GarbageCollector
 from repo_service.services.grants import Grants
 from repo_service.services.health import Health
+from repo_service.services.idempotency import IdempotencyKeys
 from repo_service.services.inbox import Inbox
 from repo_service.services.indexing import Indexer
 from repo_service.services.inspecting import Inspector
@@ -45,6 +46,7 @@ from repo_service.services.mirroring import Mirror
 from repo_service.services.moving import Mover
 from repo_service.services.network import Network, NetworkIndexer
 from repo_service.services.network_mirroring import NetworkMirror
+from repo_service.services.notifying import Notifier
 from repo_service.services.outboxes import Outboxes
 from repo_service.services.parts import Parts
 from repo_service.services.people import People
@@ -67,6 +69,8 @@ from repo_service.services.throttling import Throttling
 from repo_service.services.uploads import Uploads
 from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
+from repo_service.services.webhook_following import WebhookFollower
+from repo_service.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,7 @@ class Services:
     garbage: GarbageCollector
     grants: Grants
     health: Health
+    idempotency_keys: IdempotencyKeys
     inbox: Inbox
     indexer: Indexer | None
     inspector: Inspector
@@ -113,6 +118,7 @@ class Services:
     network: Network
     network_indexer: NetworkIndexer | None
     network_mirror: NetworkMirror | None
+    notifier: Notifier
     outboxes: Outboxes
     outgoing: Outgoing
     parts: Parts
@@ -137,6 +143,8 @@ class Services:
     uploads: Uploads
     usage: Usage
     verifier: Verifier
+    webhook_follower: WebhookFollower
+    webhooks: Webhooks
 
     def close(self) -> None:
         """Let go of the indexes, and of connections to other servers."""

@@ -44,6 +44,8 @@ class Description:
     types: Sequence[str] | None = None
     authors: Sequence[Author] | None = None
     keywords: Sequence[str] | None = None
+    canonical_url: str | None = None
+    """Its page at the instance that links it; empty takes that back."""
 
     def given(self) -> tuple[str, ...]:
         """Names of the fields that say something."""
@@ -113,6 +115,7 @@ def normalise(description: Description, *, at: str = "") -> Description:
         keywords=None
         if description.keywords is None
         else tuple(dict.fromkeys(filter(None, (plain_line(word) for word in description.keywords)))),
+        canonical_url=description.canonical_url,
     )
     if errors:
         raise InvalidInput(errors=errors)
@@ -129,6 +132,8 @@ def apply(resource: Resource, description: Description) -> None:
             resource.summary_text = html_to_text(value)
         elif name == "authors":
             resource.authors = [{"name": author.name, "url": author.url} for author in value]
+        elif name == "canonical_url":
+            resource.canonical_url = value or None
         elif name in ("title", "licence"):
             setattr(resource, name, value)
         else:

@@ -303,7 +303,9 @@ class DirectUploads:
         if upload.way != UploadWay.DIRECT.value:
             raise Conflict("This upload was not begun as one that goes straight to the store.")
         if upload.state == UploadState.OPEN.value:
-            require_room(session, account_id, 0, default_quota=self._limits.default_quota)
+            require_room(
+                session, account_id, 0, default_quota=self._limits.default_quota, client_id=upload.client_id
+            )
         return upload
 
     def _begin_verification(self, upload_id: UUID) -> Upload | None:

@@ -28,6 +28,7 @@ from repo_service.models import (
     Collection,
     ExternalIdentity,
     Grant,
+    IdempotencyKey,
     OneTimeLink,
     RefreshToken,
     Report,
@@ -36,6 +37,7 @@ from repo_service.models import (
     Token,
     Upload,
     Version,
+    Webhook,
 )
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -146,6 +148,7 @@ class Erasing:
             _without(resource.versions, bytes_too=False)  # the garbage collector's, after the grace period
             resource.title = resource.summary_html = resource.summary_text = ""
             resource.authors, resource.keywords, resource.found = [], [], []
+            resource.canonical_url = resource.canonical_by = None
             touch(resource)
             audit(session, _SYSTEM, "withdraw", Noun.RESOURCE, resource_id)
             record_change(session, Noun.RESOURCE, resource_id, ChangeKind.WITHDRAWN)
@@ -221,6 +224,8 @@ def _delete_what_is_private(session: Session, account_id: UUID) -> None:
     links = or_(OneTimeLink.account_id == account_id, OneTimeLink.made_by == account_id)
     session.execute(delete(OneTimeLink).where(links))
     session.execute(delete(ExternalIdentity).where(ExternalIdentity.account_id == account_id))
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.account_id == account_id))
+    session.execute(delete(Webhook).where(Webhook.account_id == account_id))
     session.execute(delete(StoredSite).where(StoredSite.account_id == account_id))
     # What they reported stays until it is decided: it is about somebody else's resource.
     reported = update(Report).where(Report.reporter_id == account_id)

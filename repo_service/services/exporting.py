@@ -37,6 +37,7 @@ from repo_service.models import (
     Token,
     Upload,
     Version,
+    Webhook,
 )
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -60,6 +61,7 @@ sign_ins_elsewhere.json  who you are at the provider that you sign in with
 connected_sites.json   sites and apps that you let act for you
 clients.json           software that you registered
 site_profiles.json     Moodles that you described
+webhooks.json          addresses that are told when something happens
 invitations.json       invitations that you made
 reports.json           what you reported, and what became of it
 audit.json             what you did here, and what was done to your account
@@ -165,6 +167,7 @@ class Exports:
         yield "connected_sites", self._rows(Grant, Grant.account_id == account_id)
         yield "clients", self._rows(Client, Client.account_id == account_id, without=("secret_hash",))
         yield "site_profiles", self._rows(StoredSite, StoredSite.account_id == account_id)
+        yield "webhooks", self._rows(Webhook, Webhook.account_id == account_id, without=("secret",))
         yield (
             "invitations",
             self._rows(OneTimeLink, OneTimeLink.made_by == account_id, without=("secret_hash",)),

@@ -235,6 +235,7 @@ def _records(
             found=tuple(resource.found),
             visibility=Visibility(resource.visibility),
             origin=resource.origin,
+            canonical_url=resource.canonical_url,
             owner_id=resource.owner_id,
             owner=resource.owner,
             owner_name=name_of(resource.owner_name, resource.owner_left_at),

@@ -98,8 +98,8 @@ class VersionRecord:
 class ResourceRecord:
     """A resource as the one who asks may see it: the public gets released versions only, newest first.
 
-    ``origin`` is its page at its home, for a resource that is only mirrored here. ``changed_at`` as in the
-    model ``Resource``.
+    ``origin`` is its page at its home, for a resource that is only mirrored here. ``canonical_url`` and
+    ``changed_at`` as in the model ``Resource``.
     """
 
     id: UUID
@@ -120,6 +120,7 @@ class ResourceRecord:
     owner_name: str
     is_own: bool
     origin: str | None
+    canonical_url: str | None
     released_at: datetime | None
     changed_at: datetime | None
     created_at: datetime
@@ -215,6 +216,7 @@ class ClientRecord:
     decided_at: datetime | None
     authorised_at: datetime | None
     disabled_at: datetime | None
+    quota: int | None
     created_at: datetime
 
 

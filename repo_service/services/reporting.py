@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from repo_service.domain.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.reports import Decision, ReportReason
-from repo_service.domain.resources import Noun, Visibility
+from repo_service.domain.resources import ChangeKind, Noun, Visibility
 from repo_service.models import Account, Report, Resource
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -30,7 +30,7 @@ from repo_service.services.reading import visible
 from repo_service.services.records import Page, name_of
 from repo_service.services.replication import Replicator
 from repo_service.services.throttling import Allowance, Throttling
-from repo_service.services.trail import audit
+from repo_service.services.trail import audit, record_change
 from repo_service.services.withdrawing import withdraw_now
 
 WORDS_LENGTH = 2000
@@ -147,6 +147,7 @@ class Reporting:
             session.add(report)
             session.flush()
             audit(session, identity, "report", Noun.RESOURCE, resource.id, reason=reason.value)
+            record_change(session, Noun.REPORT, report.id, ChangeKind.CREATED)
             return report.id
 
     def count_waiting(self, identity: Identity) -> int:

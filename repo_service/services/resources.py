@@ -24,6 +24,7 @@ from repo_service.models.database import Database
 from repo_service.models.lookup import Lookup
 from repo_service.services import descriptions, paging, uploads
 from repo_service.services.accounts import require_account
+from repo_service.services.canonical import require_canonical
 from repo_service.services.collections import follow
 from repo_service.services.descriptions import Description
 from repo_service.services.jobs import Jobs
@@ -105,7 +106,9 @@ class Resources:
                 keywords=[],
                 found=["title", "summary", "languages", "keywords"],
             )
+            require_canonical(session, identity, description.canonical_url)
             descriptions.apply(resource, description)
+            resource.canonical_by = identity.client_id if resource.canonical_url else None
             session.add(resource)
             session.flush()
             version = self._versions.add(
@@ -307,13 +310,23 @@ class Resources:
             resource = own_resource(session, identity, resource_id, lock=True)
             if if_match is not None and str(resource.revision) not in {t.partition("-")[0] for t in if_match}:
                 raise PreconditionFailed
+            require_canonical(session, identity, description.canonical_url)
             descriptions.apply(resource, description)
+            if description.canonical_url is not None:
+                resource.canonical_by = identity.client_id if resource.canonical_url else None
             touch(resource)
             if resource.visibility == Visibility.PUBLIC.value:
                 resource.changed_at = resource.updated_at
             audit(session, identity, "describe", Noun.RESOURCE, resource.id, fields=list(description.given()))
             record_change(session, Noun.RESOURCE, resource.id, ChangeKind.UPDATED)
             return record_of(session, resource, identity)
+
+    def require_description(self, identity: Identity, description: Description, *, at: str) -> None:
+        """Refuse what ``create`` would refuse, before a file is kept. ``at`` is the JSON Pointer of the
+        description within what was sent. Raises InvalidInput."""
+        descriptions.normalise(description, at=at)
+        with self._database.read() as session:
+            require_canonical(session, identity, description.canonical_url, at=at)
 
     def release(self, identity: Identity, resource_id: UUID, number: int) -> ResourceRecord:
         """Let the public read a version. Releasing it again changes nothing.

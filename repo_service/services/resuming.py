@@ -205,7 +205,13 @@ class Resuming:
                 raise PayloadTooLarge(
                     "The file is larger than this service takes.", limit=self._limits.max_size
                 )
-            require_room(session, upload.account_id, 0, default_quota=self._limits.default_quota)
+            require_room(
+                session,
+                upload.account_id,
+                0,
+                default_quota=self._limits.default_quota,
+                client_id=upload.client_id,
+            )
             upload.holder, upload.held_until = holder, moment + LEASE
             record, key = upload_record(upload), _key(upload)
         lease = _Lease(self._database, upload_id, holder, self._limits.ttl)

@@ -107,9 +107,16 @@ class Uploads:
         size = min(size, self._limits.max_size)
         self._room.require(size)
         with self._database.write() as session:
-            require_room(session, account_id, size, default_quota=self._limits.default_quota)
+            require_room(
+                session,
+                account_id,
+                size,
+                default_quota=self._limits.default_quota,
+                client_id=identity.client_id,
+            )
             upload = Upload(
                 account_id=account_id,
+                client_id=identity.client_id,
                 file_name=file_name,
                 declared_size=size,
                 expected_digest=expected_digest,

@@ -42,6 +42,7 @@ class NewVersions:
             file_name=upload.file_name,
             change_note=change_note,
             release_requested=release,
+            client_id=upload.client_id,
             created_by=identity.account_id,
         )
         session.add(version)

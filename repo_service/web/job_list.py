@@ -33,6 +33,7 @@ KINDS: Mapping[JobKind, str] = {
     JobKind.RECEIVE: text("Read what another server sent"),
     JobKind.DELIVER: text("Tell other servers what is new"),
     JobKind.ACQUAINT: text("Get to know another server"),
+    JobKind.NOTIFY: text("Call webhooks"),
 }
 """What jobs do."""
 

@@ -10,6 +10,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from repo_service.domain.collections import ItemState
+from repo_service.domain.redirects import host_of
 from repo_service.federation.addresses import ActorKind, ActorRef, ObjectKind
 from repo_service.http.activity_streams import addresses
 from repo_service.http.context import services, site
@@ -68,7 +69,12 @@ def json_ld_of(record: ResourceRecord) -> dict[str, Any]:
         files=tuple(_file(version) for version in record.versions if version.released_at and version.digest),
     )
     main = {"id": page, "type": "WebContent", "provider": {"id": site().base_url, "name": site().name}}
-    return {**document_of(entry, base_url=site().base_url), "mainEntityOfPage": [main]}
+    pages = [main]
+    if record.canonical_url is not None:
+        provider = f"https://{host_of(record.canonical_url)}"
+        home = {"id": provider, "name": host_of(record.canonical_url)}
+        pages.insert(0, {"id": record.canonical_url, "type": "WebContent", "provider": home})
+    return {**document_of(entry, base_url=site().base_url), "mainEntityOfPage": pages}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

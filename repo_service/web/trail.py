@@ -31,6 +31,8 @@ NOUNS = {
     Noun.GRANT: text("Consent"),
     Noun.INSTANCE: text("Another server"),
     Noun.NETWORK_ENTRY: text("Entry of the network index"),
+    Noun.REPORT: text("Report"),
+    Noun.WEBHOOK: text("Webhook"),
     Noun.SNAPSHOT: text("Snapshot"),
     Noun.JOB: text("Job"),
     Noun.COLLECTION: text("Collection"),

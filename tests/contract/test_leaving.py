@@ -79,6 +79,8 @@ class Leaver:
             )
             for word in ("public", "private")
         )
+        hook = {"url": "https://ada.example/hook", "events": ["resource.released"]}
+        json_of(self.client.post("/api/v1/webhooks", json=hook), 201)
         for collection in (self.shown, self.private):
             given = {"resource": self.public["id"], "note": "Ada's words"}
             json_of(self.client.post(f"{collection}/items", json=given), 201)
@@ -159,6 +161,9 @@ def test_everything_is_in_the_zip(any_service: Service) -> None:
     assert len(_json(archive, "connected_sites")) == 1
     assert [c["name"] for c in _json(archive, "clients")] == ["Ada's program"]
     assert [p["name"] for p in _json(archive, "site_profiles")] == ["Ada's Moodle"]
+    (webhook,) = _json(archive, "webhooks")
+    assert webhook["url"] == "https://ada.example/hook"
+    assert "secret" not in webhook
     assert sorted(r["words"] for r in _json(archive, "reports")) == [
         "Decided: somebody's words",
         "Waiting: somebody's words",
@@ -326,7 +331,10 @@ def test_nothing_of_the_person_is_left(any_service: Service, shared: str) -> Non
     assert [tuple(row) for row in reports] == [(None, ""), (None, "Waiting: somebody's words")]
     assert account.username.startswith("former-")
     assert account.display_name == "Former member"
-    for table in ("one_time_links", "site_profiles", "grants", "refresh_tokens", "authorization_codes"):
+    for table in (
+        *("one_time_links", "site_profiles", "webhooks", "idempotency_keys"),
+        *("grants", "refresh_tokens", "authorization_codes"),
+    ):
         assert count(any_service.services, table) == 0
     any_service.services.accounts.create(OPERATOR, username=_NAME, email=_MAIL)  # both are free again
 

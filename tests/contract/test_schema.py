@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import schemathesis
@@ -24,6 +25,7 @@ from repo_service.api import SPEC_PATH
 from repo_service.domain.identity import Role
 from repo_service.domain.vocabularies import names
 from repo_service.http import authentication, tus
+from repo_service.http.idempotency import HEADER
 from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
 from repo_service.services.throttling import Allowance
 from tests.contract.test_schema_document import COMMITTED
@@ -132,6 +134,8 @@ class Asker:
         if _is_sound(case, ParameterLocation.PATH):
             for name in case.path_parameters:
                 case.path_parameters[name] = self._of_path(name, operation, case.body)
+        if _is_sound(case, ParameterLocation.HEADER) and HEADER in case.headers:
+            case.headers[HEADER] = f'"{uuid4()}"'  # another request may have had the same
         if _is_sound(case, ParameterLocation.HEADER) and "Tus" in operation:
             self._aim_tus(operation, case)
         if _is_sound(case, ParameterLocation.QUERY):
@@ -174,6 +178,8 @@ class Asker:
             "token_id": self.maker.token,
             "client_id": self.maker.client if operation == "disableClient" else self.maker.connected_site,
             "profile_id": self.maker.site_profile,
+            "webhook_id": self.maker.webhook,
+            "delivery_id": self.maker.webhook_delivery,
             "account_id": self.maker.account,
             "invitation_id": self.maker.invitation,
             "job_id": self.maker.failed_job,
@@ -244,6 +250,9 @@ def _plausible(body: object) -> Any:
         "default_quota": False,
         "until": None,
         "actor": "https://peer.example/alice",
+        "url": "https://localhost/hook",
+        "events": ["resource.released"],
+        "canonical_url": None,
     }
     plausible = {name: codes.get(name, value) for name, value in body.items()}
     if isinstance(body.get("metadata"), dict):

@@ -60,6 +60,8 @@ DOMAIN_ERRORS: tuple[domain.DomainError, ...] = (
     domain.Uncleanable("Nobody can tell.", places=["mod_hvp"]),
     domain.Incomplete(errors=[("/title", "Say what it is called.")]),
     domain.EmailUnconfirmed(),
+    domain.IdempotencyKeyInUse(since=datetime(2026, 11, 28, tzinfo=UTC)),
+    domain.IdempotencyKeyReused(),
     domain.InvalidSignature("Too long ago.", reason=domain.SignatureFault.STALE),
     domain.SignerUnreachable(retry_after=60),
     domain.RemoteFailed("No answer.", reason=domain.RemoteFault.TIMEOUT, temporary=True),

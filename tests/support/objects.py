@@ -17,6 +17,7 @@ from repo_service.domain.identity import SCOPES_OF_ROLE, ClientKind, Identity, R
 from repo_service.domain.network import EntryKind, Standing
 from repo_service.domain.reports import ReportReason
 from repo_service.domain.resources import JobKind, JobState
+from repo_service.domain.webhooks import Reach, WebhookEvent
 from repo_service.federation.remote import EntryDescription
 from repo_service.models import Job, NetworkEntry, Report
 from repo_service.models.base import new_id, now
@@ -27,6 +28,7 @@ from repo_service.services.descriptions import Description
 from repo_service.services.instances import instance_of
 from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
+from repo_service.services.webhook_messages import enqueue_message
 from tests.support.backups import backup
 from tests.support.service import OPERATOR, Service
 
@@ -227,6 +229,25 @@ class Maker:
             code_challenge=None,
         )
         return site.id
+
+    def webhook(self) -> UUID:
+        """A webhook of the owner's; those before it are gone, for there may not be many. Nobody is there."""
+        webhooks = self.service.services.webhooks
+        for kept in webhooks.list(self.owner):
+            webhooks.delete(self.owner, kept.id)
+        made, _ = webhooks.register(
+            self.owner, url="https://localhost/", events=[WebhookEvent.RELEASED], reach=Reach.OWN
+        )
+        return made.id
+
+    def webhook_delivery(self) -> UUID:
+        """A message to the webhook that was made last."""
+        services = self.service.services
+        webhook = services.webhooks.list(self.owner)[-1]
+        with services.database.write() as session:
+            return enqueue_message(
+                session, services.jobs, webhook.id, event=WebhookEvent.PING, at=now(), data={}
+            ).id
 
     def site_profile(self) -> UUID:
         """A profile of a site of the owner's; those before it are gone, for there may not be many."""

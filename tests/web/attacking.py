@@ -48,6 +48,7 @@ class World:
             "resource_id": self.draft["id"],
             "collection_id": _made(teacher, "collections", title="My plans"),
             "profile_id": _made(teacher, "me/site-profiles", name="Our school", moodle="4.5"),
+            "webhook_id": _made(teacher, "webhooks", url="https://localhost/", events=["resource.released"]),
             "token_id": _made(teacher, "me/tokens", name="A script", scopes=["resources:read"]),
             "client_id": _made(teacher, "me/clients", name="A program"),
             "upload_id": _begun(teacher),
@@ -57,6 +58,8 @@ class World:
             "connection_id": self._connected(),
         }
         """By the names that addresses have for them."""
+        ping = teacher.post(f"/api/v1/webhooks/{self.private['webhook_id']}/ping")
+        self.private["delivery_id"] = json_of(ping, 202)["id"]
         items = f"/api/v1/collections/{self.private['collection_id']}/items"
         json_of(teacher.post(items, json={"resource": self.draft["id"], "note": "To be revised"}), 201)
         self.site = connect_site(service)

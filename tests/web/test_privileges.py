@@ -101,6 +101,7 @@ def _own(world: World) -> dict[str, str]:
         "resource_id": share(stranger, b"Mine.")["id"],
         "collection_id": made("collections", title="Mine"),
         "profile_id": made("me/site-profiles", name="Mine", moodle="4.5"),
+        "webhook_id": made("webhooks", url="https://localhost/", events=["resource.released"]),
         "token_id": made("me/tokens", name="Mine", scopes=["resources:read"]),
         "client_id": made("me/clients", name="Mine"),
         "upload_id": made("uploads", file_name="x.txt", size=5),

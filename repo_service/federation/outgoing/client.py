@@ -24,7 +24,7 @@ import httpx
 from repo_service.domain.errors import RemoteFailed, RemoteFault
 from repo_service.federation.documents import MOST_DEPTH, MOST_VALUES, Fetched, UnfitDocument, parse
 from repo_service.federation.messages import Message
-from repo_service.federation.outgoing.addresses import Resolver, Rules, Target, system_resolver
+from repo_service.federation.outgoing.addresses import Resolver, Rules, Target, literal, system_resolver
 from repo_service.federation.outgoing.connections import CheckedBackend, check_time, within
 
 Sign = Callable[[Message], Mapping[str, str]]
@@ -141,6 +141,15 @@ class Outgoing:
     def close(self) -> None:
         """Close what is open."""
         self._pool.close()
+
+    def require_address(self, url: str) -> None:
+        """Refuse an address that would never be asked for, as far as that is seen without resolving its name.
+
+        Raises RemoteFailed.
+        """
+        target = self._rules.read(url)
+        if literal(target.host) is not None:
+            self._rules.check([target.host], target.port)
 
     def get(
         self, url: str, *, kind: DocumentKind = DocumentKind.ACTIVITY, sign: Sign | None = None
