@@ -424,7 +424,13 @@ def test_bit_rot_in_the_processes_of_repo_run(tmp_path: Path) -> None:
         metadata = '{"licence": "CC0-1.0", "release": true}'
         resource = service.settled(service.send(tmp_path / "data.bin", metadata=metadata).json())
         (home,) = (service.data / "store" / "blobs").rglob(digest)
-        wait_for(lambda: list((second / "blobs").rglob(digest)), "the copy")
+
+        def both_are_present() -> bool:
+            version = service.client.get(resource["api_url"]).json()["versions"][0]
+            return [copy["state"] for copy in version["copies"]] == ["present", "present"]
+
+        wait_for(both_are_present, "the word of the copy")  # the file is there a moment before it
+        assert list((second / "blobs").rglob(digest))
         flipped = bytearray(content)
         flipped[600_000] ^= 1
         home.write_bytes(bytes(flipped))
@@ -432,9 +438,4 @@ def test_bit_rot_in_the_processes_of_repo_run(tmp_path: Path) -> None:
         got = service.client.get(url)
         assert (got.status_code, got.content) == (200, content)
         wait_for(lambda: home.read_bytes() == content, "the repair")
-
-        def all_present() -> bool:
-            version = service.client.get(resource["api_url"]).json()["versions"][0]
-            return {copy["state"] for copy in version["copies"]} == {"present"}
-
-        wait_for(all_present, "the word of it")
+        wait_for(both_are_present, "the word of it")
