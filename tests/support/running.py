@@ -46,6 +46,7 @@ class Running:
     @contextmanager
     def within(self, *, mebibytes: float, seconds: float) -> Iterator[None]:
         """What is done meanwhile must cost no process of the service more memory, and no more time."""
+        self._wait_until_all_have_started()
         before = {}
         for process in self.process.children(recursive=True):
             Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # the peak counts from here
@@ -57,6 +58,19 @@ class Running:
         print(f"{took:.1f} s, {max(grown.values()):.0f} MiB")
         assert max(grown.values()) < mebibytes, grown
         assert took < seconds
+
+    def _wait_until_all_have_started(self) -> None:
+        """The first that answers is not the last that starts: what they load is no cost of a test."""
+
+        def is_at_rest() -> bool:
+            processes = self.process.children(recursive=True)
+            begin = [process.memory_info().rss for process in processes]
+            time.sleep(0.5)
+            return all(
+                process.memory_info().rss - rss < _MIB for process, rss in zip(processes, begin, strict=True)
+            )
+
+        wait_for(is_at_rest, "the processes to be at rest")
 
     def send(self, path: Path, **fields: str) -> httpx.Response:
         """POST a form with this file as a new resource."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -193,6 +194,28 @@ def test_people_are_looked_after(chromium: Browser, shared: Shared, reader: Read
         with page.expect_download() as download:
             page.get_by_role("button", name=words("Download the zip")).click()
         assert download.value.suggested_filename.startswith("ada-")
+
+
+@read_by(*EVERYBODY)
+def test_an_account_is_erased(chromium: Browser, shared: Shared, reader: Reader) -> None:
+    """Of somebody who cannot do it any more."""
+    words = reader.words
+    name = f"gone{secrets.token_hex(4)}"
+    accounts = f"{shared.service.url}/api/v1/accounts"
+    headers = {"Authorization": f"Bearer {shared.service.token}"}
+    made = httpx.post(accounts, json={"username": name}, headers=headers)
+    assert made.status_code == 201, made.text
+    with reader.window(chromium, shared.service.url, refusals=(404,)) as page:
+        open_signed_in(page, shared.service.token, f"/look-after/people/{made.json()['id']}")
+        page.get_by_role("link", name=words("The data of %(username)s", username=name)).click()
+        page.get_by_text(words("Erase this account")).click()
+        page.get_by_label(words("It is withdrawn")).check()
+        page.get_by_label(words("Type the user name, %(username)s", username=name)).fill(name)
+        page.get_by_role("button", name=words("Erase it for good")).click()
+        reader.look(page, words("The account is erased"))
+        gone = page.goto(f"{shared.service.url}/people/{name}")
+        assert gone is not None
+        assert gone.status == 404
 
 
 @read_by(*EVERYBODY)
