@@ -109,6 +109,9 @@ class World:
             "filename": "x.js",
             "below": "x",
             "username": "teacher",
+            "of": "resources",
+            "kind": "create",
+            "moment": "20260301T090500000000Z",
             **instead,
         }
         values: dict[str, Any] = {name: known[name] for name in rule.arguments}

@@ -36,6 +36,7 @@ _SAID: Final[dict[str, Any]] = {
     "resources.describe": {"title": "Mine"},
     "resources.withdraw": {"reason": "x"},
     "sites.decide": {"state": "approved"},
+    "webhooks.change": {"enabled": False},
 }
 """Bodies that would be taken from whoever may send them."""
 
@@ -48,8 +49,13 @@ _NEEDS_ANOTHER_STORE: Final = {"direct.complete", "direct.parts"}
 _NOT_OF_A_DRAFT: Final = {
     *("reports.reports_of", "web.reports_of", "web.report_form", "web.reported"),
     *("web.embedded", "moodle.send", "web.changes"),
+    *("activitypub.actor", "activitypub.outbox", "activitypub.followers", "activitypub.following"),
+    *("activitypub.resource", "activitypub.activity", "activitypub.announcement", "activitypub.collected"),
 }
 """Of a draft in its first version nobody has these, its owner included."""
+
+_KINDS: Final = {"kind", "of"}
+"""Arguments that say what an id is of."""
 
 _TYPED: Final = {
     "title": "Mine",
@@ -77,20 +83,32 @@ def world(service: Service, tmp_path: Path) -> World:
 def _private_rules(world: World) -> Iterator[tuple[Rule, str, dict[str, str]]]:
     """Each route and method, with the ids of what it could give away."""
     for rule in world.rules():
-        named = sorted(set(rule.arguments) & world.private.keys())
-        if not named or rule.endpoint in _NEEDS_ANOTHER_STORE:
+        if rule.endpoint in _NEEDS_ANOTHER_STORE:
             continue
-        kinds: list[dict[str, str]] = [{name: world.private[name] for name in named}]
-        if "client_id" in named:
-            kinds.append({"client_id": world.site.client_id})
-        for ids in kinds:
+        for ids in _ids(world, set(rule.arguments)):
             for method in sorted((rule.methods or set()) - {"OPTIONS"}):
                 yield rule, method, ids
 
 
+def _ids(world: World, arguments: set[str]) -> Iterator[dict[str, str]]:
+    """What is the teacher's and what a route with these arguments could name."""
+    if named := {name: world.private[name] for name in sorted(arguments & world.private.keys())}:
+        yield named
+    if "client_id" in arguments:
+        yield {"client_id": world.site.client_id}
+    if "id_" in arguments:  # as in the address of an activity
+        yield {"of": "resources", "id_": world.private["resource_id"]}
+        yield {"of": "collections", "id_": world.private["collection_id"]}
+    if "actor_id" in arguments:
+        yield {"kind": "collections", "actor_id": world.private["collection_id"]}
+
+
 def _nobodys(ids: dict[str, str]) -> dict[str, str]:
     """An id of nothing for each."""
-    return {name: f"{NOBODYS[:-1]}{number}" for number, name in enumerate(ids)}
+    return {
+        name: value if name in _KINDS else f"{NOBODYS[:-1]}{number}"
+        for number, (name, value) in enumerate(ids.items())
+    }
 
 
 def _ask(world: World, hand: Hand, rule: Rule, method: str, ids: dict[str, str]) -> TestResponse:
