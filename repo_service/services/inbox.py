@@ -161,10 +161,6 @@ class Inbox:
             instance.next_try_at = min(instance.next_try_at or moment, moment + FIRST_WAIT)
         if not _is_of_use(session, instance, activity):
             return
-        waiting = exists().where(
-            ReceivedActivity.instance_id == instance.id, ReceivedActivity.next_try_at <= moment
-        )
-        is_hinted_at = session.scalar(select(waiting))
         taken = insert_if_absent(
             session,
             ReceivedActivity,
@@ -179,8 +175,7 @@ class Inbox:
             created_at=moment,
         )
         if taken:
-            key = str(instance.id)
-            self._jobs.enqueue(session, JobKind.RECEIVE, key, again=True, hint=not is_hinted_at)
+            self._jobs.wake(session, JobKind.RECEIVE, str(instance.id))
 
 
 class _Keys:

@@ -87,31 +87,27 @@ class Jobs:
         tried at once, and one that runs, and may have looked already, is done once more. Without ``hint`` no
         worker is told: a sweep will find it.
         """
-        moment = now()
-        insert_if_absent(
-            session,
-            Job,
-            id=new_id(),
-            kind=kind.value,
-            key=key,
-            state=JobState.QUEUED.value,
-            attempts=0,
-            progress=0.0,
-            next_try_at=moment,
-            created_at=moment,
-        )
-        job = session.scalars(
-            select(Job).where(Job.kind == kind.value, Job.key == key).with_for_update()
-        ).one()
-        if job.state in (JobState.DONE.value, JobState.FAILED.value):
-            job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
-            job.next_try_at, job.finished_at = moment, None
-        elif again:
-            job.next_try_at = moment
+        job, _ = self._enqueued(session, kind, key)
+        if again:
+            _have_done_again(job)
         job_id = job.id
         if hint:
             after_commit(session, lambda: self._hint(job_id))
         return job_id
+
+    def wake(self, session: Session, kind: JobKind, key: str) -> None:
+        """Have this done once more after the commit of ``session``, for work of which very much may come at
+        once: a worker is told only where none has been told, or was, and may have looked already.
+
+        The job itself says so while it is locked. The work that waits would not: what is seen of it may be
+        done before this commits, by a worker that does not see what this adds.
+        """
+        job, is_new = self._enqueued(session, kind, key)
+        is_told = not is_new and _is_told(job)
+        _have_done_again(job)
+        if not is_told:
+            job_id = job.id
+            after_commit(session, lambda: self._hint(job_id))
 
     def enqueue_all(self, kind: JobKind, keys: Iterable[str]) -> int:
         """Have this done for each key; returns how many."""
@@ -179,6 +175,30 @@ class Jobs:
         for job_id in due:
             self._hint(job_id)
         return len(due) + self._hint_next()
+
+    def _enqueued(self, session: Session, kind: JobKind, key: str) -> tuple[Job, bool]:
+        """The job, locked, and whether it is to be done anew: there was none, or it was over."""
+        moment = now()
+        is_new = insert_if_absent(
+            session,
+            Job,
+            id=new_id(),
+            kind=kind.value,
+            key=key,
+            state=JobState.QUEUED.value,
+            attempts=0,
+            progress=0.0,
+            next_try_at=moment,
+            created_at=moment,
+        )
+        job = session.scalars(
+            select(Job).where(Job.kind == kind.value, Job.key == key).with_for_update()
+        ).one()
+        if job.state in (JobState.DONE.value, JobState.FAILED.value):
+            job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
+            job.next_try_at, job.finished_at = moment, None
+            is_new = True
+        return job, is_new
 
     def _hint_next(self) -> bool:
         """Hint at one background job that is due, unless one is running; returns whether there is one."""
@@ -297,6 +317,23 @@ def _due() -> Select[UUID]:
             and_(Job.state == JobState.RUNNING.value, Job.lease_until <= moment),
         )
     )
+
+
+def _have_done_again(job: Job) -> None:
+    """Have a job that waits done now, and one that runs, and may have looked already, once more."""
+    moment = now()
+    is_due = job.state == JobState.QUEUED.value and job.next_try_at <= moment
+    if not is_due:  # or the hint that is on its way could find that it is not yet
+        job.next_try_at = moment
+
+
+def _is_told(job: Job) -> bool:
+    """Whether a worker is sure to look after this transaction: the hint of a job that was not tried yet leads
+    to one that has to wait for our lock, and who is at it gives another hint at the end (``_finish``)."""
+    moment = now()
+    if job.state == JobState.RUNNING.value:
+        return job.lease_until is not None and job.lease_until > moment
+    return job.attempts == 0 and job.next_try_at <= moment
 
 
 def in_hand(kind: JobKind, key: ColumnElement[str] | InstrumentedAttribute[str]) -> Exists:
