@@ -100,12 +100,20 @@ class NetworkChangesQueryIn(Query):
     limit: int = Field(default=100, ge=1, le=1000, description="How many at the most.")
 
 
+class NetworkOriginOut(Outgoing):
+    """A server that entries are from."""
+
+    is_reachable: bool = Field(description="Of each of its entries, from now on.")
+
+
 class NetworkChangeOut(Outgoing):
-    """Something came, or was changed. Without an entry it has gone; without a `uri` all of `host` has."""
+    """Something came, or was changed; without an entry it has gone. Without a `uri` it is about all of
+    `host`: its entries stay, and are from such an `origin`; without that they have gone."""
 
     host: str
     uri: str | None
     entry: NetworkEntryOut | None
+    origin: NetworkOriginOut | None
 
 
 class NetworkChangesOut(Outgoing):

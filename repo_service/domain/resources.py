@@ -145,3 +145,5 @@ class ChangeKind(enum.StrEnum):
     RESTORED = "restored"
     DELETED = "deleted"
     INSPECTED = "inspected"
+    REACHABILITY = "reachability"
+    """Whether a server answers. What there is of it is the same."""

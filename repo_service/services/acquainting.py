@@ -34,6 +34,7 @@ from repo_service.models.insert import insert_if_absent
 from repo_service.services.deliveries import dispatch, send_soon
 from repo_service.services.delivering import GONE_AFTER
 from repo_service.services.follows import Recipient, keep_actor
+from repo_service.services.instances import note_answer, note_gone
 from repo_service.services.jobs import JobFailed, Jobs, JobWaits, Report
 
 LOOK_AGAIN_AFTER: Final = timedelta(days=1)
@@ -116,12 +117,12 @@ class Acquainting:
             if read:
                 instance.read_at = instance.read_at or moment
             if answered:
-                instance.failures, instance.failing_since, instance.unreachable_at = 0, None, None
+                note_answer(session, instance)
                 return
             instance.failures += 1
             instance.failing_since = instance.failing_since or moment
             if moment - instance.failing_since >= GONE_AFTER:
-                instance.unreachable_at = instance.unreachable_at or moment
+                note_gone(session, instance, moment)
 
     def _service_actor(self, host: str) -> str:
         """The actor that speaks for a whole server, as its NodeInfo names it (FEP-2677). Raises UnfitActor,

@@ -33,6 +33,7 @@ from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.actor_keys import ActorKeys
 from repo_service.services.deliveries import ALL
+from repo_service.services.instances import note_answer, note_gone
 from repo_service.services.jobs import Jobs, Report
 
 HOSTS_AT_ONCE: Final = 16
@@ -223,7 +224,8 @@ class Deliverer:
         if result.outcome is _Outcome.AWAY:
             self._back_off(session, instance, result, moment)
             return
-        instance.failures, instance.failing_since, instance.next_try_at = 0, None, None
+        note_answer(session, instance)
+        instance.next_try_at = None
         if delivery is None:
             return
         if result.outcome is _Outcome.LATER and moment - due.created_at < GONE_AFTER:
@@ -244,7 +246,7 @@ class Deliverer:
         instance.next_try_at = moment + _wait(instance.failures, result.retry_after)
         if moment - instance.failing_since >= GONE_AFTER:
             log.warning("a server is taken for gone", host=instance.host)
-            instance.unreachable_at = moment
+            note_gone(session, instance, moment)
             session.execute(delete(Delivery).where(Delivery.instance_id == instance.id))
 
     def _signing_key(self, path: str) -> SigningKey:

@@ -34,7 +34,7 @@ from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services.delivering import FIRST_WAIT
-from repo_service.services.instances import BLOCKED, Instances, instance_of, is_blocked
+from repo_service.services.instances import BLOCKED, Instances, instance_of, is_blocked, note_answer
 from repo_service.services.jobs import Jobs
 from repo_service.services.published import Published
 from repo_service.services.remote_keys import RemoteKeys, SeenOnce, tidy
@@ -155,10 +155,11 @@ class Inbox:
             raise Forbidden(BLOCKED)
         instance = instance_of(session, host_of(activity.actor))
         moment = now()
-        if instance.failures:  # it is there: what waits for it can be sent soon
-            instance.unreachable_at = instance.failing_since = None
-            instance.failures = 0
+        if instance.unreachable_at is not None:  # it is back, and nothing was kept for it
+            instance.next_try_at = None
+        elif instance.failures:  # it is there: what waits for it can be sent soon
             instance.next_try_at = min(instance.next_try_at or moment, moment + FIRST_WAIT)
+        note_answer(session, instance)
         if not _is_of_use(session, instance, activity):
             return
         taken = insert_if_absent(

@@ -201,6 +201,17 @@ def instance_of(session: Session, host: str) -> Instance:
     return session.scalars(select(Instance).where(Instance.host == host).with_for_update()).one()
 
 
+def note_answer(session: Session, instance: Instance) -> None:
+    """A server, whose row is locked, answers, or was heard of."""
+    instance.failures, instance.failing_since = 0, None
+    _mark_unreachable(session, instance, since=None)
+
+
+def note_gone(session: Session, instance: Instance, moment: datetime) -> None:
+    """A server, whose row is locked, has not answered for so long that it counts as gone."""
+    _mark_unreachable(session, instance, since=instance.unreachable_at or moment)
+
+
 def actor_of(session: Session, uri: str) -> RemoteActor:
     """The actor of that id, locked; made where it was not heard of yet. For a transaction that writes."""
     instance = instance_of(session, host_of(uri))
@@ -214,6 +225,15 @@ def actor_of(session: Session, uri: str) -> RemoteActor:
         created_at=now(),
     )
     return session.scalars(select(RemoteActor).where(RemoteActor.uri == uri).with_for_update()).one()
+
+
+def _mark_unreachable(session: Session, instance: Instance, *, since: datetime | None) -> None:
+    """Those who follow the index are told of the server, not of each thing that it has: that can be very
+    many. Of others than approved ones nobody is told that they are known."""
+    differs = (since is None) != (instance.unreachable_at is None)
+    instance.unreachable_at = since
+    if differs and instance.standing == Standing.APPROVED.value:
+        record_change(session, Noun.INSTANCE, instance.id, ChangeKind.REACHABILITY)
 
 
 def _part(session: Session, instance: Instance) -> None:

@@ -30,7 +30,7 @@ from repo_service.search.base import SearchIndex
 from repo_service.search.errors import IndexUnusable
 from repo_service.services import paging
 from repo_service.services.accounts import require_scope
-from repo_service.services.changes import Changes
+from repo_service.services.changes import ChangeRecord, Changes
 from repo_service.services.descriptions import plain_line
 from repo_service.services.trail import audit, record_change
 
@@ -93,13 +93,22 @@ class NetworkResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OriginRecord:
+    """A server that entries are from."""
+
+    is_reachable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkChange:
     """Something came into the index or was changed: ``entry`` is what it is now, None when it is not there
-    any more. Without a ``uri`` everything of ``host`` has gone."""
+    any more. Without a ``uri`` it is about everything of ``host``: that stays, and ``origin`` is what holds
+    of it now; without an ``origin`` it has gone."""
 
     host: str
     uri: str | None
     entry: EntryRecord | None
+    origin: OriginRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +175,8 @@ class Network:
             if id_ in entries:
                 host = hosts[entries[id_].instance_id].host
                 items.append(NetworkChange(host=host, uri=entries[id_].uri, entry=shown.get(id_)))
-            elif id_ in instances and instances[id_].standing != Standing.APPROVED.value:
-                items.append(NetworkChange(host=instances[id_].host, uri=None, entry=None))
+            elif id_ in instances:
+                items.append(_change_of(instances[id_]))
         last = kept[-1].seq if kept else seq
         return NetworkChanges(
             items=tuple(items), cursor=paging.encode_cursor(last), has_more=len(found) > limit
@@ -241,7 +250,7 @@ class NetworkIndexer:
                 return followed
             entries = {UUID(c.noun_id) for c in changes if c.noun == Noun.NETWORK_ENTRY.value}
             self._put(sorted(entries))
-            for instance_id in {UUID(c.noun_id) for c in changes if c.noun == Noun.INSTANCE.value}:
+            for instance_id in {UUID(c.noun_id) for c in changes if _shows_or_hides(c)}:
                 theirs = select(NetworkEntry.id).where(NetworkEntry.instance_id == instance_id)
                 for ids in self._pages(theirs):
                     self._put(ids)
@@ -325,6 +334,18 @@ def _record(entry: NetworkEntry, host: str, *, is_reachable: bool) -> EntryRecor
         published_at=entry.published_at,
         changed_at=entry.changed_at,
     )
+
+
+def _change_of(instance: Instance) -> NetworkChange:
+    origin = None
+    if instance.standing == Standing.APPROVED.value:
+        origin = OriginRecord(is_reachable=instance.unreachable_at is None)
+    return NetworkChange(host=instance.host, uri=None, entry=None, origin=origin)
+
+
+def _shows_or_hides(change: ChangeRecord) -> bool:
+    """Whether it is about everything of a server, as far as search knows it."""
+    return change.noun == Noun.INSTANCE.value and change.what != ChangeKind.REACHABILITY.value
 
 
 def _entries(session: Session, ids: Iterable[str]) -> dict[UUID, NetworkEntry]:

@@ -24,7 +24,7 @@ from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
 from repo_service.services import network_entries, paging
-from repo_service.services.instances import instance_of
+from repo_service.services.instances import instance_of, note_answer, note_gone
 from repo_service.services.network import EntryRecord, NetworkChange, NetworkChanges
 from repo_service.services.trail import record_change
 
@@ -107,13 +107,22 @@ class NetworkMirror:
 def _apply(session: Session, change: NetworkChange) -> None:
     instance = instance_of(session, change.host)
     if change.entry is not None:
-        _stand(session, instance, Standing.APPROVED)
-        instance.unreachable_at = None if change.entry.is_reachable else (instance.unreachable_at or now())
+        _approve(session, instance, is_reachable=change.entry.is_reachable)
         _put(session, instance, change.entry)
     elif change.uri is not None:
         network_entries.bury(session, instance.id, change.uri, heard=new_id())
+    elif change.origin is not None:
+        _approve(session, instance, is_reachable=change.origin.is_reachable)
     else:
         _stand(session, instance, Standing.KNOWN)
+
+
+def _approve(session: Session, instance: Instance, *, is_reachable: bool) -> None:
+    _stand(session, instance, Standing.APPROVED)
+    if is_reachable:
+        note_answer(session, instance)
+    else:
+        note_gone(session, instance, now())
 
 
 def _stand(session: Session, instance: Instance, standing: Standing) -> None:

@@ -6,17 +6,19 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from repo_service.domain.network import Standing
 from repo_service.domain.resources import JobKind
 from repo_service.models import Delivery, Dispatch, Instance, RemoteActor
 from repo_service.models.base import now
 from repo_service.services.delivering import FIRST_WAIT, GONE_AFTER, LONGEST_WAIT
 from tests.contract.activitypub import read
-from tests.contract.federating import Peer, federated, follow, peering, service_actor
+from tests.contract.federating import Peer, approve, federated, follow, peering, service_actor
 from tests.contract.support import path_of, publish
 from tests.federation.hosts import Reply, answer, redirect
 from tests.support.service import MakeService, Service, json_of
@@ -141,6 +143,35 @@ def test_a_server_that_is_away(hq: Service, peer: Peer, teacher: FlaskClient, wa
     assert instance(hq).unreachable_at is None
     publish(hq, teacher, b"3")
     assert types(peer) == ["Create"]
+
+
+@pytest.mark.parametrize("standing", [Standing.APPROVED, Standing.KNOWN])
+def test_those_who_follow_the_index_are_told_of_servers_in_it(
+    hq: Service, peer: Peer, teacher: FlaskClient, standing: Standing
+) -> None:
+    """And that others are known here is nobody's business."""
+    if standing is Standing.APPROVED:
+        approve(hq, peer.name)
+        hq.work()
+    cursor = _network_changes(hq)["cursor"]
+    peer.host.replies["/inbox"] = peer.host.replies["/users/alice/inbox"] = lambda connection: (
+        connection.close()
+    )
+    publish(hq, teacher, b"1")
+    later(hq, GONE_AFTER)
+    assert instance(hq).unreachable_at is not None
+    gone = _network_changes(hq, cursor)
+    peer.host.replies["/inbox"] = ACCEPTED
+    follow(hq, peer)
+    back = _network_changes(hq, gone["cursor"])
+    assert [change["origin"] for page in (gone, back) for change in page["items"]] == (
+        [{"is_reachable": False}, {"is_reachable": True}] if standing is Standing.APPROVED else []
+    )
+
+
+def _network_changes(hq: Service, since: str = "MA") -> dict[str, Any]:
+    page: dict[str, Any] = json_of(hq.client().get(f"/api/v1/network/changes?since={since}"))
+    return page
 
 
 def _closed_port() -> int:

@@ -333,7 +333,7 @@ def test_following_the_index(hq: Service, peer: Peer) -> None:
                     mirror[change["uri"]] = change["entry"]
                 elif change["uri"] is not None:
                     mirror.pop(change["uri"], None)
-                else:
+                elif change["origin"] is None:
                     for uri in [uri for uri, one in mirror.items() if one["host"] == change["host"]]:
                         del mirror[uri]
             cursor, more = page["cursor"], page["has_more"]

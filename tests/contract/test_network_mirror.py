@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
@@ -13,8 +14,9 @@ from sqlalchemy import update
 from repo_service.domain.identity import Role
 from repo_service.domain.network import Standing
 from repo_service.jobs.worker import handlers_of
-from repo_service.models import Instance
+from repo_service.models import Instance, Job
 from repo_service.models.base import now
+from repo_service.services.delivering import GONE_AFTER
 from repo_service.services.network_mirroring import HomeUnavailable
 from tests.contract.federating import Peer, approve, federated, peering
 from tests.contract.support import nothing_changes
@@ -105,6 +107,49 @@ def test_a_server_that_is_approved_no_more_and_again(hq: Service, peer: Peer, mi
         hq.work()
         follow(mirror)
         assert (found(mirror)["total"], found(mirror)) == (total, found(hq))
+
+
+def test_a_server_that_does_not_answer_and_does_again(
+    hq: Service, peer: Peer, mirror: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mirror says so as its home does, told by one change whatever the server has; nothing is written
+    anew for it into the search index."""
+    approve(hq, peer.name)
+    for number in range(3):
+        tell(hq, peer, "Create", peer.note(name=f"River {number}"))
+    follow(mirror)
+    assert reachable(mirror) == reachable(hq) == [True] * 3
+    indexed: list[UUID] = []
+    for service in (hq, mirror):
+        monkeypatch.setattr(service.services.network_indexer, "_put", indexed.extend)
+
+    peer.host.replies["/.well-known/nodeinfo"] = answer(status="503 Service Unavailable")
+    before = json_of(hq.client().get("/api/v1/network/changes"))["cursor"]
+    for _ in range(2):  # it is noticed, and a week later it has not come back
+        with hq.services.database.write() as session:
+            week_ago = now() - GONE_AFTER
+            session.execute(update(Instance).values(looked_at=None))
+            session.execute(
+                update(Instance).where(Instance.failing_since.is_not(None)).values(failing_since=week_ago)
+            )
+            session.execute(update(Job).values(next_try_at=now()))
+        hq.services.acquainting.enqueue_due()
+        hq.work()
+    (change,) = json_of(hq.client().get(f"/api/v1/network/changes?since={before}"))["items"]
+    assert change == {"host": peer.name, "uri": None, "entry": None, "origin": {"is_reachable": False}}
+    assert follow(mirror) == 1
+    assert reachable(mirror) == reachable(hq) == [False] * 3
+
+    assert peer.post(hq, peer.activity("Undo", peer.id())).status_code == 202
+    hq.work()
+    assert follow(mirror) == 1
+    assert reachable(mirror) == reachable(hq) == [True] * 3
+    assert found(mirror) == found(hq)
+    assert indexed == []
+
+
+def reachable(service: Service) -> list[bool]:
+    return [item["is_reachable"] for item in found(service)["items"]]
 
 
 def test_the_mirror_leaves_it_to_its_home_to_ask_servers(hq: Service, peer: Peer, mirror: Service) -> None:

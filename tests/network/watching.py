@@ -56,9 +56,19 @@ class Arrivals:
                 if change["entry"] is not None:
                     self.entries[change["uri"]] = change["entry"]
                     self.first.setdefault(change["uri"], time.monotonic())
-                else:
+                elif change["uri"] is not None:
                     self.entries.pop(change["uri"], None)
+                else:
+                    self._heed(change["host"], change["origin"])
             self._cursor, more = page["cursor"], page["has_more"]
+
+    def _heed(self, host: str, origin: dict[str, Any] | None) -> None:
+        theirs = {uri: entry for uri, entry in self.entries.items() if entry["host"] == host}
+        for uri, entry in theirs.items():
+            if origin is None:
+                del self.entries[uri]
+            else:
+                self.entries[uri] = {**entry, **origin}
 
 
 @dataclass
