@@ -309,6 +309,39 @@ def test_a_change_is_told_once_whatever_breaks(
     assert types(peer) == ["Create"]
 
 
+@pytest.mark.parametrize("further", [False, True], ids=["as far", "further"])
+def test_two_who_tell_at_once(
+    hq: Service, peer: Peer, teacher: FlaskClient, monkeypatch: pytest.MonkeyPatch, further: bool
+) -> None:
+    """One is overtaken while it thinks: what the other told is not told again, nor what was true before."""
+    resource = publish(hq, teacher)
+    peer.host.requests.clear()
+    rename(teacher, resource, "Lakes")
+    teller = hq.services.teller
+    whole = teller._arranged
+    overtakers = [1]
+
+    def be_overtaken(changes: Any) -> Any:
+        if overtakers:
+            overtakers.pop()
+            if further:
+                rename(teacher, resource, "Seas")
+            assert teller.follow() > 0
+        return whole(changes)
+
+    monkeypatch.setattr(teller, "_arranged", be_overtaken)
+    assert teller.follow() == 0
+    hq.work()
+    assert [one["object"]["object"]["name"] for one in peer.inbox] == ["Seas" if further else "Lakes"]
+    rename(teacher, resource, "Rivers")
+    hq.work()
+    assert types(peer) == ["Update", "Update"]  # and it goes on where the other one was
+
+
+def rename(teacher: FlaskClient, resource: dict[str, Any], title: str) -> None:
+    json_of(teacher.patch(path_of(resource["api_url"]), json={"title": title}))
+
+
 def test_what_was_sent_is_forgotten(hq: Service, peer: Peer, teacher: FlaskClient) -> None:
     publish(hq, teacher)
     with hq.services.database.write() as session:
