@@ -107,6 +107,16 @@ def same_origin(one: str, other: str) -> bool:
     return host_of(one) == host_of(other) and one.partition(":")[0] == other.partition(":")[0]
 
 
+def collection_of(activity: Incoming) -> str | None:
+    """The id of what the object of an Add or Remove is put into or taken out of; None where it is not said.
+    Its ``target`` (ActivityPub, sections 7.8 and 7.9), or the ``origin`` of a Remove, as ActivityStreams has
+    it."""
+    found = id_of(activity.document.get("target"))
+    if found is None and activity.type == "Remove":
+        found = id_of(activity.document.get("origin"))
+    return found
+
+
 def is_public(document: Mapping[str, Any]) -> bool:
     """Whether it is addressed to everybody (ActivityPub, section 5.6)."""
     for name in ("to", "cc"):

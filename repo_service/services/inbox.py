@@ -26,7 +26,16 @@ from repo_service.domain.network import Standing
 from repo_service.domain.resources import JobKind
 from repo_service.federation.addresses import Addresses
 from repo_service.federation.documents import Fetched, UnfitDocument, parse
-from repo_service.federation.incoming import Incoming, UnfitActivity, host_of, read, same_origin, within
+from repo_service.federation.incoming import (
+    Incoming,
+    UnfitActivity,
+    collection_of,
+    host_of,
+    id_of,
+    read,
+    same_origin,
+    within,
+)
 from repo_service.federation.messages import Message
 from repo_service.federation.signatures import ActorKey, CachedKeys, Documents, verify
 from repo_service.models import Instance, ReceivedActivity, RemoteActor
@@ -55,6 +64,7 @@ _OF_FOLLOWING: Final = frozenset({"Follow", "Undo", "Accept", "Reject", "Flag"})
 _OF_CONTENT: Final = frozenset({"Create", "Update", "Delete", "Announce", "Add", "Remove"})
 """What approved servers say of what is theirs."""
 _ABOUT_THEIR_OWN: Final = frozenset({"Create", "Update", "Delete"})
+_ABOUT_THEIR_COLLECTION: Final = frozenset({"Add", "Remove"})
 
 
 class Inbox:
@@ -121,10 +131,10 @@ class Inbox:
             _require_own(activity)
         if activity.type == "Announce":
             self._require_announceable(activity)
-        if activity.type == "Undo" and activity.embedded is not None:
-            undone = activity.embedded.get("actor")
-            if undone is not None and undone != activity.actor:
-                raise Forbidden("Only who did something can undo it.")
+        if activity.type in _ABOUT_THEIR_COLLECTION:
+            _require_own_collection(activity)
+        if activity.type == "Undo":
+            self._require_own_deed(activity)
 
     def _require_announceable(self, activity: Incoming) -> None:
         """What is private here is nobody's to announce, and what others said is not in a copy of it."""
@@ -136,6 +146,21 @@ class Inbox:
         named = (activity.object_id, None if inner is None else inner.object_id)
         if any(uri is not None and self._is_private(uri) for uri in named):
             raise Forbidden("There is nothing here by that id that could be announced.")
+
+    def _require_own_deed(self, activity: Incoming) -> None:
+        """Only who did something can undo it, whether it came along, is named, or both."""
+        undone = activity.object_id
+        doers = set()
+        if activity.embedded is not None and activity.embedded.get("actor") is not None:
+            doers.add(id_of(activity.embedded["actor"]))
+        if undone is not None:
+            with self._database.read() as session:
+                doers.update(
+                    session.scalars(select(ReceivedActivity.actor).where(ReceivedActivity.uri == undone))
+                )
+        is_foreign = undone is not None and not same_origin(undone, activity.actor)
+        if is_foreign or doers - {activity.actor}:
+            raise Forbidden("Only who did something can undo it.")
 
     def _is_private(self, uri: str) -> bool:
         """Whether it would be a resource of ours that nobody may see, or that there is not."""
@@ -212,6 +237,13 @@ def _require_own(activity: Incoming) -> None:
         raise MalformedRequest("The object of an activity has an id.")
     if not same_origin(activity.object_id, activity.actor):
         raise Forbidden("What is at home on another server is that server's to tell of.")
+
+
+def _require_own_collection(activity: Incoming) -> None:
+    """Raises Forbidden for a collection that another server has."""
+    collection = collection_of(activity)
+    if collection is not None and not same_origin(collection, activity.actor):
+        raise Forbidden("What is in a collection is its own server's to tell of.")
 
 
 def _announced(activity: Incoming) -> Incoming | None:

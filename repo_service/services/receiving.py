@@ -25,6 +25,7 @@ from repo_service.federation.addresses import Addresses
 from repo_service.federation.incoming import (
     Incoming,
     UnfitActivity,
+    collection_of,
     host_of,
     id_of,
     ids_of,
@@ -148,7 +149,7 @@ class Receiver:
             case "Follow":
                 self._follow(activity)
             case "Undo":
-                self._undo(activity)
+                self._undo(activity, row.id)
             case "Accept":
                 self._answered(activity, accepted=True)
             case "Reject":
@@ -159,6 +160,8 @@ class Receiver:
                 self._told(activity, row.id, said_by=activity.actor)
             case "Announce" | "Add":
                 self._announced(activity, row.id)
+            case "Remove":
+                self._look_again(row.id, collection_of(activity), activity.object_id)
             case _:
                 raise Useless("Nothing is done about this.")
 
@@ -219,8 +222,27 @@ class Receiver:
             dispatch(session, accept, by=ref, about=f"follow {actor.id}", to=[inbox])
             send_soon(session, self._jobs)
 
-    def _undo(self, activity: Incoming) -> None:
-        """Undo a Follow, or an Announce, which leaves no trace here."""
+    def _undo(self, activity: Incoming, heard: UUID) -> None:
+        """Undo a Follow or an Announce. Who may do so was decided before."""
+        undone = activity.embedded
+        if undone is None or "type" not in undone:
+            undone = self._kept(activity)
+        if undone is not None and undone.get("type") == "Announce":
+            with self._database.read() as session:
+                _approved(session, activity.actor)
+            self._look_again(heard, _subject(undone))
+        else:
+            self._unfollow(activity)
+
+    def _kept(self, activity: Incoming) -> Mapping[str, Any] | None:
+        """What is undone, where it is named only and came not long ago."""
+        theirs = select(ReceivedActivity.document).where(
+            ReceivedActivity.uri == activity.object_id, ReceivedActivity.actor == activity.actor
+        )
+        with self._database.read() as session:
+            return session.scalar(theirs)
+
+    def _unfollow(self, activity: Incoming) -> None:
         follow = activity.embedded
         ref = None
         if follow is not None and follow.get("type") == "Follow":
@@ -302,6 +324,20 @@ class Receiver:
         publicly = is_public(embedded) or _says_nothing(embedded, activity)
         return self._index(embedded, heard, publicly=publicly)
 
+    def _look_again(self, heard: UUID, *ids: str | None) -> None:
+        """Somebody points to things no more. The index does not keep who does, and only its own server says
+        what becomes of a thing: of those that are in the index it is asked, and what is not public any more
+        leaves."""
+        uris = [uri for uri in ids if uri is not None]
+        shown = select(NetworkEntry.uri).where(NetworkEntry.uri.in_(uris), NetworkEntry.deleted_at.is_(None))
+        with self._database.read() as session:
+            known = set(session.scalars(shown))
+        if not known:
+            raise Useless("The index has nothing of this.")
+        for uri in uris:
+            if uri in known:
+                self._read_anew(uri, heard)
+
     def _read_anew(self, uri: str, heard: UUID) -> bool:
         """Have its own server say what it is now."""
         if self._addresses.is_ours(uri):
@@ -350,6 +386,14 @@ def _doer(activity: Incoming) -> str:
     inner = activity.embedded
     found = None if inner is None or activity.type != "Announce" else id_of(inner.get("actor"))
     return found or activity.actor
+
+
+def _subject(announce: Mapping[str, Any]) -> str | None:
+    """The id of what was announced, or of what an activity is about that was announced whole."""
+    announced = announce.get("object")
+    if isinstance(announced, Mapping) and "actor" in announced:
+        announced = announced.get("object")
+    return id_of(announced)
 
 
 def _approved(session: Session, uri: str) -> Instance:

@@ -188,6 +188,46 @@ def test_undoing_what_somebody_else_did(hq: Service, peer: Peer) -> None:
         forbidden(hq, peer, peer.activity("Undo", follow(other)))
 
 
+def test_undoing_an_announce_of_somebody_else(hq: Service, peer: Peer) -> None:
+    """Whole, by its id, and whole without saying whose it is; of another host, and of a neighbour."""
+    with peering() as other:
+        approve(hq, other.name)
+        theirs = other.activity("Announce", other.id())
+        assert other.post(hq, theirs).status_code == 202
+        anonymous = {name: value for name, value in theirs.items() if name != "actor"}
+        for forged in (theirs, theirs["id"], anonymous, {**theirs, "actor": peer.alice}):
+            forbidden(hq, peer, peer.activity("Undo", forged))
+    bob = neighbour(peer)
+    theirs = peer.activity("Announce", peer.id())
+    assert peer.post(hq, theirs).status_code == 202
+    for forged in (theirs, theirs["id"], {**theirs, "actor": bob.alice}):
+        forbidden(hq, bob, bob.activity("Undo", forged))
+    assert peer.post(hq, peer.activity("Undo", theirs)).status_code == 202
+
+
+def neighbour(peer: Peer) -> Peer:
+    """Bob, on the same host as Alice."""
+    own = peer.id("users/bob")
+    key = SigningKey(f"{own}#main-key", key_of(number=1).native)
+    bob = replace(peer, alice=own, key=key)
+    peer.serves(alice_of(bob, key))
+    return bob
+
+
+@pytest.mark.parametrize("type_", ["Add", "Remove"])
+def test_the_collection_of_another_host(hq: Service, peer: Peer, type_: str) -> None:
+    """Named, or whole; where it is one's own thing that would be put there, too."""
+    with peering() as other:
+        approve(hq, other.name)
+        collection = {**other.note(), "type": "Collection"}
+        for about in (other.id(), peer.id()):
+            for target in (collection, collection["id"]):
+                forbidden(hq, peer, peer.activity(type_, about, target=target))
+        if type_ == "Remove":
+            forbidden(hq, peer, peer.activity(type_, other.id(), origin=collection["id"]))
+    assert peer.post(hq, peer.activity(type_, peer.id(), target=peer.id())).status_code == 202
+
+
 def test_a_forged_announce_of_what_is_private_here(hq: Service, peer: Peer) -> None:
     """By its id, as a copy, and as the object of an activity. What there is not is answered like it."""
     teacher = hq.member("ada")

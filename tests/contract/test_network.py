@@ -238,6 +238,62 @@ def test_an_announce_of_what_another_server_has(hq: Service, peer: Peer) -> None
         assert names(hq) == []  # it is gone, as its own server says by leading there
 
 
+@pytest.mark.parametrize("way", ["Remove", "Remove from origin", "Undo", "Undo by id", "Undo of an activity"])
+def test_what_others_take_back(hq: Service, peer: Peer, way: str) -> None:
+    """Of what is not here nothing is asked. What is here stays as long as its own server has it in public."""
+    with peering() as home:
+        note, plants = home.note(), {**peer.note(name="Plants"), "type": "Collection"}
+        for one, document in ((home, note), (peer, plants)):
+            approve(hq, one.name)
+            one.serves({"@context": ACTIVITY_STREAMS, **document})
+
+        def take_back() -> None:
+            announce = peer.activity("Announce", note["id"])
+            told(hq, peer, "Announce", note["id"], id=announce["id"])
+            match way:
+                case "Remove":
+                    told(hq, peer, "Remove", note["id"], target=plants["id"])
+                case "Remove from origin":
+                    told(hq, peer, "Remove", note, origin=plants)
+                case "Undo":
+                    told(hq, peer, "Undo", announce)
+                case "Undo by id":
+                    told(hq, peer, "Undo", announce["id"])
+                case _:
+                    told(hq, peer, "Undo", {**announce, "object": home.activity("Create", note)})
+
+        told(hq, peer, "Create", plants)
+        take_back()
+        assert names(hq) == ["Plants", "Rivers"]
+        secret = {"to": [f"{home.alice}/followers"]}
+        home.serves({"@context": ACTIVITY_STREAMS, **note, **secret})
+        take_back()
+        assert names(hq) == ["Plants"]
+        if way.startswith("Remove"):
+            peer.host.replies[path_of(plants["id"])] = answer(status="404 Not Found")
+            take_back()
+            assert names(hq) == []  # a collection that holds nothing may be none any more
+
+
+def test_taking_back_makes_nobody_ask(hq: Service, peer: Peer) -> None:
+    """For what is not in the index, nor in the name of who is not approved."""
+    with peering() as home:
+        approve(hq, home.name)
+        note = home.note()
+        home.serves({"@context": ACTIVITY_STREAMS, **note})
+        told(hq, home, "Create", note)
+        home.host.requests.clear()
+        told(hq, peer, "Undo", peer.activity("Announce", note["id"]))
+        told(hq, peer, "Remove", note["id"], target=peer.id())
+        approve(hq, peer.name)
+        hq.work()
+        told(hq, peer, "Undo", peer.activity("Announce", home.id()))
+        told(hq, peer, "Remove", home.id(), target=peer.id())
+        assert home.host.requests == []
+        told(hq, peer, "Remove", note["id"], target=peer.id())
+        assert len(home.host.requests) == 1
+
+
 def test_shapes_of_moodlenet_and_others(hq: Service, peer: Peer) -> None:
     """MoodleNet 1 and 2 (CommonsPub): types, plain strings, a licence in a tag. What no vocabulary has is
     kept."""
