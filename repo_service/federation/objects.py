@@ -30,12 +30,14 @@ class PublishedFile:
 class Document:
     """A resource that everybody may see. ``summary`` is HTML; ``licence``, ``subjects``, ``levels`` and
     ``types`` are URIs. ``files`` stand newest first. ``owner`` is None where nobody can be known by that
-    name: the service answers for it then."""
+    name: the service answers for it then. ``page`` is the page of the instance that linked it, None where
+    it is at home here."""
 
     id: UUID
     name: str
     summary: str
     owner: ActorRef | None
+    page: str | None
     authors: tuple[str, ...]
     licence: str | None
     languages: tuple[str, ...]
@@ -100,8 +102,9 @@ def object_document(found: Document | Tombstone, addresses: Addresses) -> dict[s
 
 
 def _links(document: Document, addresses: Addresses) -> Iterator[dict[str, Any]]:
-    """The page, then the files, the newest first, each with its copy in IPFS."""
-    yield {"type": "Link", "mediaType": "text/html", "href": addresses.resource_page(document.id)}
+    """The pages, the one at home first, then the files, the newest first, each with its copy in IPFS."""
+    for page in filter(None, (document.page, addresses.resource_page(document.id))):
+        yield {"type": "Link", "mediaType": "text/html", "href": page}
     for file in document.files:
         of_file = {"mediaType": file.media_type, "contentSize": file.size, "sha256": file.digest}
         href = addresses.file(document.id, file.number, file.file_name)

@@ -341,6 +341,7 @@ class Catalogue:
         return CatalogueEntry(
             id=resource.id,
             url=resource.origin or f"{self._settings.base_url}/resources/{resource.id}",
+            canonical_url=resource.canonical_url,
             title=resource.title,
             summary_html=resource.summary_html,
             licence=resource.licence,

@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
+from repo_service.domain.redirects import host_of
 from repo_service.domain.vocabularies import LEVELS, LICENCES, SUBJECTS, TYPES, uri_of
 from repo_service.services.records import Author
 
@@ -46,10 +47,12 @@ class CatalogueFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
-    """A public resource: all that everybody may know of it. ``url`` is its page at its home."""
+    """A public resource: all that everybody may know of it. ``url`` is its page at the repository that it was
+    published in, ``canonical_url`` the one at the instance that linked it, if any did."""
 
     id: UUID
     url: str
+    canonical_url: str | None
     title: str
     summary_html: str
     licence: str | None
@@ -110,12 +113,19 @@ def document_of(entry: CatalogueEntry, *, base_url: str) -> dict[str, Any]:
         "learningResourceType": _references(TYPES, entry.types, base_url),
         "creator": [_creator(author) for author in entry.authors],
         "keywords": list(entry.keywords),
+        "mainEntityOfPage": [] if entry.canonical_url is None else [page_of(entry.canonical_url)],
         "dateCreated": _written(entry.created_at),
         "datePublished": _written(entry.released_at),
         "dateModified": _written(entry.updated_at),
         "encoding": [_encoding(entry, file, base_url) for file in entry.files],
     }
     return {name: value for name, value in document.items() if value not in (None, "", [])}
+
+
+def page_of(url: str) -> dict[str, Any]:
+    """A page of another server that has a resource for its main entity (AMB, ``mainEntityOfPage``)."""
+    host = host_of(url)
+    return {"id": url, "type": "WebContent", "provider": {"id": f"https://{host}", "name": host}}
 
 
 def write_manifest(manifest: Manifest) -> bytes:

@@ -5,6 +5,7 @@ See ``catalogue_format`` for what it should be.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from pydantic.alias_generators import to_camel
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.vocabularies import LEVELS, LICENCES, SUBJECTS, TYPES, vocabulary
 from repo_service.inspection.text import HTML_LIMIT, clean_html, clean_paragraphs
+from repo_service.services.canonical import URL_LENGTH as CANONICAL_LENGTH
 from repo_service.services.catalogue_format import (
     VERSION,
     CatalogueEntry,
@@ -205,10 +207,18 @@ def _inflated(compressed: Readable, size: int) -> Iterator[bytes]:
 
 
 _Name = Annotated[str, StringConstraints(max_length=2 * TITLE_LENGTH)]
+_PAGE: Final = re.compile(
+    r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][\w.~:/?#\[\]@!$&'()*+,;=%-]*)?", re.ASCII
+)
+"""Of an instance, as ``services.canonical`` takes it."""
 
 
 class _Reference(_Read):
     id: _Name
+
+
+class _PageIn(_Read):
+    id: Annotated[str, StringConstraints(max_length=CANONICAL_LENGTH)]
 
 
 class _CreatorIn(_Read):
@@ -236,6 +246,7 @@ _Words = Annotated[tuple[_Name, ...], Field(max_length=LIST_LENGTH)]
 
 class _LineIn(_Camel):
     id: _Url
+    main_entity_of_page: Annotated[tuple[_PageIn, ...], Field(max_length=LIST_LENGTH)] = ()
     identifier: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     name: _Name
     description: Annotated[str, StringConstraints(max_length=HTML_LIMIT)] = ""
@@ -270,6 +281,7 @@ def entry_of(line: bytes, *, clean_file_name: Callable[[str], str]) -> tuple[Cat
     entry = CatalogueEntry(
         id=UUID(found.identifier),
         url=found.id,
+        canonical_url=dropped.page(found.main_entity_of_page),
         title=title,
         summary_html=clean_html(found.description),
         licence=next(iter(licences), None),
@@ -300,6 +312,12 @@ class _Dropped:
 
     def codes(self, name: str, given: Iterable[_Reference]) -> tuple[str, ...]:
         return self.known((reference.id for reference in given), lambda identifier: _code(name, identifier))
+
+    def page(self, given: Iterable[_PageIn]) -> str | None:
+        pages = [reference.id for reference in given]
+        fit = [url for url in pages if _PAGE.fullmatch(url)]
+        self.count += len(pages) - len(fit)
+        return next(iter(fit), None)
 
     def authors(self, given: Iterable[_CreatorIn]) -> tuple[Author, ...]:
         authors = []

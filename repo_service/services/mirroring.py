@@ -570,6 +570,7 @@ def _values_of(entry: CatalogueEntry) -> dict[str, Any]:
         "withdrawn_at": None,
         "withdrawn_reason": None,
         "origin": entry.url,
+        "canonical_url": entry.canonical_url,
         "created_at": entry.created_at,
         "released_at": entry.released_at,
     }

@@ -77,6 +77,7 @@ class Published:
             name=record.title,
             summary=record.summary_html,
             owner=owner,
+            page=record.canonical_url,
             authors=tuple(author.name for author in record.authors),
             licence=None if record.licence is None else self._uri(LICENCES, record.licence),
             languages=record.languages,

@@ -10,7 +10,6 @@ from flask import url_for
 from markupsafe import Markup
 
 from repo_service.domain.collections import ItemState
-from repo_service.domain.redirects import host_of
 from repo_service.federation.addresses import ActorKind, ActorRef, ObjectKind
 from repo_service.http.activity_streams import addresses
 from repo_service.http.context import services, site
@@ -54,6 +53,7 @@ def json_ld_of(record: ResourceRecord) -> dict[str, Any]:
     entry = CatalogueEntry(
         id=record.id,
         url=record.origin or page,
+        canonical_url=record.canonical_url,
         title=record.title,
         summary_html=record.summary_html,
         licence=record.licence,
@@ -68,13 +68,9 @@ def json_ld_of(record: ResourceRecord) -> dict[str, Any]:
         updated_at=record.updated_at,
         files=tuple(_file(version) for version in record.versions if version.released_at and version.digest),
     )
-    main = {"id": page, "type": "WebContent", "provider": {"id": site().base_url, "name": site().name}}
-    pages = [main]
-    if record.canonical_url is not None:
-        provider = f"https://{host_of(record.canonical_url)}"
-        home = {"id": provider, "name": host_of(record.canonical_url)}
-        pages.insert(0, {"id": record.canonical_url, "type": "WebContent", "provider": home})
-    return {**document_of(entry, base_url=site().base_url), "mainEntityOfPage": pages}
+    document = document_of(entry, base_url=site().base_url)
+    here = {"id": page, "type": "WebContent", "provider": {"id": site().base_url, "name": site().name}}
+    return {**document, "mainEntityOfPage": [*document.get("mainEntityOfPage", ()), here]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from repo_service.domain.identity import Role
+from tests.contract.activitypub import read
 from tests.contract.consenting import connect_site, tokens_of
 from tests.contract.support import DRAFT_BYTES, pointers, problem_of, publish, share
 from tests.support.moodle import Moodle
@@ -81,6 +82,9 @@ def test_a_resource_is_at_home_on_the_page_of_the_instance(world: World) -> None
         "provider": {"id": HOME, "name": "moodlenet.school.example"},
     }
     assert second["id"] == resource["url"]
+    shown = read(world.service, f"/ap/resources/{resource['id']}")
+    pages = [link["href"] for link in shown["url"] if link["mediaType"] == "text/html"]
+    assert pages == [PAGE, resource["url"]]
 
 
 def test_it_can_be_said_and_taken_back_later(world: World) -> None:

@@ -45,6 +45,7 @@ FILE = CatalogueFile(
 ENTRY = CatalogueEntry(
     id=UUID("0198c0de-0000-7000-8000-000000000001"),
     url=f"{BASE}/resources/0198c0de-0000-7000-8000-000000000001",
+    canonical_url="https://moodlenet.school.example/resource/1",
     title="Ökologie, “Grundlagen”\u2028",
     summary_html="<p>About <b>rivers</b> &amp; lakes</p>",
     licence="CC-BY-SA-4.0",
@@ -111,6 +112,9 @@ class TestWriting:
         assert line["learningResourceType"] == [{"id": "https://w3id.org/kim/hcrt/course"}]
         assert line["creator"][0] == {"type": "Person", "name": "Ada", "id": "https://ada.example/"}
         assert line["datePublished"] == "2026-03-01T12:30:15Z"
+        provider = {"id": "https://moodlenet.school.example", "name": "moodlenet.school.example"}
+        page = {"id": ENTRY.canonical_url, "type": "WebContent", "provider": provider}
+        assert line["mainEntityOfPage"] == [page]
         newest = line["encoding"][-1]
         assert newest["type"] == "MediaObject"
         assert newest["contentSize"] == "1234"
@@ -201,6 +205,13 @@ class TestHostileLines:
             learningResourceType=[{"id": "https://w3id.org/kim/hcrt/spell"}],
             inLanguage=["de", "klingon!", "x" * 500],
             creator=[{"name": "\u200b"}, {"name": "Eve", "id": "javascript:alert(1)"}],
+            mainEntityOfPage=[
+                {"id": "http://insecure.example/"},
+                {"id": "https://evil.example@school.example/"},
+                {"id": "https://evil.example\\@school.example/"},
+                {"id": "https://evil.example/<script>"},
+                {"id": "javascript:alert(1)//https://school.example/"},
+            ],
         )
         found, dropped = entry_of(json.dumps(line).encode(), clean_file_name=clean_file_name)
         assert found.licence is None
@@ -208,7 +219,8 @@ class TestHostileLines:
         assert found.levels == found.types == ()
         assert found.languages == ("de",)
         assert found.authors == (Author(name="Eve"),)
-        assert dropped == 8
+        assert found.canonical_url is None
+        assert dropped == 13
 
     def test_text_is_cleaned_as_what_people_send(self) -> None:
         line = document(

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -23,7 +24,7 @@ from sqlalchemy import select
 import storage
 from repo_service.domain.errors import Conflict, InvalidFile, NotFound, StorageFull
 from repo_service.domain.resources import JobKind, JobState
-from repo_service.models import Account, Blob, Job
+from repo_service.models import Account, Blob, Job, Resource
 from repo_service.services.catalogue import SnapshotRecord
 from repo_service.services.catalogue_format import CATALOGUE_NAME, MANIFEST_NAME
 from repo_service.services.fetching import NotAsPromised
@@ -223,6 +224,17 @@ class TestTakingOver:
         assert "read-only mirror of" in page
         assert "Headquarters" in page
         assert json_of(mirror.client().get("/api/v1/catalogue"))["mirror_of"]["url"] == HQ
+
+    def test_what_an_instance_linked_is_at_home_there(self, hq: Service, mirror: Service) -> None:
+        home = publish(hq, hq.member())
+        linked = "https://moodlenet.school.example/resource/1"
+        with hq.services.database.write() as session:
+            session.get_one(Resource, UUID(home["id"])).canonical_url = linked
+        restore(mirror, snapshot(hq).manifest.cid)
+        here = json_of(mirror.client().get(f"/api/v1/resources/{home['id']}"))
+        assert (here["canonical_url"], here["origin"]) == (linked, home["url"])
+        page = mirror.client().get(f"/resources/{home['id']}").text
+        assert f'<link rel="canonical" href="{linked}">' in page
 
     def test_all_of_it_is_linked_into_the_node(self, hq: Service, mirror: Service, network: Network) -> None:
         publish(hq, hq.member(), b"Kept\n")
