@@ -180,9 +180,7 @@ class Inbox:
             raise Forbidden(BLOCKED)
         instance = instance_of(session, host_of(activity.actor))
         moment = now()
-        if instance.unreachable_at is not None:  # it is back, and nothing was kept for it
-            instance.next_try_at = None
-        elif instance.failures:  # it is there: what waits for it can be sent soon
+        if instance.failures:  # it is there: what waits for it can be sent soon
             instance.next_try_at = min(instance.next_try_at or moment, moment + FIRST_WAIT)
         note_answer(session, instance)
         if not _is_of_use(session, instance, activity):
