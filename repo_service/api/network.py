@@ -21,17 +21,32 @@ from repo_service.api.network_schemas import (
     NetworkChangesOut,
     NetworkChangesQueryIn,
     NetworkEntryOut,
+    NetworkOut,
     NetworkQueryIn,
     NetworkSearchOut,
 )
 from repo_service.api.operations import answer, problems
-from repo_service.api.schemas import FacetCountOut, PageQuery
+from repo_service.api.schemas import FacetCountOut, IndexHomeOut, PageQuery
 from repo_service.domain.search import OF_NETWORK, SearchQuery
 from repo_service.http.context import identity, services
 
 blueprint = APIBlueprint("network", __name__, url_prefix="/api/v1/network", tag="The network")
 
 _REFUSED = ("forbidden", "insufficient-scope")
+
+
+@blueprint.get("")
+@blueprint.output(NetworkOut)
+@blueprint.doc(operation_id="getNetwork", security=operations.PUBLIC, responses=problems())
+def network() -> Response:
+    """Whose index it is
+
+    A mirror follows the index of another service. It answers also while that does not: `followed_at` says how
+    old what it knows may be.
+    """
+    mirror = services().network_mirror
+    home = None if mirror is None else IndexHomeOut.model_validate(mirror.home())
+    return answer(NetworkOut(mirror_of=home), headers={"Cache-Control": "no-cache"})
 
 
 @blueprint.get("/search")

@@ -13,6 +13,7 @@ from repo_service.api.schemas import (
     Cursor,
     FacetCountOut,
     Incoming,
+    IndexHomeOut,
     Outgoing,
     PageQuery,
     Query,
@@ -29,6 +30,14 @@ Uri = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID, patt
 NetworkFacet = Literal[
     Facet.KIND, Facet.HOST, Facet.TYPE, Facet.SUBJECT, Facet.LEVEL, Facet.LANGUAGE, Facet.LICENCE
 ]
+
+
+class NetworkOut(Outgoing):
+    """The index of the network, as it is kept here."""
+
+    mirror_of: IndexHomeOut | None = Field(
+        description="Where it comes from, when this is a mirror of the index."
+    )
 
 
 class NetworkQueryIn(PageQuery):

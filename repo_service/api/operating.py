@@ -7,7 +7,7 @@ from flask import Response
 
 from repo_service.api import operations
 from repo_service.api.operations import answer, problems
-from repo_service.api.schemas import LivenessOut, ReadinessOut
+from repo_service.api.schemas import IndexHomeOut, LivenessOut, ReadinessOut
 from repo_service.http.context import metrics, services
 from repo_service.http.metrics import CONTENT_TYPE
 
@@ -39,11 +39,18 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Do database, store and queue answer
 
-    Replicas are asked, too; the service is ready without them.
+    Replicas are asked, too; the service is ready without them. So is a mirror of an index whose home was not
+    followed for long.
     """
-    found = services().health.readiness()
+    found, mirror = services().health.readiness(), services().network_mirror
+    ready = ReadinessOut(
+        ready=found.ready,
+        parts=found.parts,
+        replicas=found.replicas,
+        network_home=None if mirror is None else IndexHomeOut.model_validate(mirror.home()),
+    )
     status = 200 if found.ready else 503
-    return answer(ReadinessOut.model_validate(found), status, headers={"Cache-Control": "no-store"})
+    return answer(ready, status, headers={"Cache-Control": "no-store"})
 
 
 @blueprint.get("/metrics")

@@ -1100,9 +1100,21 @@ class LivenessOut(Outgoing):
     alive: bool
 
 
+class IndexHomeOut(Outgoing):
+    """The service whose index is mirrored."""
+
+    url: str
+    followed_at: datetime | None = Field(
+        description="As of when everything there is here, too; null as long as that never was so."
+    )
+
+
 class ReadinessOut(Outgoing):
     """Whether each part that requests need answers, and each replica, which they can do without."""
 
     ready: bool
     parts: dict[str, bool]
     replicas: dict[str, bool]
+    network_home: IndexHomeOut | None = Field(
+        description="Where the index of the network comes from, when this is a mirror of it."
+    )

@@ -57,9 +57,11 @@ class Telling(Base):
 
 
 class Position(Base):
-    """How far somebody has followed the table of changes who keeps that in this database."""
+    """How far somebody has followed the table of changes who keeps that in this database; of those who follow
+    another service, also ``at``: the moment as of which they knew everything there."""
 
     __tablename__ = "positions"
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[Moment | None]

@@ -8,12 +8,15 @@ killed goes on where it was. Everything that changed is told as it is now: to ta
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import httpx
 import structlog
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import InvalidCursor
@@ -40,15 +43,36 @@ class HomeUnavailable(Exception):
     """The home of the index does not answer, or not as one. The message says why."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexHome:
+    """Whose index is mirrored: the address of the service, and as of when everything there is here; None
+    where that never was so, or cannot be read now."""
+
+    url: str
+    followed_at: datetime | None
+
+
 class NetworkMirror:
     """Follows the index of ``home``, the address of another service of this kind. One at a time: a second one
     finds that the position has moved, and begins anew."""
 
     def __init__(self, database: Database, *, home: str) -> None:
         self._database = database
+        self._home = home
         self._url = f"{home}/api/v1/network/changes"
         # Another home has other numbers.
         self._position = f"network-{hashlib.sha256(home.encode()).hexdigest()[:16]}"
+
+    def home(self) -> IndexHome:
+        """What is followed, and as of when. Cheap."""
+        query = select(Position.at).where(Position.name == self._position)
+        followed_at = None
+        try:
+            with self._database.read() as session:
+                followed_at = session.scalar(query)
+        except SQLAlchemyError:
+            log.exception("it is not known as of when the index is")
+        return IndexHome(url=self._home, followed_at=followed_at)
 
     def follow(self) -> int:
         """Take over everything up to the newest change there; returns how many changes that were. Raises
@@ -56,16 +80,22 @@ class NetworkMirror:
         followed = 0
         with httpx.Client(timeout=_TIMEOUT) as client:
             while True:
-                position = self._followed()
+                position, asked_at = self._followed(), now()
                 page = self._page(client, position)
                 if self._take(page, position):
                     followed += len(page.items)
                 if not page.has_more:
+                    self._is_as_of(asked_at)
                     return followed
 
     def _followed(self) -> int:
         with self._database.read() as session:
             return session.scalar(select(Position.seq).where(Position.name == self._position)) or 0
+
+    def _is_as_of(self, moment: datetime) -> None:
+        with self._database.write() as session:
+            insert_if_absent(session, Position, name=self._position, seq=0)
+            session.get_one(Position, self._position, with_for_update=True).at = moment
 
     def _page(self, client: httpx.Client, position: int) -> NetworkChanges:
         query = {"limit": str(_PAGE), "since": paging.encode_cursor(position)}

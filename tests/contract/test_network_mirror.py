@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -187,6 +187,47 @@ def test_more_than_a_page(hq: Service, peer: Peer, mirror: Service, monkeypatch:
     follow(mirror)
     assert asked[3] == asked[2] > asked[1]
     assert found(mirror) == found(hq)
+
+
+def test_as_of_when_the_mirror_is(
+    hq: Service, peer: Peer, mirror: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks sees how old it may be: it is up to date also when nothing was new, and is not when only a
+    part has come."""
+
+    def followed_at() -> datetime | None:
+        home = json_of(mirror.client().get("/api/v1/network"))["mirror_of"]
+        assert home == json_of(mirror.client().get("/readyz"))["network_home"]
+        assert home["url"] == hq.settings.base_url
+        return None if home["followed_at"] is None else datetime.fromisoformat(home["followed_at"])
+
+    assert json_of(hq.client().get("/api/v1/network")) == {"mirror_of": None}
+    assert followed_at() is None
+    approve(hq, peer.name)
+    moments = [now()]
+    for _ in range(2):
+        follow(mirror)
+        found_at = followed_at()
+        assert found_at is not None
+        assert moments[-1] < found_at < now()
+        moments.append(found_at)
+    for number in range(3):
+        tell(hq, peer, "Create", peer.note(name=f"River {number}"))
+    monkeypatch.setattr("repo_service.services.network_mirroring._PAGE", 2)
+    assert mirror.services.network_mirror is not None
+    pages = [mirror.services.network_mirror._page]
+
+    def only_one(*arguments: Any) -> Any:
+        if not pages:
+            raise HomeUnavailable("It is away.")
+        return pages.pop()(*arguments)
+
+    monkeypatch.setattr(mirror.services.network_mirror, "_page", only_one)
+    with pytest.raises(HomeUnavailable):
+        follow(mirror)
+    mirror.work()
+    assert 0 < found(mirror)["total"] < found(hq)["total"]
+    assert followed_at() == moments[-1]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_alive_and_ready(any_service: Service) -> None:
     assert json_of(public.get("/healthz")) == {"alive": True}
     ready = public.get("/readyz")
     parts = {"database": True, "store": True, "queue": True}
-    assert json_of(ready) == {"ready": True, "parts": parts, "replicas": {}}
+    assert json_of(ready) == {"ready": True, "parts": parts, "replicas": {}, "network_home": None}
     assert "no-store" in ready.headers["Cache-Control"]
 
 
@@ -50,6 +50,7 @@ def test_not_ready_names_the_part_and_no_inside(
         "ready": False,
         "parts": {name: name != part for name in ("database", "store", "queue")},
         "replicas": {},
+        "network_home": None,
     }
     assert "secret" not in response.text
     assert any_service.client().get("/healthz").status_code == 200
