@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +17,8 @@ from repo_service.domain.network import Standing
 from repo_service.federation.addresses import SERVICE
 from repo_service.federation.contexts import ACTIVITY_STREAMS, MEDIA_TYPE
 from repo_service.federation.messages import Message
-from repo_service.federation.signatures import Scheme, SigningKey, sign
+from repo_service.federation.signatures import Scheme, SigningKey, cavage
+from repo_service.federation.signatures.digests import content_digest, digest
 from repo_service.models import NetworkEntry
 from repo_service.services import inbox
 from repo_service.services.inbox import MOST_BYTES
@@ -106,11 +108,12 @@ def test_a_key_that_its_owner_does_not_name(hq: Service, peer: Peer, scheme: Sch
     refused(hq, peer.message(hq, follow(peer), key=forged, scheme=scheme), "key-untrusted")
 
 
-def test_the_key_of_somebody_on_another_host(hq: Service, peer: Peer) -> None:
+@both_schemes
+def test_the_key_of_somebody_on_another_host(hq: Service, peer: Peer, scheme: Scheme) -> None:
     """Who signs with their own key speaks for nobody else."""
     with peering() as other:
         mallory = SigningKey(other.key.key_id, other.key.native)
-        refused(hq, peer.message(hq, follow(peer), key=mallory), "actor-mismatch")
+        refused(hq, peer.message(hq, follow(peer), key=mallory, scheme=scheme), "actor-mismatch")
 
 
 @both_schemes
@@ -128,12 +131,45 @@ def test_an_altered_body(hq: Service, peer: Peer, scheme: Scheme) -> None:
     refused(hq, altered, "digest-mismatch")
 
 
-def test_a_digest_that_is_not_covered(hq: Service, peer: Peer) -> None:
-    """Signed as many sign a GET, with a body put under it."""
-    bare = Message("POST", f"{BASE}/ap/inbox", (("Content-Type", MEDIA_TYPE),), b"")
-    signed = sign(replace(bare, method="GET"), peer.key)
-    forged = with_headers(bare, signed)
-    refused(hq, replace(forged, body=json.dumps(follow(peer)).encode()), "digest-uncovered")
+@both_schemes
+def test_an_altered_body_with_a_digest_that_fits(hq: Service, peer: Peer, scheme: Scheme) -> None:
+    message = peer.message(hq, follow(peer), scheme=scheme)
+    body = message.body.replace(b"Follow", b"Create")
+    fits = {"Digest": digest(body)} if scheme is Scheme.CAVAGE else {"Content-Digest": content_digest(body)}
+    refused(hq, replace(with_headers(message, fits), body=body), "mismatch")
+
+
+@both_schemes
+def test_a_digest_that_is_not_covered(hq: Service, peer: Peer, scheme: Scheme) -> None:
+    """It is there and fits, and the signature is right for what it covers: any body could have been put
+    there."""
+    refused(hq, signed_over(hq, peer, scheme, body=False), "digest-uncovered")
+    assert send(hq, signed_over(hq, peer, scheme, body=True)).status_code == 202
+
+
+def signed_over(hq: Service, peer: Peer, scheme: Scheme, *, body: bool) -> Message:
+    """A Follow, whose signature is put together here and covers just what others do, with its body or not."""
+    whole = peer.message(hq, follow(peer), scheme=scheme)
+
+    def signed(text: bytes) -> str:
+        return base64.b64encode(peer.key.sign(text)).decode()
+
+    if scheme is Scheme.CAVAGE:
+        covered = ("(request-target)", "host", "date", *(["digest"] if body else []))
+        signature = signed(cavage.signing_string(whole, covered, {}))
+        fields = f'keyId="{peer.key.key_id}",algorithm="rsa-sha256",headers="{" ".join(covered)}"'
+        return with_headers(whole, {"Signature": f'{fields},signature="{signature}"'})
+    components = {"@method": whole.method, "@target-uri": whole.url}
+    components |= {"content-digest": content_digest(whole.body)} if body else {}
+    names = " ".join(f'"{name}"' for name in components)
+    created = int(datetime.now(UTC).timestamp())
+    parameters = f'({names});created={created};keyid="{peer.key.key_id}";alg="rsa-v1_5-sha256"'
+    lines = [
+        *(f'"{name}": {value}' for name, value in components.items()),
+        f'"@signature-params": {parameters}',
+    ]
+    signature = signed("\n".join(lines).encode())
+    return with_headers(whole, {"Signature-Input": f"sig1={parameters}", "Signature": f"sig1=:{signature}:"})
 
 
 @both_schemes

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.jobs.worker import handlers_of
 from repo_service.models import Job, ReceivedActivity
+from repo_service.models.insert import insert_if_absent
 from repo_service.services import inbox
 from tests.contract.federating import Peer, approve, peering
 from tests.support.service import MakeService, Service
@@ -121,7 +122,7 @@ def test_what_is_kept_while_the_worker_does_the_last_that_it_sees(
     worker = _Worker(hq, monkeypatch)
     _say(hq, peer)
     begun, done = threading.Event(), threading.Event()
-    whole: Callable[..., bool] = inbox.insert_if_absent
+    whole: Callable[..., bool] = insert_if_absent
 
     def wait_for_the_worker(*arguments: Any, **values: Any) -> bool:
         begun.set()

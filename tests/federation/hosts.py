@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 import ssl
@@ -11,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
+
+import trustme
 
 Reply = Callable[[socket.socket], None]
 """Writes an answer; the connection is closed when it returns."""
@@ -104,6 +107,27 @@ def serving(tls: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> It
         finally:
             server.shutdown()
             thread.join()
+
+
+def trusting() -> ssl.SSLContext:
+    """For a client that trusts what ``tls_of`` makes."""
+    return _authority()[0]
+
+
+def tls_of(name: str) -> ssl.SSLContext:
+    """For a server of that name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _authority()[1].issue_cert(name).configure_cert(context)
+    return context
+
+
+@functools.cache
+def _authority() -> tuple[ssl.SSLContext, trustme.CA]:
+    """What trusts a throw-away authority, and that."""
+    authority = trustme.CA()
+    trusts = ssl.create_default_context()
+    authority.configure_trust(trusts)
+    return trusts, authority
 
 
 def dripping(head: bytes, block: bytes, every: float) -> Reply:

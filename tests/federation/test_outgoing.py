@@ -18,14 +18,13 @@ from typing import Any
 
 import httpcore
 import pytest
-import trustme
 
 from repo_service.domain.errors import RemoteFailed, RemoteFault
 from repo_service.federation.documents import Fetched
 from repo_service.federation.messages import Message
 from repo_service.federation.outgoing import DocumentKind, Limits, Outgoing
 from repo_service.federation.signatures import Scheme, sign
-from tests.federation.hosts import Host, answer, document, dripping, redirect, serving
+from tests.federation.hosts import Host, answer, document, dripping, redirect, serving, tls_of, trusting
 from tests.federation.peers import ALICE, HOST, Receiver, Web, actor, key_of
 
 ALICES = {"id": ALICE, "type": "Person"}
@@ -265,7 +264,7 @@ class TestWhereItDoesNotGo:
     )
     def test_by_a_redirect(self, host: Host, going: Going, location: str) -> None:
         """The first server may be spoken to; where it leads is looked at as if it had been named at first."""
-        with serving(_tls("peer.example")) as peer:
+        with serving(tls_of("peer.example")) as peer:
             peer.replies["/"] = redirect(location.format(port=host.port))
             outgoing = _open_internet(going, peer)
 
@@ -286,7 +285,7 @@ class TestWhereItDoesNotGo:
 
 class TestTls:
     def test_the_name_is_asked_for_and_checked(self, host: Host, going: Going) -> None:
-        with serving(_tls("peer.example")) as peer:
+        with serving(tls_of("peer.example")) as peer:
             peer.replies["/"] = document(ALICES)
             outgoing = _open_internet(going, peer)
 
@@ -295,7 +294,7 @@ class TestTls:
             assert fault(outgoing, "https://other.example/").reason is RemoteFault.UNREACHABLE
 
     def test_a_stranger_s_certificate(self, host: Host, going: Going) -> None:
-        with serving(_tls("peer.example")) as peer:
+        with serving(tls_of("peer.example")) as peer:
             outgoing = _open_internet(going, peer, tls=ssl.create_default_context())
 
             assert fault(outgoing, "https://peer.example/").reason is RemoteFault.UNREACHABLE
@@ -593,25 +592,6 @@ class TestPosting:
         assert host.connections <= 3
 
 
-def _tls(name: str) -> ssl.SSLContext:
-    return _authority()[1](name)
-
-
-@functools.cache
-def _authority() -> tuple[ssl.SSLContext, Callable[[str], ssl.SSLContext]]:
-    """What trusts a throw-away authority, and what it makes for a server of a name."""
-    authority = trustme.CA()
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-
-    def server(name: str) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(name).configure_cert(context)
-        return context
-
-    return trusting, server
-
-
 def _open_internet(going: Going, peer: Host, *, tls: ssl.SSLContext | None = None) -> Outgoing:
     """A way out as in production, on whose network 8.8.8.8 is ``peer``."""
 
@@ -622,7 +602,7 @@ def _open_internet(going: Going, peer: Host, *, tls: ssl.SSLContext | None = Non
 
     return going(
         allow_loopback=False,
-        tls=tls or _authority()[0],
+        tls=tls or trusting(),
         network=Network(),
         resolver=lambda name, _: ["127.0.0.1"] if name == "localhost" else ["8.8.8.8"],
     )
