@@ -148,6 +148,8 @@ class InstanceOut(Outgoing):
     actor: str | None = Field(description="ActivityPub id of who speaks for it.")
     is_reachable: bool = Field(description="False: it did not answer for a week, and is sent nothing.")
     failing_since: datetime | None
+    entries: int = Field(description="How many the index keeps of it. They are found while it is approved.")
+    last_seen_at: datetime | None = Field(description="When it last answered, or sent something.")
     created_at: datetime
 
 
