@@ -47,6 +47,7 @@ from repo_service.web import (
     storing,
     trail,
     using,
+    webhook_list,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
@@ -87,6 +88,7 @@ VIEWS = (
     storing,
     trail,
     using,
+    webhook_list,
 )
 """Loading these adds their routes to the blueprint."""
 

@@ -158,6 +158,9 @@ SIGHTS: Final = (
     Sight(
         name="authorise-refused", address="/oauth/authorize?client_id=x", endpoint="web.authorise", status=400
     ),
+    Sight(name="webhooks", address="/mine/webhooks", endpoint="web.webhooks", who="maria"),
+    Sight(name="webhooks-none", address="/mine/webhooks", endpoint="web.webhooks", who="ines"),
+    Sight(name="webhook", address="/mine/webhooks/{webhook}", endpoint="web.webhook", who="maria"),
     # Look after
     _resource("report", "web.report_form", of="water", below="/report"),
     _resource("report-signed-in", "web.report_form", of="water", below="/report", who="noor"),

@@ -23,7 +23,7 @@ from repo_service.domain.network import EntryKind, Standing
 from repo_service.domain.resources import JobKind
 from repo_service.federation.remote import EntryDescription
 from repo_service.http import oidc
-from repo_service.models import Account, DownloadCount, NetworkEntry, Resource, Version
+from repo_service.models import Account, DownloadCount, NetworkEntry, Resource, Version, WebhookDelivery
 from repo_service.models.base import new_id, now
 from repo_service.services import network_entries
 from repo_service.services.instances import instance_of
@@ -171,6 +171,7 @@ class _Making:
         self.reports()
         self.sites()
         self.servers()
+        self.webhooks()
         self.letters()
         self.a_year()
 
@@ -374,6 +375,27 @@ class _Making:
         actor = "https://social.example/users/mallory"
         self._ask("noor", "POST", "network/blocked-actors", actor=actor, **reason)
         self._ask("samir", "POST", f"network/entries/{spam}/hide", reason="An advertisement.")
+
+    def webhooks(self) -> None:
+        """One that took a message and failed to take another, and one that is disabled."""
+        for name, host in (("webhook", "hooks"), ("old", "old")):
+            url = f"https://localhost/{host}"
+            events = ["resource.released", "resource.withdrawn"]
+            given = {"url": url, "events": events, "description": "For the staff room's screen"}
+            made = self._ask("maria", "POST", "webhooks", **given)
+            if name == "webhook":
+                self.names[name] = made["id"]
+                for _ in range(2):
+                    self._ask("maria", "POST", f"webhooks/{made['id']}/ping")
+            else:
+                self._ask("maria", "PATCH", f"webhooks/{made['id']}", enabled=False)
+        with self.service.services.database.write() as session:
+            taken, failed = session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)).all()
+            taken.state, taken.attempts, taken.answered = "delivered", 1, 204
+            failed.state, failed.attempts, failed.answered = "failed", 10, 500
+            failed.reason = "It answers 500."
+            for each in (taken, failed):
+                each.next_try_at, each.finished_at = None, now()
 
     def letters(self) -> None:
         """Links that came by mail; one letter was refused, so that a job has failed."""
