@@ -264,7 +264,23 @@ OTHERWISE: Final[Mapping[str, str]] = {
     "openapi.spec": "JSON",
     "vocabularies.get": "JSON",
     "vocabularies.index": "JSON",
-    "webfinger.webfinger": "JSON",
+    **{
+        f"activitypub.{name}": "ActivityStreams"
+        for name in (
+            "activity",
+            "actor",
+            "announcement",
+            "collected",
+            "followers",
+            "following",
+            "outbox",
+            "resource",
+        )
+    },
+    "well_known.host_meta": "XML",
+    "well_known.node_info": "JSON",
+    "well_known.nodeinfo_directory": "JSON",
+    "well_known.webfinger": "JSON",
     "operating.counted": "for monitoring",
     "operating.healthz": "for monitoring",
     "operating.readyz": "for monitoring",
