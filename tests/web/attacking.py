@@ -62,6 +62,7 @@ class World:
         self.private["delivery_id"] = json_of(ping, 202)["id"]
         items = f"/api/v1/collections/{self.private['collection_id']}/items"
         json_of(teacher.post(items, json={"resource": self.draft["id"], "note": "To be revised"}), 201)
+        json_of(self.api(None).get("/ap/service"))  # it makes its keys when it is asked for the first time
         self.site = connect_site(service)
         tokens_of(service, self.site, self.visitor("teacher"))
 
@@ -110,7 +111,11 @@ class World:
             "below": "x",
             "username": "teacher",
             "of": "resources",
-            "kind": "create",
+            "id_": self.private["resource_id"],
+            "kind": "collections" if "actor_id" in rule.arguments else "create",
+            "actor_id": self.private["collection_id"],
+            "entry_id": NOBODYS,
+            "host": "moodlenet.school.example",
             "moment": "20260301T090500000000Z",
             **instead,
         }
