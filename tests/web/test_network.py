@@ -13,7 +13,7 @@ from repo_service.models.base import now
 from repo_service.services.instances import instance_of
 from tests.contract.support import nothing_changes
 from tests.support.objects import Maker
-from tests.support.service import OPERATOR, Service
+from tests.support.service import OPERATOR, MakeService, Service
 from tests.web.visitor import Page, Visitor
 
 SERVERS, ACTORS, HIDDEN = "/look-after/servers", "/look-after/servers/actors", "/look-after/network"
@@ -152,3 +152,12 @@ def test_a_form_of_another_site_changes_nothing(
     with nothing_changes(service):
         answer = chief.client.post(url, data={**fields, **deed}, headers=chief.headers)
     assert answer.status_code == 400
+
+
+def test_a_mirror_searches_and_decides_nothing(make_service: MakeService) -> None:
+    mirror = Visitor(make_service(read_only=True))
+    assert "Nothing of other servers is known yet" in mirror.get("/network").text
+    for url in (SERVERS, ACTORS, HIDDEN):
+        mirror.get(url, 403)
+        answer = mirror.client.post(url, data={"do": "show"}, headers=mirror.headers)
+        assert answer.status_code == 403
