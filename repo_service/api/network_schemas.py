@@ -122,6 +122,21 @@ class HideEntryIn(Incoming):
     reason: Annotated[Reason, StringConstraints(min_length=1)]
 
 
+class HiddenEntryOut(Outgoing):
+    """An entry that moderators hid."""
+
+    entry: NetworkEntryOut
+    reason: str
+    hidden_at: datetime
+
+
+class HiddenEntryPageOut(Outgoing):
+    """A page of those."""
+
+    items: list[HiddenEntryOut]
+    next_cursor: str | None
+
+
 class InstanceQueryIn(PageQuery):
     """Which servers."""
 

@@ -134,12 +134,18 @@ _FOR_ADMINISTRATORS = (
     "/look-after/servers",
     "/look-after/servers/actors",
 )
-_CALLS_FOR_MODERATORS = (("GET", "/api/v1/usage"), ("GET", "/api/v1/audit"), ("GET", "/api/v1/reports"))
+_CALLS_FOR_MODERATORS = (
+    ("GET", "/api/v1/usage"),
+    ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/reports"),
+    ("GET", "/api/v1/network/hidden-entries"),
+)
 _CALLS_FOR_ADMINISTRATORS = (
     ("GET", "/api/v1/jobs"),
     ("POST", f"/api/v1/jobs/{NOWHERE}/retry"),
     ("GET", "/api/v1/stores"),
     ("GET", "/api/v1/accounts"),
+    ("GET", "/api/v1/network/instances"),
 )
 
 

@@ -13,10 +13,11 @@ from repo_service.models.base import now
 from repo_service.services.instances import instance_of
 from tests.contract.support import nothing_changes
 from tests.support.objects import Maker
-from tests.support.service import OPERATOR, MakeService, Service
+from tests.support.service import OPERATOR, MakeService, Service, json_of
 from tests.web.visitor import Page, Visitor
 
 SERVERS, ACTORS, HIDDEN = "/look-after/servers", "/look-after/servers/actors", "/look-after/network"
+HIDDEN_BY_API = "/api/v1/network/hidden-entries"
 MALLORY = "https://social.example/users/mallory"
 
 
@@ -105,6 +106,8 @@ def test_everybody_searches_the_index(service: Service, moderator: Visitor, tmp_
     assert (refused.status_code, "Say in a few words" in refused.text) == (422, True)
     answer = moderator.send("/network?q=rivers", HIDDEN, do="hide", reason="Out of date.")
     assert "Out of date." in moderator.get(answer.location).text
+    by_api = json_of(service.client(service.token("mod2", role=Role.MODERATOR)).get(HIDDEN_BY_API))["items"]
+    assert [(one["entry"]["name"], one["reason"]) for one in by_api] == [("Rivers", "Out of date.")]
     assert "Rivers" not in visitor.get("/network").links()
     answer = moderator.send(HIDDEN, HIDDEN, do="show")
     assert "Nothing is hidden" in moderator.get(answer.location).text
