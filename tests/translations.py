@@ -36,17 +36,16 @@ _FOR_SOFTWARE = (
             "catalogue",
             "direct",
             "inbox",
-            "instances",
             "mirror",
-            "network",
-            "notifying",
+            "network_",
             "remote_keys",
             "resuming",
-            "webhook",
         )
     ),
 )
 """What no person reads on a page."""
+_SHOWN = "federation/outgoing/"
+"""Of that, what people read all the same: why an address elsewhere is not asked, or did not answer."""
 _NEVER = datetime(2026, 11, 28, tzinfo=UTC)  # a file that changes when nothing did is in everybody's way
 
 
@@ -103,7 +102,8 @@ def _extracted() -> Iterator[tuple[str, str | tuple[str, ...]]]:
             yield from ((_named(path), message) for message in _of_template(path))
         for path in sorted((ROOT / package).rglob("*.py")):
             name = _named(path)
-            if not any(name.removeprefix("repo_service/").startswith(part) for part in _FOR_SOFTWARE):
+            module = name.removeprefix("repo_service/")
+            if module.startswith(_SHOWN) or not module.startswith(_FOR_SOFTWARE):
                 yield from ((name, message) for message in of_source(path.read_text()))
 
 

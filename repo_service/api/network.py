@@ -13,6 +13,8 @@ from repo_service.api.network_schemas import (
     BlockedActorOut,
     BlockedActorPageOut,
     BlockedActorQueryIn,
+    HiddenEntryOut,
+    HiddenEntryPageOut,
     HideEntryIn,
     InstanceIn,
     InstanceOut,
@@ -136,6 +138,24 @@ def show(entry_id: UUID) -> Response:
     """Take that back (moderators)"""
     services().network.show(identity(), entry_id)
     return Response(status=204)
+
+
+@blueprint.get("/hidden-entries")
+@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.output(HiddenEntryPageOut)
+@blueprint.doc(
+    operation_id="listHiddenNetworkEntries",
+    security=operations.BEARER,
+    responses=problems("invalid-cursor", "invalid-input", *_REFUSED),
+)
+def hidden_entries(query: PageQuery) -> Response:
+    """What moderators hid, and its server still has (moderators)"""
+    page = services().network.hidden(identity(), limit=query.limit, cursor=query.cursor)
+    return answer(
+        HiddenEntryPageOut(
+            items=[HiddenEntryOut.model_validate(one) for one in page.items], next_cursor=page.next_cursor
+        )
+    )
 
 
 @blueprint.get("/instances")

@@ -139,6 +139,21 @@ class HideEntryIn(Incoming):
     reason: Annotated[Reason, StringConstraints(min_length=1)]
 
 
+class HiddenEntryOut(Outgoing):
+    """An entry that moderators hid."""
+
+    entry: NetworkEntryOut
+    reason: str
+    hidden_at: datetime
+
+
+class HiddenEntryPageOut(Outgoing):
+    """A page of those."""
+
+    items: list[HiddenEntryOut]
+    next_cursor: str | None
+
+
 class InstanceQueryIn(PageQuery):
     """Which servers."""
 
@@ -165,6 +180,8 @@ class InstanceOut(Outgoing):
     actor: str | None = Field(description="ActivityPub id of who speaks for it.")
     is_reachable: bool = Field(description="False: it did not answer for a week, and is sent nothing.")
     failing_since: datetime | None
+    entries: int = Field(description="How many the index keeps of it. They are found while it is approved.")
+    last_seen_at: datetime | None = Field(description="When it last answered, or sent something.")
     created_at: datetime
 
 

@@ -7,11 +7,13 @@ with those that are blocked nothing is spoken in either direction.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import FieldError, Forbidden, InvalidInput, NotFound
@@ -20,7 +22,15 @@ from repo_service.domain.network import Standing
 from repo_service.domain.resources import ChangeKind, JobKind, Noun
 from repo_service.domain.texts import text
 from repo_service.federation.incoming import host_of, id_of
-from repo_service.models import Delivery, Follower, Following, Instance, NetworkEntry, RemoteActor
+from repo_service.models import (
+    Delivery,
+    Follower,
+    Following,
+    Instance,
+    NetworkEntry,
+    ReceivedActivity,
+    RemoteActor,
+)
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
 from repo_service.models.insert import insert_if_absent
@@ -40,7 +50,9 @@ _HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[0-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRecord:
-    """Another server. ``is_reachable``: it takes what it is sent, as far as we know."""
+    """Another server. ``is_reachable``: it takes what it is sent, as far as we know. ``entries``: how many
+    the index keeps of it, which are found while it is approved. ``last_seen_at``: when it last answered a
+    look at its outbox, or sent something, as far as that is kept."""
 
     host: str
     standing: Standing
@@ -49,6 +61,8 @@ class InstanceRecord:
     actor: str | None
     is_reachable: bool
     failing_since: datetime | None
+    entries: int
+    last_seen_at: datetime | None
     created_at: datetime
 
 
@@ -82,16 +96,26 @@ class Instances:
             query = query.where(Instance.id < paging.decode_uuid(cursor))
         with self._database.read() as session:
             rows = session.scalars(query).all()
-        return paging.page_of(rows, limit, key=lambda row: row.id, record=_record)
+            shown = _records(session, rows)
+        return paging.page_of(rows, limit, key=lambda row: row.id, record=lambda row: shown[row.id])
+
+    def count(self, identity: Identity, standing: Standing, *, silent: bool = False) -> int:
+        """How many servers stand so; ``silent``: of them, those that cannot be reached."""
+        require_scope(identity, Scope.ADMINISTER)
+        query = select(func.count()).select_from(Instance).where(Instance.standing == standing.value)
+        if silent:
+            query = query.where(Instance.unreachable_at.is_not(None))
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
     def get(self, identity: Identity, host: str) -> InstanceRecord:
         """One server. Raises NotFound."""
         require_scope(identity, Scope.ADMINISTER)
         with self._database.read() as session:
             found = session.scalar(select(Instance).where(Instance.host == host.lower()))
-        if found is None:
-            raise NotFound(text("Nothing was ever heard of this server."))
-        return _record(found)
+            if found is None:
+                raise NotFound(text("Nothing was ever heard of this server."))
+            return _records(session, [found])[found.id]
 
     def decide(
         self, identity: Identity, host: str, standing: Standing, *, reason: str = ""
@@ -123,7 +147,7 @@ class Instances:
             if standing is Standing.APPROVED:
                 self._jobs.enqueue(session, JobKind.ACQUAINT, str(instance.id), again=True)
             session.flush()
-            return _record(instance)
+            return _records(session, [instance])[instance.id]
 
     def blocked_actors(
         self, identity: Identity, *, limit: int, cursor: str | None = None
@@ -253,17 +277,41 @@ def _tell_anew(session: Session, instance: Instance) -> None:
         record_change(session, Noun.NETWORK_ENTRY, entry_id, ChangeKind.RESTORED)
 
 
-def _record(instance: Instance) -> InstanceRecord:
-    return InstanceRecord(
-        host=instance.host,
-        standing=Standing(instance.standing),
-        reason=instance.reason,
-        decided_at=instance.decided_at,
-        actor=instance.actor,
-        is_reachable=instance.unreachable_at is None,
-        failing_since=instance.failing_since,
-        created_at=instance.created_at,
+def _records(session: Session, instances: Sequence[Instance]) -> dict[UUID, InstanceRecord]:
+    """Each with what is known of it elsewhere."""
+    ids = [instance.id for instance in instances]
+    entries = (
+        select(NetworkEntry.instance_id, func.count())
+        .where(NetworkEntry.instance_id.in_(ids), NetworkEntry.deleted_at.is_(None))
+        .group_by(NetworkEntry.instance_id)
     )
+    heard = (
+        select(ReceivedActivity.instance_id, func.max(ReceivedActivity.created_at))
+        .where(ReceivedActivity.instance_id.in_(ids))
+        .group_by(ReceivedActivity.instance_id)
+    )
+    counts = dict(session.execute(entries).all())
+    moments = dict(session.execute(heard).all())
+    return {
+        instance.id: InstanceRecord(
+            host=instance.host,
+            standing=Standing(instance.standing),
+            reason=instance.reason,
+            decided_at=instance.decided_at,
+            actor=instance.actor,
+            is_reachable=instance.unreachable_at is None,
+            failing_since=instance.failing_since,
+            entries=counts.get(instance.id, 0),
+            last_seen_at=_last_seen(instance, moments.get(instance.id)),
+            created_at=instance.created_at,
+        )
+        for instance in instances
+    }
+
+
+def _last_seen(instance: Instance, heard: datetime | None) -> datetime | None:
+    looked = instance.looked_at if instance.failing_since is None else None
+    return max(filter(None, (looked, heard)), default=None)
 
 
 def _blocked(actor: RemoteActor) -> BlockedActor:

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import Busy, Conflict, FieldError, InvalidInput, NotFound
@@ -32,6 +32,7 @@ from repo_service.services import paging
 from repo_service.services.accounts import require_scope
 from repo_service.services.changes import ChangeRecord, Changes
 from repo_service.services.descriptions import plain_line
+from repo_service.services.records import Page
 from repo_service.services.trail import audit, record_change
 
 _BATCH: Final = 500
@@ -97,6 +98,15 @@ class OriginRecord:
     """A server that entries are from."""
 
     is_reachable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenEntry:
+    """An entry that a moderator hid, and why."""
+
+    entry: EntryRecord
+    reason: str
+    hidden_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +204,34 @@ class Network:
             entry.hidden_at, entry.hidden_reason = entry.hidden_at or now(), reason
             audit(session, identity, "hide", Noun.NETWORK_ENTRY, entry.id, reason=reason, uri=entry.uri)
             record_change(session, Noun.NETWORK_ENTRY, entry.id, ChangeKind.WITHDRAWN)
+
+    def hidden(self, identity: Identity, *, limit: int, cursor: str | None = None) -> Page[HiddenEntry]:
+        """What moderators hid and its origin still has, what came last first. For moderators. Raises
+        InvalidCursor."""
+        require_scope(identity, Scope.MODERATE)
+        query = (
+            select(NetworkEntry, Instance)
+            .join(Instance, Instance.id == NetworkEntry.instance_id)
+            .where(NetworkEntry.hidden_at.is_not(None), NetworkEntry.deleted_at.is_(None))
+            .order_by(NetworkEntry.id.desc())
+            .limit(limit + 1)
+        )
+        if cursor is not None:
+            query = query.where(NetworkEntry.id < paging.decode_uuid(cursor))
+        with self._database.read() as session:
+            found = [_hidden(entry, instance) for entry, instance in session.execute(query)]
+        return paging.page_of(found, limit, key=lambda row: row.entry.id, record=lambda row: row)
+
+    def count_hidden(self, identity: Identity) -> int:
+        """How many these are."""
+        require_scope(identity, Scope.MODERATE)
+        query = (
+            select(func.count())
+            .select_from(NetworkEntry)
+            .where(NetworkEntry.hidden_at.is_not(None), NetworkEntry.deleted_at.is_(None))
+        )
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
     def show(self, identity: Identity, entry_id: UUID) -> None:
         """Take that back. For moderators. Raises NotFound, Conflict."""
@@ -346,6 +384,12 @@ def _change_of(instance: Instance) -> NetworkChange:
 def _shows_or_hides(change: ChangeRecord) -> bool:
     """Whether it is about everything of a server, as far as search knows it."""
     return change.noun == Noun.INSTANCE.value and change.what != ChangeKind.REACHABILITY.value
+
+
+def _hidden(entry: NetworkEntry, instance: Instance) -> HiddenEntry:
+    assert entry.hidden_at is not None
+    record = _record(entry, instance.host, is_reachable=instance.unreachable_at is None)
+    return HiddenEntry(entry=record, reason=entry.hidden_reason, hidden_at=entry.hidden_at)
 
 
 def _entries(session: Session, ids: Iterable[str]) -> dict[UUID, NetworkEntry]:

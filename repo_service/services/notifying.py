@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import RemoteFailed
 from repo_service.domain.identity import SCOPES_OF_ROLE, Role, Scope
 from repo_service.domain.resources import JobKind
-from repo_service.domain.texts import text
+from repo_service.domain.texts import Text, text
 from repo_service.domain.webhooks import DeliveryState, WebhookEvent
 from repo_service.federation.keys import Sealer, WrongSeal
 from repo_service.federation.outgoing import Outgoing
@@ -183,7 +183,7 @@ class Notifier:
             return _Result(error.detail, error.status, away=True)
         if answer.is_success:
             return _Result(None, answer.status)
-        reason = text("It answers %(status)s.", status=answer.status)
+        reason = _answers(answer.status)
         return _Result(reason, answer.status, answer.retry_after, away=answer.status in _BUSY)
 
     def _note(self, session: Session, webhook_id: UUID, due: _Due, result: _Result) -> None:
@@ -221,6 +221,12 @@ class Notifier:
             session.execute(others.values(next_try_at=moment + _wait(1, result.retry_after)))
 
 
+def _answers(status: int | str) -> Text:
+    return text("It answers %(status)s.", status=status)
+
+
+REASONS: Final = (_answers(""),)
+"""What is said with a value in it of messages that were not taken, to recognise it where it was stored."""
 SEAL: Final = "webhook"
 """What the secrets of webhooks are sealed for."""
 

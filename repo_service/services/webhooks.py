@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import Conflict, FieldError, InvalidInput, NotFound, RemoteFailed
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.resources import JobKind, Noun
+from repo_service.domain.texts import text
 from repo_service.domain.webhooks import DeliveryState, Reach, WebhookEvent, WebhookState
 from repo_service.federation.keys import Sealer
 from repo_service.federation.outgoing import Outgoing
@@ -38,7 +39,7 @@ DESCRIPTION_LENGTH: Final = 200
 SEND_NOW: Final = Allowance(name="webhook-send", burst=20, every=timedelta(seconds=30))
 """Pings and replays of one account: they send requests to wherever it says."""
 
-_BY_OWNER: Final = "Its owner has disabled it."
+_BY_OWNER: Final = text("Its owner has disabled it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from repo_service.web import (
     looking_after,
     managing,
     membership,
+    network,
     own_resources,
     packing,
     recovering,
@@ -36,6 +37,7 @@ from repo_service.web import (
     reporting,
     searching,
     sending,
+    servers,
     sharing,
     showing,
     signing,
@@ -45,6 +47,7 @@ from repo_service.web import (
     storing,
     trail,
     using,
+    webhook_list,
 )
 from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import problem_page
@@ -73,9 +76,11 @@ VIEWS = (
     leaving,
     managing,
     membership,
+    network,
     own_resources,
     recovering,
     reporting,
+    servers,
     sharing,
     showing,
     signing,
@@ -83,6 +88,7 @@ VIEWS = (
     storing,
     trail,
     using,
+    webhook_list,
 )
 """Loading these adds their routes to the blueprint."""
 

@@ -102,6 +102,14 @@ KINDS = {
     "file": text("File"),
 }
 
+ENTRY_KINDS = {
+    "community": text("Community"),
+    "collection": text("Collection"),
+    "resource": text("Resource"),
+    "user": text("Person"),
+}
+"""What other servers have."""
+
 DIFFERENCES = {
     "category": text("category"),
     "content": text("content"),
@@ -140,6 +148,11 @@ def kind_name(kind: str | None) -> str:
     return _named(KINDS, kind or "file")
 
 
+def entry_kind(kind: str) -> str:
+    """What something of another server is."""
+    return _named(ENTRY_KINDS, kind)
+
+
 def part_kind(kind: str) -> str:
     """What a part of a backup is: a module, a type of question, or the media type of a file."""
     for names in (MODULES, QUESTION_TYPES):
@@ -163,6 +176,8 @@ def facet_value(facet: Facet, value: str) -> Label:
         return language(value)
     if facet is Facet.MODULE:
         return Label(module_name(value))
+    if facet is Facet.KIND:
+        return Label(entry_kind(value))
     return Label(f"Moodle {value}" if facet is Facet.MOODLE_RELEASE else value)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import Response, url_for
 
 from repo_service.domain.identity import AccountState, Scope
+from repo_service.domain.network import Standing
 from repo_service.domain.resources import JobState
 from repo_service.domain.texts import counted, text
 from repo_service.http.context import identity, services
@@ -45,6 +46,12 @@ def _for_moderators() -> Iterator[Tile]:
         words=counted("%(count)s resource waits", "%(count)s resources wait", waiting),
         needs_you=waiting > 0,
     )
+    hidden = services().network.count_hidden(identity())
+    yield Tile(
+        url=url_for("web.hidden_entries"),
+        title=text("Hidden entries"),
+        words=counted("%(count)s entry of another server", "%(count)s entries of other servers", hidden),
+    )
     yield Tile(url=url_for("web.audit"), title=text("Audit"), words=text("Who did what"))
     yield Tile(url=url_for("web.usage"), title=text("Usage"), words=text("What was added and downloaded"))
 
@@ -69,6 +76,7 @@ def _for_administrators() -> Iterator[Tile]:
         words=counted("%(count)s site waits", "%(count)s sites wait", pending),
         needs_you=pending > 0,
     )
+    yield _servers()
     counts = services().job_board.counts(who)
     failed = sum(count.count for count in counts if count.state is JobState.FAILED)
     yield Tile(
@@ -78,6 +86,17 @@ def _for_administrators() -> Iterator[Tile]:
         needs_you=failed > 0,
     )
     yield _storage()
+
+
+def _servers() -> Tile:
+    instances, who = services().instances, identity()
+    silent = instances.count(who, Standing.APPROVED, silent=True)
+    if silent:
+        words = counted("%(count)s server does not answer", "%(count)s servers do not answer", silent)
+    else:
+        approved = instances.count(who, Standing.APPROVED)
+        words = counted("%(count)s server approved", "%(count)s servers approved", approved)
+    return Tile(url=url_for("web.servers"), title=text("Other servers"), words=words, needs_you=silent > 0)
 
 
 def _storage() -> Tile:

@@ -55,6 +55,7 @@ def register(app: Flask) -> None:
         spoken=spoken,
         csrf_field=csrf.FIELD,
         kind_name=labels.kind_name,
+        entry_kind=labels.entry_kind,
         module_name=labels.module_name,
         part_kind=labels.part_kind,
         language_label=labels.language,

@@ -47,8 +47,9 @@ _ORDERS = {Sort.BEST: text("Best match"), Sort.NEWEST: text("Newest first")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a visitor looks for. All of it stands in the address, so it can be shared."""
+    """What a visitor looks for, of ``endpoint``. All of it stands in the address, so it can be shared."""
 
+    endpoint: str = "web.home"
     words: str = ""
     filters: Mapping[Facet, tuple[str, ...]] = field(default_factory=dict)
     sort: Sort = Sort.BEST
@@ -67,7 +68,7 @@ class Question:
         whole = [("q", self.words), ("sort", sort), ("cursor", cursor)]
         values = [(facet.value, value) for facet, values in self.filters.items() for value in values]
         query = urlencode([(name, value) for name, value in (*whole, *values) if value], safe=_SAFE)
-        home = _home(request.script_root)
+        home = _address(self.endpoint, request.script_root)
         return f"{home}?{query}" if query else home
 
     def with_values(self, facet: Facet, values: tuple[str, ...]) -> Question:
@@ -133,9 +134,9 @@ def home() -> AnyResponse:
         filters=question.filters,
         sort=question.sort,
         found=found,
-        groups=[group for facet in FACETS if (group := _group(facet, found.facets[facet], question))],
-        chosen=_chosen(question),
-        orders=_orders(question),
+        groups=groups_of(found.facets, FACETS, question),
+        chosen=chosen_of(question),
+        orders=orders_of(question),
         is_first=cursor is None,
         is_start=question.is_empty and cursor is None,
         start_url=question.url,
@@ -165,13 +166,14 @@ def suggest() -> Response:
     )
 
 
-def asked() -> Question:
+def asked(facets: Iterable[Facet] = FACETS, *, endpoint: str = "web.home") -> Question:
     """What the address asks for."""
     filters = {
-        facet: tuple(dict.fromkeys(request.args.getlist(facet.value)))[:_MAX_VALUES] for facet in FACETS
+        facet: tuple(dict.fromkeys(request.args.getlist(facet.value)))[:_MAX_VALUES] for facet in facets
     }
     sort = request.args.get("sort", "")
     return Question(
+        endpoint=endpoint,
         words=request.args.get("q", "")[:_MAX_TEXT],
         filters={facet: values for facet, values in filters.items() if values},
         sort=Sort(sort) if sort in set(Sort) else Sort.BEST,
@@ -179,12 +181,20 @@ def asked() -> Question:
 
 
 @functools.cache
-def _home(_mounted_at: str) -> str:
+def _address(endpoint: str, _mounted_at: str) -> str:
     """Made once: a page of results leads to a hundred and fifty others."""
-    return url_for("web.home")
+    return url_for(endpoint)
 
 
-def _group(facet: Facet, counts: Iterable[FacetCount], question: Question) -> FacetGroup | None:
+def groups_of(
+    found: Mapping[Facet, Iterable[FacetCount]], titles: Mapping[Facet, str], question: Question
+) -> list[FacetGroup]:
+    """The facets that have any value, in the order of ``titles``."""
+    groups = (_group(facet, title, found[facet], question) for facet, title in titles.items())
+    return [group for group in groups if group]
+
+
+def _group(facet: Facet, title: str, counts: Iterable[FacetCount], question: Question) -> FacetGroup | None:
     counted = {count.value: count.count for count in counts}
     # What was chosen stays there to be turned off, even where nothing is left to count.
     chosen = question.filters.get(facet, ())
@@ -196,7 +206,7 @@ def _group(facet: Facet, counts: Iterable[FacetCount], question: Question) -> Fa
     choices.sort(key=lambda choice: not choice.chosen)
     return FacetGroup(
         name=facet.value,
-        title=FACETS[facet],
+        title=title,
         first=choices[:SHOWN_AT_FIRST],
         more=choices[SHOWN_AT_FIRST:],
     )
@@ -210,12 +220,14 @@ def _choice(facet: Facet, value: str, count: int, question: Question) -> Choice:
     return Choice(label=facet_value(facet, value), count=count, chosen=chosen, url=url)
 
 
-def _chosen(question: Question) -> list[Choice]:
+def chosen_of(question: Question) -> list[Choice]:
+    """The filters that are in force."""
     pairs = [(facet, value) for facet, values in question.filters.items() for value in values]
     return [_choice(facet, value, 0, question) for facet, value in pairs]
 
 
-def _orders(question: Question) -> list[Order]:
+def orders_of(question: Question) -> list[Order]:
+    """The orders that the answer can be in."""
     return [
         Order(name=name, chosen=sort is question.sort, url=replace(question, sort=sort).url)
         for sort, name in _ORDERS.items()

@@ -15,8 +15,10 @@ from repo_service.http.context import identity, services
 from repo_service.services.accounts import require_scope
 from repo_service.web.authorising import SCOPES_IN_WORDS
 from repo_service.web.blueprint import blueprint
+from repo_service.web.fields import line_field
 from repo_service.web.rendering import page
 from repo_service.web.signing import for_the_signed_in
+from repo_service.web.sizes import parse_size
 
 _A_PAGE = 50
 
@@ -39,6 +41,8 @@ _STATES = {
     ClientState.DECLINED: text("declined"),
     ClientState.DISABLED: text("disabled"),
 }
+
+_NO_SIZE = text("Type a size such as 500 MB or 20 GB, or leave it empty.")
 
 
 @blueprint.get("/mine/sites")
@@ -68,14 +72,26 @@ def back_to_connected_sites(client_id: UUID) -> AnyResponse:
 @for_the_signed_in
 def sites() -> Response:
     """Every site and app that can be connected, or wants to be: those that wait first."""
-    require_scope(identity(), Scope.ADMINISTER)
+    return _sites()
+
+
+def _sites(*, status: int = 200, refusal: str = "", refused: UUID | None = None, typed: str = "") -> Response:
+    who = identity()
+    require_scope(who, Scope.ADMINISTER)
     cursor = request.args.get("cursor")
     clients = services().clients
-    waiting = None if cursor else clients.list(identity(), limit=_A_PAGE, state=ClientState.PENDING)
+    waiting = None if cursor else clients.list(who, limit=_A_PAGE, state=ClientState.PENDING)
+    listed = clients.list(who, limit=_A_PAGE, cursor=cursor)
     return page(
         "sites.html",
+        status=status,
         waiting=waiting,
-        listed=clients.list(identity(), limit=_A_PAGE, cursor=cursor),
+        listed=listed,
+        used={client.id: clients.used(who, client.id) for client in listed.items},
+        done=text("The room is changed.") if request.args.get("done") == "quota" else "",
+        refusal=refusal,
+        refused=refused,
+        typed=typed,
         needs_approval=clients.policy.needs_approval,
         deeds=_DEEDS,
         orders=_ORDERS,
@@ -96,7 +112,20 @@ def decide_site(client_id: UUID) -> AnyResponse:
     return redirect(url_for("web.sites"), 303)
 
 
+@blueprint.post("/admin/sites/<uuid:client_id>/quota")
+@for_the_signed_in
+def limit_site(client_id: UUID) -> AnyResponse:
+    """More room, or less, for all that one sends, or as much as its people have."""
+    typed = line_field(request.form, "quota", limit=40)
+    size = parse_size(typed)
+    if typed and size is None:
+        return _sites(status=422, refusal=_NO_SIZE, refused=client_id, typed=typed)
+    services().clients.limit(identity(), client_id, size)
+    return redirect(url_for("web.sites", done="quota"), 303)
+
+
 @blueprint.get("/admin/sites/<uuid:client_id>")
+@blueprint.get("/admin/sites/<uuid:client_id>/quota")
 @for_the_signed_in
 def back_to_sites(client_id: UUID) -> AnyResponse:
     """As ``back_to_connected_sites``."""

@@ -62,6 +62,10 @@ SIGHTS: Final = (
     Sight(name="browse-new", address="/browse", endpoint="web.browse", where="new"),
     Sight(name="person", address="/people/maria", endpoint="web.person"),
     Sight(name="person-without", address="/people/ines", endpoint="web.person", status=404),
+    Sight(name="network", address="/network", endpoint="web.network"),
+    Sight(name="network-search", address="/network?q=rivers&kind=resource", endpoint="web.network"),
+    Sight(name="network-moderated", address="/network", endpoint="web.network", who="samir"),
+    Sight(name="network-none", address="/network", endpoint="web.network", who="noor", where="new"),
     # Look inside
     _resource("resource", of="water"),
     _resource("resource-moderated", of="water", who="noor"),
@@ -154,6 +158,9 @@ SIGHTS: Final = (
     Sight(
         name="authorise-refused", address="/oauth/authorize?client_id=x", endpoint="web.authorise", status=400
     ),
+    Sight(name="webhooks", address="/mine/webhooks", endpoint="web.webhooks", who="maria"),
+    Sight(name="webhooks-none", address="/mine/webhooks", endpoint="web.webhooks", who="ines"),
+    Sight(name="webhook", address="/mine/webhooks/{webhook}", endpoint="web.webhook", who="maria"),
     # Look after
     _resource("report", "web.report_form", of="water", below="/report"),
     _resource("report-signed-in", "web.report_form", of="water", below="/report", who="noor"),
@@ -179,6 +186,17 @@ SIGHTS: Final = (
     Sight(name="invitations", address="/invitations", endpoint="web.invitations", who="noor"),
     Sight(name="sites", address="/admin/sites", endpoint="web.sites", who="noor"),
     Sight(name="sites-none", address="/admin/sites", endpoint="web.sites", who="noor", where="new"),
+    Sight(name="servers", address="/look-after/servers", endpoint="web.servers", who="noor"),
+    Sight(
+        name="servers-none", address="/look-after/servers", endpoint="web.servers", who="noor", where="new"
+    ),
+    Sight(
+        name="blocked-actors",
+        address="/look-after/servers/actors",
+        endpoint="web.blocked_actors",
+        who="noor",
+    ),
+    Sight(name="hidden-entries", address="/look-after/network", endpoint="web.hidden_entries", who="samir"),
     Sight(name="jobs", address="/look-after/jobs", endpoint="web.jobs", who="noor"),
     Sight(
         name="jobs-failed", address="/look-after/jobs?state=failed&kind=mail", endpoint="web.jobs", who="noor"
@@ -246,7 +264,23 @@ OTHERWISE: Final[Mapping[str, str]] = {
     "openapi.spec": "JSON",
     "vocabularies.get": "JSON",
     "vocabularies.index": "JSON",
-    "webfinger.webfinger": "JSON",
+    **{
+        f"activitypub.{name}": "ActivityStreams"
+        for name in (
+            "activity",
+            "actor",
+            "announcement",
+            "collected",
+            "followers",
+            "following",
+            "outbox",
+            "resource",
+        )
+    },
+    "well_known.host_meta": "XML",
+    "well_known.node_info": "JSON",
+    "well_known.nodeinfo_directory": "JSON",
+    "well_known.webfinger": "JSON",
     "operating.counted": "for monitoring",
     "operating.healthz": "for monitoring",
     "operating.readyz": "for monitoring",

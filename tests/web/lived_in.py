@@ -19,10 +19,14 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from repo_service.app import create_app, engine_of, migrate, services_of
 from repo_service.domain.identity import SCOPES_OF_ROLE, Role
+from repo_service.domain.network import EntryKind, Standing
 from repo_service.domain.resources import JobKind
+from repo_service.federation.remote import EntryDescription
 from repo_service.http import oidc
-from repo_service.models import Account, DownloadCount, Resource, Version
-from repo_service.models.base import now
+from repo_service.models import Account, DownloadCount, NetworkEntry, Resource, Version, WebhookDelivery
+from repo_service.models.base import new_id, now
+from repo_service.services import network_entries
+from repo_service.services.instances import instance_of
 from repo_service.settings import Settings
 from tests.contract.consenting import connect_site, tokens_of
 from tests.support.backups import backup
@@ -166,6 +170,8 @@ class _Making:
         self.collections()
         self.reports()
         self.sites()
+        self.servers()
+        self.webhooks()
         self.letters()
         self.a_year()
 
@@ -330,6 +336,66 @@ class _Making:
             self.names[f"{name}_asks"] = site.authorize()
         profile = {"name": "Lindenschule", "moodle": "4.5.6", "plugins": {"mod_hvp": None}}
         self._ask("maria", "POST", "me/site-profiles", **profile)
+
+    def servers(self) -> None:
+        """One that is approved, with entries, one of them hidden; one that is blocked; one that is gone; and
+        somebody who is blocked."""
+        described = (
+            (EntryKind.RESOURCE, "Rivers of Patagonia", "How water shapes a land, in five lessons.", "en"),
+            (EntryKind.COLLECTION, "مياه الشرق الأوسط", "دروس عن الأنهار والينابيع", "ar"),
+            (EntryKind.COMMUNITY, "Teachers of geography", "We share what worked.", "en"),
+            (EntryKind.USER, "Amina Farouk", "", ""),
+            (EntryKind.RESOURCE, "Buy followers", "Cheap!", "en"),
+        )
+        with self.service.services.database.write() as session:
+            peer = instance_of(session, "moodlenet.school.example")
+            peer.standing, peer.actor = Standing.APPROVED.value, "https://moodlenet.school.example/ap"
+            peer.decided_at = peer.looked_at = now()
+            gone = instance_of(session, "old.college.example")
+            gone.standing, gone.decided_at = Standing.APPROVED.value, now()
+            gone.unreachable_at = gone.failing_since = now() - timedelta(days=9)
+            instance_of(session, "social.example")
+            for number, (kind, name, summary, language) in enumerate(described):
+                of = gone if kind is EntryKind.COMMUNITY else peer
+                entry = EntryDescription(
+                    id=f"https://{of.host}/{number}",
+                    kind=kind,
+                    url=f"https://{of.host}/{kind.value}/{number}",
+                    name=name,
+                    summary=summary,
+                    by=None,
+                    icon=None,
+                    licence="CC-BY-4.0" if kind is EntryKind.RESOURCE else None,
+                    languages=(language,) if language else (),
+                )
+                network_entries.put(session, of.id, entry, heard=new_id())
+            spam = session.scalars(select(NetworkEntry.id).where(NetworkEntry.name == "Buy followers")).one()
+        reason = {"reason": "Sends advertisements to everybody."}
+        self._ask("noor", "PUT", "network/instances/spam.example", standing="blocked", **reason)
+        actor = "https://social.example/users/mallory"
+        self._ask("noor", "POST", "network/blocked-actors", actor=actor, **reason)
+        self._ask("samir", "POST", f"network/entries/{spam}/hide", reason="An advertisement.")
+
+    def webhooks(self) -> None:
+        """One that took a message and failed to take another, and one that is disabled."""
+        for name, host in (("webhook", "hooks"), ("old", "old")):
+            url = f"https://localhost/{host}"
+            events = ["resource.released", "resource.withdrawn"]
+            given = {"url": url, "events": events, "description": "For the staff room's screen"}
+            made = self._ask("maria", "POST", "webhooks", **given)
+            if name == "webhook":
+                self.names[name] = made["id"]
+                for _ in range(2):
+                    self._ask("maria", "POST", f"webhooks/{made['id']}/ping")
+            else:
+                self._ask("maria", "PATCH", f"webhooks/{made['id']}", enabled=False)
+        with self.service.services.database.write() as session:
+            taken, failed = session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)).all()
+            taken.state, taken.attempts, taken.answered = "delivered", 1, 204
+            failed.state, failed.attempts, failed.answered = "failed", 10, 500
+            failed.reason = "It answers 500."
+            for each in (taken, failed):
+                each.next_try_at, each.finished_at = None, now()
 
     def letters(self) -> None:
         """Links that came by mail; one letter was refused, so that a job has failed."""

@@ -58,11 +58,13 @@ def test_the_overview_says_what_needs_somebody(service: Service, chief: Visitor)
     before = _tiles(chief)
     assert list(before) == [
         "Reports",
+        "Hidden entries",
         "Audit",
         "Usage",
         "People",
         "Invitations",
         "Sites",
+        "Other servers",
         "Jobs",
         "Storage",
     ]
@@ -97,10 +99,11 @@ def test_why_a_letter_was_not_taken_is_said_in_the_readers_language(
 
 
 def test_moderators_have_the_way_to_what_is_theirs(service: Service, moderator: Visitor) -> None:
-    assert list(_tiles(moderator)) == ["Reports", "Audit", "Usage"]
+    assert list(_tiles(moderator)) == ["Reports", "Hidden entries", "Audit", "Usage"]
     links = moderator.get("/look-after").links()
     assert links["Look after"] == "/look-after"
     assert not {"People", "Invitations", "Jobs", "Storage", "Sites"} & set(links)
+    assert links["Other servers"] == "/network"
     for visitor in (Visitor(service), Visitor(service, service.token("member"))):
         assert "Look after" not in visitor.get("/").links()
 
@@ -115,20 +118,34 @@ def test_each_page_leads_to_all_others(chief: Visitor) -> None:
         assert page.one(f"{ways}[@aria-current='page']").attrib["href"] == address
 
 
-_FOR_MODERATORS = ("/look-after", "/look-after/reports", "/look-after/audit", "/look-after/usage")
+_FOR_MODERATORS = (
+    "/look-after",
+    "/look-after/reports",
+    "/look-after/network",
+    "/look-after/audit",
+    "/look-after/usage",
+)
 _FOR_ADMINISTRATORS = (
     "/look-after/people",
     f"/look-after/people/{NOWHERE}",
     "/look-after/jobs",
     "/look-after/storage",
     "/admin/sites",
+    "/look-after/servers",
+    "/look-after/servers/actors",
 )
-_CALLS_FOR_MODERATORS = (("GET", "/api/v1/usage"), ("GET", "/api/v1/audit"), ("GET", "/api/v1/reports"))
+_CALLS_FOR_MODERATORS = (
+    ("GET", "/api/v1/usage"),
+    ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/reports"),
+    ("GET", "/api/v1/network/hidden-entries"),
+)
 _CALLS_FOR_ADMINISTRATORS = (
     ("GET", "/api/v1/jobs"),
     ("POST", f"/api/v1/jobs/{NOWHERE}/retry"),
     ("GET", "/api/v1/stores"),
     ("GET", "/api/v1/accounts"),
+    ("GET", "/api/v1/network/instances"),
 )
 
 

@@ -7,16 +7,24 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 from xml.sax.saxutils import escape
 
 import pytest
 from werkzeug.routing import Rule
 
+from repo_service.domain.identity import Role
+from repo_service.domain.network import EntryKind, Standing
+from repo_service.federation.remote import EntryDescription
 from repo_service.http.pages import Pages
+from repo_service.models.base import new_id
+from repo_service.services import network_entries
+from repo_service.services.instances import instance_of
 from repo_service.web.headers import CONTENT_SECURITY_POLICY, content_security_policy
 from tests.support.backups import ActivitySpec, backup, write_zip
 from tests.support.private import private_members
-from tests.support.service import Service, json_of
+from tests.support.service import OPERATOR, Service, json_of
 from tests.web.shared import Shared
 from tests.web.visitor import Page, Visitor
 
@@ -63,7 +71,7 @@ def _rules(service: Service, method: str) -> Iterator[Rule]:
 def _address(service: Service, rule: Rule, resource_id: str) -> str:
     names = (
         *("resource_id", "token_id", "invitation_id", "client_id"),
-        *("account_id", "job_id", "upload_id", "collection_id", "connection_id"),
+        *("account_id", "job_id", "upload_id", "collection_id", "connection_id", "webhook_id"),
     )
     ids = dict.fromkeys(names, resource_id)
     known = {**ids, "number": 1, "username": "teacher"}
@@ -143,6 +151,41 @@ def test_markup_in_reasons_and_arguments_is_text_too(hostile: Shared) -> None:
     gone = hostile.public.get(hostile.url, 410)
     assert_harmless(gone)
     assert EVIL in gone.text
+
+
+def test_what_other_servers_say_is_text(service: Service) -> None:
+    """And so are the reasons of moderators."""
+    described = EntryDescription(
+        id="https://evil.example/1",
+        kind=EntryKind.RESOURCE,
+        url="https://evil.example/'\"><script>alert(1)</script>",
+        name=EVIL,
+        summary=f"<p onclick=alert(4)>{EVIL}</p>",
+        by=None,
+        icon="javascript:alert(5)",
+        licence=EVIL,
+        languages=(EVIL, "en"),
+        levels=(EVIL,),
+        authors=(EVIL,),
+    )
+    with service.services.database.write() as session:
+        instance = instance_of(session, "evil.example")
+        instance.standing = Standing.APPROVED.value
+        network_entries.put(session, instance.id, described, heard=new_id())
+    assert service.services.network_indexer is not None
+    service.services.network_indexer.follow()
+    service.services.instances.block(OPERATOR, "https://evil.example/eve", reason=EVIL)
+    chief = Visitor(service, service.token("chief", role=Role.ADMINISTRATOR))
+    assert_harmless(Visitor(service).get("/network"))
+    found = chief.get(f"/network?q=alert&host={quote(EVIL)}&host=evil.example")
+    assert_harmless(found)
+    entry = found.one("//input[@name='entry']").get("value")
+    service.services.network.hide(OPERATOR, UUID(entry), reason=EVIL)
+    service.services.instances.decide(OPERATOR, "evil.example", Standing.KNOWN, reason=EVIL)
+    for path in ("servers", "servers/actors", "network", "audit"):
+        page = chief.get(f"/look-after/{path}")
+        assert_harmless(page)
+        assert "alert" in page.text
 
 
 def test_highlights_keep_foreign_markup_as_text(hostile: Shared) -> None:

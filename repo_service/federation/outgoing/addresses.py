@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final
 
 from repo_service.domain.errors import RemoteFailed, RemoteFault
+from repo_service.domain.texts import Text, text
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, float], Sequence[str]]
@@ -114,15 +115,15 @@ class Rules:
         """Raises RemoteFailed for what is no address, or none that we go to whatever its name means."""
         parts = _URL.fullmatch(url) if len(url) <= _MOST_LENGTH else None
         if parts is None or _BROKEN_ESCAPE.search(parts["target"]):
-            raise _refused("this is no address that we go to")
+            raise _refused(text("This is no address that we go to."))
         scheme, host = parts["scheme"], (parts["name"] or parts["ipv6"]).lower()
         if scheme != "https" and not self.allow_loopback:
-            raise _refused("the address does not begin with https://")
+            raise _refused(text("The address does not begin with https://."))
         if literal(host) is None and not _is_name(host):
-            raise _refused("the address names no host")
+            raise _refused(text("The address names no host."))
         port = int(parts["port"]) if parts["port"] else _DEFAULT_PORTS[scheme]
         if not 0 < port < 65536 or not (self.allow_loopback or port in self.ports):
-            raise _refused(f"port {port} is none that we go to")
+            raise _refused(text("Port %(port)s is none that we go to.", port=str(port)))
         target = parts["target"]
         return Target(scheme, host, port, target if target.startswith("/") else f"/{target}")
 
@@ -135,7 +136,7 @@ class Rules:
         if self.allow_loopback and all(address is not None and address.is_loopback for address in found):
             return [str(address) for address in found]
         if port not in self.ports or not all(address is not None and is_public(address) for address in found):
-            raise _refused("it leads to where we do not go")
+            raise _refused(text("It leads to where we do not go."))
         return [str(address) for address in found]
 
 
@@ -176,5 +177,5 @@ def system_resolver(name: str, seconds: float) -> Sequence[str]:
     return answer
 
 
-def _refused(detail: str) -> RemoteFailed:
-    return RemoteFailed(f"{detail[0].upper()}{detail[1:]}.", reason=RemoteFault.ADDRESS)
+def _refused(detail: Text) -> RemoteFailed:
+    return RemoteFailed(detail, reason=RemoteFault.ADDRESS)
