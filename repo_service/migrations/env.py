@@ -23,13 +23,14 @@ def render_item(kind: str, thing: object, _context: object) -> str | Literal[Fal
 
 
 def run() -> None:
-    """Bring the database up, in one transaction where the database can."""
+    """Bring the database up, in one transaction: on SQLite it keeps others out from its first query on."""
     database = current_app.extensions["migrate"].db
     with database.engine.connect().execution_options(write=True) as connection, _turn(connection):
         context.configure(
             connection=connection,
             target_metadata=database.metadata,
             render_item=render_item,
+            transactional_ddl=True,  # SQLite's DDL is, too: Alembic would commit after each migration
             **current_app.extensions["migrate"].configure_args,
         )
         with context.begin_transaction():
