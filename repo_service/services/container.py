@@ -147,7 +147,9 @@ class Services:
     webhooks: Webhooks
 
     def close(self) -> None:
-        """Let go of the indexes, and of connections to other servers."""
+        """Write down what was only counted yet, and let go of the indexes and of connections to other
+        servers."""
+        self.download_counter.close()
         self.search.close()
         self.network.close()
         self.outgoing.close()

@@ -61,10 +61,11 @@ class DownloadCounter:
         except Exception as error:  # the database is away: nothing that a download should fail for
             log.warning("downloads could not be written down", error=str(error))
             with self._lock:
+                if self._is_closed:
+                    return
                 self._counts.update(counts)
-                self._is_due = not self._is_closed
-            if self._is_due:
-                self._write_later()
+                self._is_due = True
+            self._write_later()
 
     def close(self) -> None:
         """Write down for the last time: what cannot be written now is lost."""

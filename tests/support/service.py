@@ -108,7 +108,6 @@ def make_service(tmp_path: Path) -> Iterator[MakeService]:
 
     yield make
     for service in made:
-        service.services.download_counter.close()
         service.services.close()
         engine_of(service.app).dispose()
 

@@ -146,7 +146,6 @@ def _answering(folder: Path, **settings: Any) -> Iterator[tuple[Service, str]]:
         server.shutdown()
         thread.join()
         server.server_close()
-        service.services.download_counter.close()
         service.services.close()
         engine_of(app).dispose()
 
