@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,6 +34,7 @@ from repo_service.services.actor_keys import ActorKeys
 from repo_service.services.deliveries import ALL
 from repo_service.services.instances import note_answer, note_gone
 from repo_service.services.jobs import Jobs, Report
+from repo_service.services.serving_receivers import serve_receivers
 
 HOSTS_AT_ONCE: Final = 16
 FIRST_WAIT: Final = timedelta(minutes=1)
@@ -45,7 +45,6 @@ GONE_AFTER: Final = timedelta(days=7)
 _LONGEST_SECONDS: Final = LONGEST_WAIT.total_seconds()
 _JITTER: Final = 0.25
 _DOUBLINGS: Final = 12
-_LOOK_AGAIN_SECONDS: Final = 0.5
 _GONE: Final = 410
 _NOT_LIKE_THAT: Final = frozenset({400, 401, 403})
 """How servers refuse a kind of signature that they do not know."""
@@ -110,18 +109,7 @@ class Deliverer:
 
     def run(self, _key: str, report: Report) -> None:
         """The job: send everything that is due, many hosts at a time."""
-        serving: dict[Future[None], UUID] = {}
-        with ThreadPoolExecutor(HOSTS_AT_ONCE, thread_name_prefix="deliver") as pool:
-            while True:
-                for instance_id in self._due_hosts(but=serving.values(), limit=HOSTS_AT_ONCE - len(serving)):
-                    serving[pool.submit(self._serve, instance_id)] = instance_id
-                if not serving:
-                    return
-                done, _ = wait(serving, timeout=_LOOK_AGAIN_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    del serving[future]
-                    future.result()
-                report(0.5)
+        serve_receivers(self._due_hosts, self._serve, report, at_once=HOSTS_AT_ONCE, name="deliver")
 
     def enqueue_due(self) -> None:
         """Have it done where something is due that no hint told of."""
@@ -136,8 +124,6 @@ class Deliverer:
             session.execute(delete(Dispatch).where(~waiting, Dispatch.created_at < now() - FIRST_WAIT))
 
     def _due_hosts(self, *, but: Iterable[UUID], limit: int) -> list[UUID]:
-        if limit <= 0:
-            return []
         query = (
             select(Delivery.instance_id)
             .join(Instance, Instance.id == Delivery.instance_id)

@@ -8,7 +8,6 @@ have sent again. A webhook that takes nothing for five days is disabled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import SystemRandom
@@ -30,6 +29,7 @@ from repo_service.models import Account, Webhook, WebhookDelivery
 from repo_service.models.base import now
 from repo_service.models.database import Database
 from repo_service.services.jobs import Jobs, Report
+from repo_service.services.serving_receivers import serve_receivers
 from repo_service.services.webhook_messages import ALL, KEPT_FOR, give_up, is_heard
 from repo_service.services.webhook_signatures import signed_headers
 
@@ -42,7 +42,6 @@ AT_ONCE: Final = 8
 _JITTER: Final = 0.25
 _GONE: Final = 410
 _BUSY: Final = (429, 503)
-_LOOK_AGAIN_SECONDS: Final = 0.5
 _chance = SystemRandom()
 
 log = structlog.get_logger(__name__)
@@ -91,18 +90,7 @@ class Notifier:
 
     def run(self, _key: str, report: Report) -> None:
         """The job: send everything that is due."""
-        serving: dict[Future[None], UUID] = {}
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="notify") as pool:
-            while True:
-                for webhook_id in self._due_webhooks(but=serving.values(), limit=AT_ONCE - len(serving)):
-                    serving[pool.submit(self._serve, webhook_id)] = webhook_id
-                if not serving:
-                    return
-                done, _ = wait(serving, timeout=_LOOK_AGAIN_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    del serving[future]
-                    future.result()
-                report(0.5)
+        serve_receivers(self._due_webhooks, self._serve, report, at_once=AT_ONCE, name="notify")
 
     def enqueue_due(self) -> None:
         """Have it done where something is due that no hint told of."""
@@ -117,8 +105,6 @@ class Notifier:
             session.execute(delete(WebhookDelivery).where(old))
 
     def _due_webhooks(self, *, but: Iterable[UUID], limit: int) -> list[UUID]:
-        if limit <= 0:
-            return []
         query = (
             select(WebhookDelivery.webhook_id)
             .join(Webhook, Webhook.id == WebhookDelivery.webhook_id)
