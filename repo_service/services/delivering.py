@@ -190,7 +190,7 @@ class Deliverer:
         result = self._post(due, key, due.scheme)
         if result.outcome is _Outcome.REFUSED and result.status in _NOT_LIKE_THAT:
             other = self._post(due, key, due.scheme.other)
-            return other if other.outcome is _Outcome.TAKEN else result
+            return result if other.outcome is _Outcome.REFUSED else other
         return result
 
     def _post(self, due: _Due, key: SigningKey, scheme: Scheme) -> _Result:

@@ -119,10 +119,6 @@ def test_who_says_how_long_is_waited_for(hq: Service, peer: Peer, teacher: Flask
 @pytest.mark.parametrize("way", ["refuses connections", "hangs up"])
 def test_a_server_that_is_away(hq: Service, peer: Peer, teacher: FlaskClient, way: str) -> None:
     """After a week it counts as gone: nothing is kept for it, until it is heard of again."""
-
-    def hang_up(connection: socket.socket) -> None:
-        connection.close()
-
     peer.host.replies["/inbox"] = hang_up
     if way == "refuses connections":
         with hq.services.database.write() as session:
@@ -249,6 +245,29 @@ def test_the_kind_of_signature_that_a_server_takes_is_found_out(
     publish(hq, teacher, b"2")
     assert len(peer.posted) == 3
     assert waiting(hq) == []
+
+
+def test_a_server_that_goes_away_between_two_tries_is_tried_later(
+    hq: Service, peer: Peer, teacher: FlaskClient
+) -> None:
+    """That it refused one kind of signature is not its last word, as long as it has not seen the other."""
+
+    def refuse_and_go(connection: socket.socket) -> None:
+        peer.host.replies["/inbox"] = hang_up
+        connection.sendall(answer(status="401 Unauthorized"))
+
+    peer.host.replies["/inbox"] = refuse_and_go
+    publish(hq, teacher)
+    assert len(waiting(hq)) == 1
+    peer.host.replies["/inbox"] = ACCEPTED
+    peer.host.requests.clear()
+    later(hq, LONGEST_WAIT)
+    assert types(peer) == ["Create"]
+    assert waiting(hq) == []
+
+
+def hang_up(connection: socket.socket) -> None:
+    connection.close()
 
 
 def test_a_slow_server_holds_up_no_other(hq: Service, peer: Peer, teacher: FlaskClient) -> None:

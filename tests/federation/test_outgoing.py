@@ -114,6 +114,24 @@ class TestGetting:
 
         assert (len(host.requests), host.connections) == (3, 1)
 
+    def test_one_that_was_closed_meanwhile(self, host: Host, going: Going) -> None:
+        """A server may close what it kept open at any time: that is no answer to what is on its way then."""
+        outgoing = going()
+
+        def once(connection: socket.socket) -> None:
+            connection.sendall(document(ALICES))
+            connection.recv(65536)  # and it closes
+
+        host.replies["/alice"] = once
+        for number in range(1, 4):
+            assert outgoing.get(host.url("/alice")).value == ALICES
+            assert host.connections == number
+
+    def test_a_new_one_that_is_closed(self, host: Host, going: Going) -> None:
+        host.replies["/alice"] = socket.socket.close
+        assert fault(going(), host.url("/alice")).reason is RemoteFault.UNREACHABLE
+        assert host.connections == 1
+
     def test_a_signed_one(self, host: Host, going: Going) -> None:
         host.replies["/a"] = redirect("/b")
         host.replies["/b"] = document(ALICES)

@@ -235,8 +235,7 @@ class Outgoing:
             content=body,
             extensions={"timeout": {"pool": self._limits.seconds}},
         )
-        check_time()
-        response = self._pool.handle_request(request)
+        response = self._answer_to(request)
         try:
             answer = _Response(
                 response.status,
@@ -252,6 +251,34 @@ class Outgoing:
             return _Response(answer.status, answer.headers, _unpacked(stream, encoding, self._limits.size))
         finally:
             response.close()
+
+    def _answer_to(self, request: httpcore.Request) -> httpcore.Response:
+        """Once more where a connection that was kept open turns out to have been closed at the other end
+        meanwhile, which is nothing that the host did to this request (RFC 9112, section 9.3.1)."""
+        while True:
+            check_time()
+            connecting = _Connecting()
+            request.extensions["trace"] = connecting
+            try:
+                return self._pool.handle_request(request)
+            except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
+                if connecting.is_new or connecting.is_answered:
+                    raise
+
+
+class _Connecting:
+    """Follows a request, as httpcore's extension ``trace`` does."""
+
+    def __init__(self) -> None:
+        self.is_new = False
+        """It has a connection of its own."""
+        self.is_answered = False
+
+    def __call__(self, name: str, _info: Mapping[str, object]) -> None:
+        if name == "connection.connect_tcp.started":
+            self.is_new = True
+        elif name == "http11.receive_response_headers.complete":
+            self.is_answered = True
 
 
 @dataclass(frozen=True, slots=True)
