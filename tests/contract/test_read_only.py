@@ -132,8 +132,12 @@ def test_pages_offer_nothing_that_would_be_refused(read_only: ReadOnly) -> None:
     looking_after = {
         *("report_form", "reported", "look_after", "reports", "reports_of", "people", "member"),
         *("jobs", "storage", "audit", "usage"),
+        *("servers", "blocked_actors", "hidden_entries"),
     }
-    about_sites = {"authorise", "connected_sites", "back_to_connected_sites", "sites", "back_to_sites"}
+    about_sites = {
+        *("authorise", "connected_sites", "back_to_connected_sites", "sites", "back_to_sites"),
+        *("webhooks", "webhook"),
+    }
     about_collections = {"my_collections", "new_collection", "edit_collection", "arrange", "collect"}
     expected = about_resources | about_people | about_sites | about_collections | looking_after
     assert refused == {f"web.{name}" for name in expected}
