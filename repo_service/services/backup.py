@@ -39,6 +39,7 @@ from sqlalchemy import (
     String,
     Table,
     Uuid,
+    delete,
     func,
     insert,
     inspect,
@@ -59,7 +60,8 @@ SECRET_KEY = "secret_key"  # noqa: S105 - the name of a file
 _BATCH = 500
 _MAX_LINE = 64 * 1024 * 1024
 _MAX_SMALL = 1024 * 1024
-
+_BEGUN = ("positions",)
+"""Tables in which migrations begin with rows: who has followed nothing yet is at the beginning."""
 
 _UNREADABLE = (
     KeyError,
@@ -177,6 +179,7 @@ class Backups:
         with _opened(source) as archive, self._database.write() as session:
             connection = session.connection()
             _require_empty(connection, manifest)
+            _forget_beginnings(connection, manifest)
             for note in manifest.tables:
                 table = _table(note)
                 loaded = 0
@@ -271,8 +274,14 @@ def _require_empty(connection: Connection, manifest: Manifest) -> None:
     for note in manifest.tables:
         if note.name not in known:
             raise BackupUnusable(f"The backup is damaged: there is no table {note.name!r}.")
-        if _count(connection, _table(note)):
+        if note.name not in _BEGUN and _count(connection, _table(note)):
             raise Conflict("This catalogue is not empty: restore into a new database.")
+
+
+def _forget_beginnings(connection: Connection, manifest: Manifest) -> None:
+    for note in manifest.tables:
+        if note.name in _BEGUN:
+            connection.execute(delete(_table(note)))
 
 
 def _insert(connection: Connection, table: Table, batch: Sequence[dict[str, Any]]) -> None:
