@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 from flask import Response, redirect, request, url_for
@@ -18,7 +17,7 @@ from repo_service.web.blueprint import blueprint
 from repo_service.web.errors import beside_form
 from repo_service.web.fields import line_field
 from repo_service.web.rendering import page
-from repo_service.web.searching import FACETS, PAGE_SIZE, asked, chosen_of, groups_of, orders_of
+from repo_service.web.searching import FACETS, PAGE_SIZE, asked, groups_of, results_of
 from repo_service.web.signing import for_the_signed_in
 
 _A_PAGE = 25
@@ -57,18 +56,9 @@ def network() -> AnyResponse:
         return redirect(question.url, 303)
     return page(
         "network.html",
-        text=question.words,
-        filters=question.filters,
-        sort=question.sort,
         found=found,
         groups=groups_of(found.facets, _FACETS, question),
-        chosen=chosen_of(question),
-        orders=orders_of(question),
-        is_first=cursor is None,
-        is_start=question.is_empty and cursor is None,
-        start_url=question.url,
-        clear_url=replace(question, filters={}).url,
-        next_url=question.page(found.next_cursor) if found.next_cursor else None,
+        **results_of(question, cursor=cursor, next_cursor=found.next_cursor),
         reason_length=REASON_LENGTH,
     )
 

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, jsonify, redirect, request, url_for
@@ -130,18 +131,9 @@ def home() -> AnyResponse:
     return page(
         "home.html",
         activity_url=activity_url_of(SERVICE),
-        text=question.words,
-        filters=question.filters,
-        sort=question.sort,
         found=found,
         groups=groups_of(found.facets, FACETS, question),
-        chosen=chosen_of(question),
-        orders=orders_of(question),
-        is_first=cursor is None,
-        is_start=question.is_empty and cursor is None,
-        start_url=question.url,
-        clear_url=replace(question, filters={}).url,
-        next_url=question.page(found.next_cursor) if found.next_cursor else None,
+        **results_of(question, cursor=cursor, next_cursor=found.next_cursor),
     )
 
 
@@ -184,6 +176,22 @@ def asked(facets: Iterable[Facet] = FACETS, *, endpoint: str = "web.home") -> Qu
 def _address(endpoint: str, _mounted_at: str) -> str:
     """Made once: a page of results leads to a hundred and fifty others."""
     return url_for(endpoint)
+
+
+def results_of(question: Question, *, cursor: str | None, next_cursor: str | None) -> dict[str, Any]:
+    """What a page of results shows of the question, and where it leads; ``cursor`` is that of this page."""
+    return {
+        "text": question.words,
+        "filters": question.filters,
+        "sort": question.sort,
+        "chosen": chosen_of(question),
+        "orders": orders_of(question),
+        "is_first": cursor is None,
+        "is_start": question.is_empty and cursor is None,
+        "start_url": question.url,
+        "clear_url": replace(question, filters={}).url,
+        "next_url": question.page(next_cursor) if next_cursor else None,
+    }
 
 
 def groups_of(

@@ -262,7 +262,7 @@ class Outgoing:
             try:
                 return self._pool.handle_request(request)
             except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
-                if connecting.is_new or connecting.is_answered:
+                if connecting.is_new:
                     raise
 
 
@@ -272,13 +272,10 @@ class _Connecting:
     def __init__(self) -> None:
         self.is_new = False
         """It has a connection of its own."""
-        self.is_answered = False
 
     def __call__(self, name: str, _info: Mapping[str, object]) -> None:
         if name == "connection.connect_tcp.started":
             self.is_new = True
-        elif name == "http11.receive_response_headers.complete":
-            self.is_answered = True
 
 
 @dataclass(frozen=True, slots=True)
