@@ -89,6 +89,7 @@ class NetworkEntryOut(Outgoing):
     files: list[NetworkFileOut]
     published_at: datetime | None
     changed_at: datetime | None
+    indexed_at: datetime = Field(description="Since when the index has it, at the home of the index.")
 
 
 class NetworkSearchOut(Outgoing):

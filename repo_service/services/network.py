@@ -59,7 +59,8 @@ class FileRecord:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRecord:
     """Something of another server. ``uri`` is its id, ``url`` where people look at it, both at home; ``by``
-    is the id of whose it is. ``is_reachable``: its server answered when it was spoken to last."""
+    is the id of whose it is. ``is_reachable``: its server answered when it was spoken to last.
+    ``indexed_at`` is since when the index has it; what names no ``published_at`` is sorted by that."""
 
     id: UUID
     kind: EntryKind
@@ -81,6 +82,7 @@ class EntryRecord:
     files: tuple[FileRecord, ...]
     published_at: datetime | None
     changed_at: datetime | None
+    indexed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ class Network:
             ) from error
         ids = [UUID(hit.id) for hit in page.hits]
         with self._database.read() as session:
-            shown = {row.id: record for row, record in _records(session, ids)}
+            shown = {record.id: record for record in _records(session, ids)}
         items = tuple(shown[id_] for id_ in ids if id_ in shown)
         return NetworkResult(
             items=items,
@@ -164,7 +166,7 @@ class Network:
     def get(self, entry_id: UUID) -> EntryRecord:
         """One entry. Raises NotFound."""
         with self._database.read() as session:
-            for _, record in _records(session, [entry_id]):
+            for record in _records(session, [entry_id]):
                 return record
         raise NotFound
 
@@ -178,7 +180,7 @@ class Network:
             entries = _entries(session, (c.noun_id for c in kept if c.noun == Noun.NETWORK_ENTRY.value))
             instances = _instances(session, (c.noun_id for c in kept if c.noun == Noun.INSTANCE.value))
             hosts = _instances(session, (str(row.instance_id) for row in entries.values()))
-            shown = {row.id: record for row, record in _records(session, list(entries))}
+            shown = {record.id: record for record in _records(session, list(entries))}
         items = []
         for change in kept:
             id_ = UUID(change.noun_id)
@@ -318,7 +320,7 @@ class NetworkIndexer:
 def _documents(session: Session, ids: Sequence[UUID]) -> Iterator[SearchDocument]:
     """The search documents of those of ``ids`` that are shown."""
     subjects = vocabulary(SUBJECTS)
-    for row, record in _records(session, ids):
+    for record in _records(session, ids):
         broader = (code for subject in record.subjects for code in subjects.with_ancestors(subject))
         yield SearchDocument(
             id=str(record.id),
@@ -335,18 +337,18 @@ def _documents(session: Session, ids: Sequence[UUID]) -> Iterator[SearchDocument
                 Facet.LANGUAGE: record.languages,
                 Facet.LICENCE: (record.licence,) if record.licence else (),
             },
-            released_at=record.published_at or row.created_at,
+            released_at=record.published_at or record.indexed_at,
         )
 
 
-def _records(session: Session, ids: Sequence[UUID]) -> Iterator[tuple[NetworkEntry, EntryRecord]]:
+def _records(session: Session, ids: Sequence[UUID]) -> Iterator[EntryRecord]:
     query = (
         select(NetworkEntry, Instance.host, Instance.unreachable_at)
         .join(Instance, Instance.id == NetworkEntry.instance_id)
         .where(NetworkEntry.id.in_(ids), _SHOWN)
     )
     for entry, host, unreachable_at in session.execute(query):
-        yield entry, _record(entry, host, is_reachable=unreachable_at is None)
+        yield _record(entry, host, is_reachable=unreachable_at is None)
 
 
 def _record(entry: NetworkEntry, host: str, *, is_reachable: bool) -> EntryRecord:
@@ -371,6 +373,7 @@ def _record(entry: NetworkEntry, host: str, *, is_reachable: bool) -> EntryRecor
         files=tuple(FileRecord(**link) for link in entry.links),
         published_at=entry.published_at,
         changed_at=entry.changed_at,
+        indexed_at=entry.created_at,
     )
 
 

@@ -181,5 +181,6 @@ def _put(session: Session, instance: Instance, record: EntryRecord) -> None:
         for file in record.files
     ]
     entry.published_at, entry.changed_at = record.published_at, record.changed_at
+    entry.created_at = record.indexed_at
     session.flush()
     record_change(session, Noun.NETWORK_ENTRY, entry.id, what)
