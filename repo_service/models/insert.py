@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import inspect
+from sqlalchemy import Select, bindparam, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from repo_service.models.base import Base
+
+T = TypeVar("T")
 
 
 def insert_if_absent(session: Session, model: type[Base], **values: Any) -> bool:
     """Insert a row unless one with the same key is there; returns whether it was inserted. Never fails when
     somebody else was faster."""
-    statement: Any
-    if session.get_bind().dialect.name == "postgresql":
-        statement = postgresql.insert(model).values(**values).on_conflict_do_nothing()
-    else:
-        statement = sqlite.insert(model).values(**values).on_conflict_do_nothing()
+    statement = _unless_there(session.get_bind().dialect.name, model)
     key = inspect(model).primary_key
-    return session.execute(statement.returning(*key)).first() is not None
+    return session.execute(statement.returning(*key), [values]).first() is not None
+
+
+def insert_absent(
+    session: Session, key: InstrumentedAttribute[T], rows: Sequence[Mapping[str, Any]]
+) -> set[T]:
+    """Insert those of ``rows``, of one model and with the same names, that are not there; returns what
+    ``key``, a unique column of the model, is in those that were inserted. Of two with the same key the first
+    is."""
+    if not rows:
+        return set()
+    statement = _unless_there(session.get_bind().dialect.name, _model_of(key))
+    return set(session.scalars(statement.returning(key), list(rows)))
+
+
+def locked_rows(
+    session: Session, key: InstrumentedAttribute[str], wanted: Collection[str], **new: Any
+) -> dict[str, Any]:
+    """The rows of a model by ``key``, a unique column of it, locked. Where there is none, one is made with
+    the values of ``new``, or what its functions give."""
+    found = _lock(session, key, wanted)
+    if missing := sorted(set(wanted) - found.keys()):
+        made = [
+            {key.key: value, **{name: given() if callable(given) else given for name, given in new.items()}}
+            for value in missing
+        ]
+        insert_absent(session, key, made)
+        found |= _lock(session, key, missing)
+    return found
 
 
 def insert_or_add(session: Session, model: type[Base], amounts: Mapping[str, int], **key: Any) -> None:
@@ -30,3 +57,26 @@ def insert_or_add(session: Session, model: type[Base], amounts: Mapping[str, int
     added = {name: getattr(model, name) + amount for name, amount in amounts.items()}
     statement = dialect.insert(model).values(**key, **amounts)
     session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=added))
+
+
+@functools.cache
+def _unless_there(dialect: str, model: type[Base]) -> Any:
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(model).on_conflict_do_nothing()
+
+
+@functools.cache
+def _locking(key: InstrumentedAttribute[str]) -> Select[Any]:
+    # In one order, so that those who lock the same rows do not wait in a circle.
+    wanted = key.in_(bindparam("wanted", expanding=True))
+    return select(_model_of(key)).where(wanted).order_by(key).with_for_update()
+
+
+def _lock(session: Session, key: InstrumentedAttribute[str], wanted: Collection[str]) -> dict[str, Any]:
+    rows = session.scalars(_locking(key), {"wanted": list(wanted)})
+    return {getattr(row, key.key): row for row in rows}
+
+
+def _model_of(key: InstrumentedAttribute[Any]) -> type[Base]:
+    model: type[Base] = key.parent.class_
+    return model

@@ -1,19 +1,18 @@
 """The inbox: what other servers send is checked, kept, and handled after the answer.
 
 Here is decided what can be without asking anybody: who signed it, whether they may say that at all, and
-whether it was here before. All of it is taken in by one transaction, so an activity that was answered for is
-never lost, and none is done twice.
+whether it was here before. It is taken in before the answer, so an activity that was answered for is never
+lost, and none is done twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from repo_service.domain.errors import (
     DomainError,
@@ -22,8 +21,6 @@ from repo_service.domain.errors import (
     MalformedRequest,
     NotFound,
 )
-from repo_service.domain.network import Standing
-from repo_service.domain.resources import JobKind
 from repo_service.federation.addresses import Addresses
 from repo_service.federation.documents import Fetched, UnfitDocument, parse
 from repo_service.federation.incoming import (
@@ -38,15 +35,14 @@ from repo_service.federation.incoming import (
 )
 from repo_service.federation.messages import Message
 from repo_service.federation.signatures import ActorKey, CachedKeys, Documents, verify
-from repo_service.models import Instance, ReceivedActivity, RemoteActor
-from repo_service.models.base import new_id, now
+from repo_service.models import ReceivedActivity
+from repo_service.models.base import now
 from repo_service.models.database import Database
-from repo_service.models.insert import insert_if_absent
-from repo_service.services.delivering import FIRST_WAIT
-from repo_service.services.instances import BLOCKED, Instances, instance_of, is_blocked, note_answer
+from repo_service.services.instances import Instances
 from repo_service.services.jobs import Jobs
 from repo_service.services.published import Published
-from repo_service.services.remote_keys import RemoteKeys, SeenOnce, tidy
+from repo_service.services.remote_keys import RemoteKeys, tidy
+from repo_service.services.taking_in import Proven, TakingIn
 from repo_service.services.throttling import Allowance, Throttling
 
 MOST_BYTES: Final = 1024 * 1024
@@ -56,13 +52,7 @@ REFUSED = Allowance(name="inbox-refused", burst=100, every=timedelta(seconds=6))
 """Requests from one address block that prove nothing."""
 LOOKED_UP = Allowance(name="inbox-looked-up", burst=100, every=timedelta(seconds=2))
 """Documents that requests from one address block make us fetch, and that one host is asked for."""
-TAKEN = Allowance(name="inbox-taken", burst=5000, every=timedelta(milliseconds=20))
-"""Activities of one server. A school that joins tells of all that it has."""
 
-_OF_FOLLOWING: Final = frozenset({"Follow", "Undo", "Accept", "Reject", "Flag"})
-"""What everybody may say who is not blocked."""
-_OF_CONTENT: Final = frozenset({"Create", "Update", "Delete", "Announce", "Add", "Remove"})
-"""What approved servers say of what is theirs."""
 _ABOUT_THEIR_OWN: Final = frozenset({"Create", "Update", "Delete"})
 _ABOUT_THEIR_COLLECTION: Final = frozenset({"Add", "Remove"})
 
@@ -82,11 +72,11 @@ class Inbox:
         addresses: Addresses,
     ) -> None:
         self._database = database
-        self._jobs = jobs
         self._instances = instances
         self._published = published
         self._throttling = throttling
         self._keys = RemoteKeys(database)
+        self._taking_in = TakingIn(database, jobs, throttling)
         self._documents = documents
         self._addresses = addresses
         self._hosts = (urlsplit(addresses.base_url).netloc.lower(),)
@@ -97,12 +87,9 @@ class Inbox:
         Raises InvalidSignature, SignerUnreachable, Forbidden, MalformedRequest, TooManyRequests.
         """
         try:
-            seen, activity = self._proven(message, address)
-            self._require_sense(activity)
-            with self._database.write() as session:
-                self._throttling.take_within(session, (TAKEN, host_of(activity.actor)))
-                seen.remember(session)
-                self._keep(session, activity)
+            proven = self._proven(message, address)
+            self._require_sense(proven.activity)
+            self._taking_in.take(proven)
         except (InvalidSignature, Forbidden, MalformedRequest):
             self._throttling.take((REFUSED, address))
             raise
@@ -111,9 +98,9 @@ class Inbox:
         """Forget requests that could not come a second time."""
         tidy(self._database)
 
-    def _proven(self, message: Message, address: str) -> tuple[SeenOnce, Incoming]:
+    def _proven(self, message: Message, address: str) -> Proven:
         """The activity, by whom it says that it is."""
-        seen = SeenOnce(self._database)
+        seen = _SeenLater()
         keys = _Keys(self._instances, self._throttling, self._keys, self._documents, address)
         verified = verify(message, keys=keys, now=now(), seen=seen, hosts=self._hosts)
         try:
@@ -121,7 +108,7 @@ class Inbox:
         except (UnfitDocument, UnfitActivity) as error:
             raise MalformedRequest(f"This cannot be read: {error}.") from error
         verified.speaks_for(activity.actor)
-        return seen, activity
+        return Proven(activity=activity, token=seen.token, until=seen.until)
 
     def _require_sense(self, activity: Incoming) -> None:
         """Whether an actor may say that at all. Raises Forbidden."""
@@ -175,31 +162,18 @@ class Inbox:
             return False
         return False
 
-    def _keep(self, session: Session, activity: Incoming) -> None:
-        if is_blocked(session, activity.actor):
-            raise Forbidden(BLOCKED)
-        instance = instance_of(session, host_of(activity.actor))
-        moment = now()
-        if instance.failures:  # it is there: what waits for it can be sent soon
-            instance.next_try_at = min(instance.next_try_at or moment, moment + FIRST_WAIT)
-        note_answer(session, instance)
-        if not _is_of_use(session, instance, activity):
-            return
-        taken = insert_if_absent(
-            session,
-            ReceivedActivity,
-            id=new_id(),
-            uri=activity.id,
-            instance_id=instance.id,
-            actor=activity.actor,
-            document=activity.document,
-            attempts=0,
-            next_try_at=moment,
-            outcome="",
-            created_at=moment,
-        )
-        if taken:
-            self._jobs.wake(session, JobKind.RECEIVE, str(instance.id))
+
+class _SeenLater:
+    """A ``Seen`` (federation.signatures) for one request that leaves it to ``TakingIn`` to say whether it was
+    here before: in the transaction that takes it in, so that one that could not be taken in may be sent again
+    as it is."""
+
+    token: str
+    until: datetime
+
+    def first(self, token: str, *, until: datetime) -> bool:
+        self.token, self.until = token, until
+        return True
 
 
 class _Keys:
@@ -221,10 +195,10 @@ class _Keys:
         self._cached = CachedKeys(store=store, documents=self, clock=now)
 
     def find(self, key_id: str, *, fresh: bool = False) -> ActorKey:
-        self._instances.require_heard(key_id)
         return self._cached.find(key_id, fresh=fresh)
 
     def get(self, url: str) -> Fetched:
+        self._instances.require_heard(url)
         self._throttling.take((LOOKED_UP, self._address), (LOOKED_UP, host_of(url)))
         return self._documents.get(url)
 
@@ -253,11 +227,3 @@ def _announced(activity: Incoming) -> Incoming | None:
         return within(inner)
     except UnfitActivity as error:
         raise MalformedRequest(f"What is announced cannot be read: {error}.") from error
-
-
-def _is_of_use(session: Session, instance: Instance, activity: Incoming) -> bool:
-    """Whether it is kept. What nobody here asked for is taken and forgotten: a refusal would be repeated."""
-    if activity.type in _OF_FOLLOWING or instance.standing == Standing.APPROVED.value:
-        return activity.type in _OF_FOLLOWING | _OF_CONTENT
-    known: bool = session.scalar(select(exists().where(RemoteActor.uri == activity.actor))) or False
-    return activity.type == "Delete" and activity.object_id == activity.actor and known

@@ -7,7 +7,7 @@ with those that are blocked nothing is spoken in either direction.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -33,7 +33,7 @@ from repo_service.models import (
 )
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database
-from repo_service.models.insert import insert_if_absent
+from repo_service.models.insert import locked_rows
 from repo_service.services import paging
 from repo_service.services.accounts import require_scope
 from repo_service.services.descriptions import plain_line
@@ -212,17 +212,21 @@ def is_blocked(session: Session, uri: str) -> bool:
 
 def instance_of(session: Session, host: str) -> Instance:
     """The server of that host, locked; made where it was not heard of yet. For a transaction that writes."""
-    insert_if_absent(
+    return instances_of(session, [host])[host]
+
+
+def instances_of(session: Session, hosts: Collection[str]) -> dict[str, Instance]:
+    """The same for several, by host."""
+    return locked_rows(
         session,
-        Instance,
-        id=new_id(),
-        host=host,
+        Instance.host,
+        hosts,
+        id=new_id,
         standing=Standing.KNOWN.value,
         reason="",
         failures=0,
-        created_at=now(),
+        created_at=now,
     )
-    return session.scalars(select(Instance).where(Instance.host == host).with_for_update()).one()
 
 
 def note_answer(session: Session, instance: Instance) -> None:
@@ -239,16 +243,10 @@ def note_gone(session: Session, instance: Instance, moment: datetime) -> None:
 def actor_of(session: Session, uri: str) -> RemoteActor:
     """The actor of that id, locked; made where it was not heard of yet. For a transaction that writes."""
     instance = instance_of(session, host_of(uri))
-    insert_if_absent(
-        session,
-        RemoteActor,
-        id=new_id(),
-        uri=uri,
-        instance_id=instance.id,
-        blocked_reason="",
-        created_at=now(),
-    )
-    return session.scalars(select(RemoteActor).where(RemoteActor.uri == uri).with_for_update()).one()
+    actor: RemoteActor = locked_rows(
+        session, RemoteActor.uri, [uri], id=new_id, instance_id=instance.id, blocked_reason="", created_at=now
+    )[uri]
+    return actor
 
 
 def _mark_unreachable(session: Session, instance: Instance, *, since: datetime | None) -> None:

@@ -179,21 +179,22 @@ class Jobs:
     def _enqueued(self, session: Session, kind: JobKind, key: str) -> tuple[Job, bool]:
         """The job, locked, and whether it is to be done anew: there was none, or it was over."""
         moment = now()
-        is_new = insert_if_absent(
-            session,
-            Job,
-            id=new_id(),
-            kind=kind.value,
-            key=key,
-            state=JobState.QUEUED.value,
-            attempts=0,
-            progress=0.0,
-            next_try_at=moment,
-            created_at=moment,
-        )
-        job = session.scalars(
-            select(Job).where(Job.kind == kind.value, Job.key == key).with_for_update()
-        ).one()
+        query = select(Job).where(Job.kind == kind.value, Job.key == key).with_for_update()
+        job, is_new = session.scalar(query), False
+        if job is None:
+            is_new = insert_if_absent(
+                session,
+                Job,
+                id=new_id(),
+                kind=kind.value,
+                key=key,
+                state=JobState.QUEUED.value,
+                attempts=0,
+                progress=0.0,
+                next_try_at=moment,
+                created_at=moment,
+            )
+            job = session.scalars(query).one()
         if job.state in (JobState.DONE.value, JobState.FAILED.value):
             job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
             job.next_try_at, job.finished_at = moment, None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hmac
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -33,7 +33,7 @@ from repo_service.domain.texts import Text, counted, text
 from repo_service.models import Throttle
 from repo_service.models.base import now
 from repo_service.models.database import Database
-from repo_service.models.insert import insert_if_absent
+from repo_service.models.insert import locked_rows
 
 _IPV6_SITE = 56
 """What a household or an office gets at least (RIPE-690, section 4.2): its owner has all of it."""
@@ -62,6 +62,24 @@ class Taken:
     costs: Mapping[str, timedelta]
 
 
+class Held:
+    """An allowance, and what some have of it, within one transaction."""
+
+    def __init__(self, allowance: Allowance, rows: Mapping[str, Throttle]) -> None:
+        self._allowance = allowance
+        self._rows = rows
+
+    def take(self, subject: str) -> TooManyRequests | None:
+        """Take one, or say how long to wait for it."""
+        row = self._rows[subject]
+        try:
+            _require_room({row.key: self._allowance}, {row.key: row.full_at})
+        except TooManyRequests as error:
+            return error
+        _take_of(row, self._allowance)
+        return None
+
+
 class Throttling:
     """Allowances, kept in the database. ``secret_key`` hides whose they are from those who read it."""
 
@@ -76,21 +94,18 @@ class Throttling:
             query = select(Throttle.key, Throttle.full_at).where(Throttle.key.in_(wanted))
             _require_room(wanted, {row.key: row.full_at for row in session.execute(query)})
         with self._database.write() as session:
-            self.take_within(session, *claims)
+            rows = _locked(session, wanted.keys())
+            _require_room(wanted, {key: row.full_at for key, row in rows.items()})
+            for key, allowance in wanted.items():
+                _take_of(rows[key], allowance)
         return Taken({key: allowance.every for key, allowance in wanted.items()})
 
-    def take_within(self, session: Session, *claims: Claim) -> None:
-        """The same within a transaction that does what is allowed: if that fails, nothing was taken. Raises
-        TooManyRequests."""
-        wanted = {self._key(allowance.name, subject): allowance for allowance, subject in claims}
-        moment = now()
-        rows = []
-        for key in sorted(wanted):  # everybody in the same order, so nobody waits in a circle
-            insert_if_absent(session, Throttle, key=key, full_at=moment)
-            rows.append(session.scalars(select(Throttle).where(Throttle.key == key).with_for_update()).one())
-        _require_room(wanted, {row.key: row.full_at for row in rows})
-        for row in rows:
-            row.full_at = max(row.full_at, moment) + wanted[row.key].every
+    def hold(self, session: Session, allowance: Allowance, subjects: Collection[str]) -> Held:
+        """What each of ``subjects`` has of an allowance, locked: for a transaction that does for many what is
+        allowed. If that fails, nothing was taken."""
+        keys = {subject: self._key(allowance.name, subject) for subject in subjects}
+        rows = _locked(session, set(keys.values()))
+        return Held(allowance, {subject: rows[key] for subject, key in keys.items()})
 
     def give_back(self, taken: Taken) -> None:
         """Undo ``take``: the try was a good one."""
@@ -104,10 +119,7 @@ class Throttling:
         """Remember that ``subject`` (an account at an address, say) proved itself."""
         key, until = self._key(_ACQUAINTANCE, subject), now() + lasts
         with self._database.write() as session:
-            insert_if_absent(session, Throttle, key=key, full_at=until)
-            session.scalars(
-                select(Throttle).where(Throttle.key == key).with_for_update()
-            ).one().full_at = until
+            _locked(session, [key])[key].full_at = until
 
     def knows(self, subject: str) -> bool:
         """Whether ``subject`` was befriended lately."""
@@ -150,6 +162,14 @@ def in_words(seconds: int) -> Text:
     if seconds > _MINUTE:
         return counted("%(count)s minute", "%(count)s minutes", math.ceil(seconds / _MINUTE))
     return counted("%(count)s second", "%(count)s seconds", seconds)
+
+
+def _locked(session: Session, keys: Collection[str]) -> dict[str, Throttle]:
+    return locked_rows(session, Throttle.key, keys, full_at=now)
+
+
+def _take_of(row: Throttle, allowance: Allowance) -> None:
+    row.full_at = max(row.full_at, now()) + allowance.every
 
 
 def _require_room(wanted: Mapping[str, Allowance], full_at: Mapping[str, datetime]) -> None:

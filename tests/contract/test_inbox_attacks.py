@@ -20,7 +20,7 @@ from repo_service.federation.messages import Message
 from repo_service.federation.signatures import Scheme, SigningKey, cavage
 from repo_service.federation.signatures.digests import content_digest, digest
 from repo_service.models import NetworkEntry
-from repo_service.services import inbox
+from repo_service.services import inbox, taking_in
 from repo_service.services.inbox import MOST_BYTES
 from repo_service.services.throttling import Allowance
 from tests.contract.activitypub import BASE
@@ -435,7 +435,7 @@ def test_a_flood_of_keys_to_look_for(hq: Service, peer: Peer, monkeypatch: pytes
 
 def test_a_flood_of_activities(hq: Service, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One server waits, the others do not."""
-    monkeypatch.setattr(inbox, "TAKEN", few(inbox.TAKEN))
+    monkeypatch.setattr(taking_in, "TAKEN", few(taking_in.TAKEN))
     assert flood(lambda: peer.post(hq, follow(peer))) == [202, 202, 202, 429, 429]
     with peering() as other:
         assert other.post(hq, follow(other)).status_code == 202

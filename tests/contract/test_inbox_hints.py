@@ -14,8 +14,8 @@ from sqlalchemy import select
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.jobs.worker import handlers_of
 from repo_service.models import Job, ReceivedActivity
-from repo_service.models.insert import insert_if_absent
-from repo_service.services import inbox
+from repo_service.models.insert import insert_absent
+from repo_service.services import taking_in
 from tests.contract.federating import Peer, approve, peering
 from tests.support.service import MakeService, Service
 
@@ -122,14 +122,14 @@ def test_what_is_kept_while_the_worker_does_the_last_that_it_sees(
     worker = _Worker(hq, monkeypatch)
     _say(hq, peer)
     begun, done = threading.Event(), threading.Event()
-    whole: Callable[..., bool] = insert_if_absent
+    whole: Callable[..., set[str]] = insert_absent
 
-    def wait_for_the_worker(*arguments: Any, **values: Any) -> bool:
+    def wait_for_the_worker(*arguments: Any) -> set[str]:
         begun.set()
         assert done.wait(_SECONDS)
-        return whole(*arguments, **values)
+        return whole(*arguments)
 
-    monkeypatch.setattr(inbox, "insert_if_absent", wait_for_the_worker)
+    monkeypatch.setattr(taking_in, "insert_absent", wait_for_the_worker)
     with ThreadPoolExecutor(1) as pool:
         request = pool.submit(_say, hq, peer)
         assert begun.wait(_SECONDS)
