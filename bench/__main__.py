@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import cutting, files, inspecting, pages, rates, searching, ways
+from bench import cutting, federation, files, inspecting, pages, rates, searching, ways
 from bench.measuring import Bench, Row, Rule
 from bench.programs import Missing, nginx_program, program
 
@@ -35,6 +35,10 @@ _BENCHES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "direct": ways.direct,
     "ipfs": ways.ipfs,
     "many": ways.many,
+    "inbox": federation.inbox,
+    "fanout": federation.fan_out,
+    "lag": federation.lag,
+    "network": searching.network_search,
 }
 
 

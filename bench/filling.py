@@ -14,13 +14,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bench.measuring import Bench
 from bench.search_corpus import documents
+from repo_service.domain.network import Standing
 from repo_service.domain.resources import Visibility
 from repo_service.domain.search import Facet, SearchDocument
-from repo_service.models import Account, Blob, InspectionRecord, Resource, Version
-from repo_service.models.base import Base
+from repo_service.models import Account, Blob, InspectionRecord, Instance, NetworkEntry, Resource, Version
+from repo_service.models.base import Base, new_id, now
 from repo_service.search.tantivy import TantivyIndex
 
 _BATCH = 10_000
+_SERVERS = 50
 
 
 def fill(bench: Bench, data: Path, count: int) -> None:
@@ -33,6 +35,62 @@ def fill(bench: Bench, data: Path, count: int) -> None:
         bench.say("  the index is there")
         rows.result()
     bench.say("  the catalogue is there")
+
+
+def fill_network(data: Path, count: int) -> None:
+    """Rows of what fifty approved servers have. The index over them is the service's to make."""
+    engine = create_engine(f"sqlite:///{data / 'repo.db'}")
+    with engine.begin() as connection:
+        moment = now()
+        servers = [new_id() for _ in range(_SERVERS)]
+        connection.execute(
+            insert(Instance),
+            [
+                {
+                    "id": id_,
+                    "host": f"school{number}.example",
+                    "standing": Standing.APPROVED.value,
+                    "reason": "",
+                    "failures": 0,
+                    "created_at": moment,
+                }
+                for number, id_ in enumerate(servers)
+            ],
+        )
+        generated = enumerate(documents(count))
+        while batch := [
+            _entry(document, number % _SERVERS, servers) for number, document in islice(generated, _BATCH)
+        ]:
+            connection.execute(insert(NetworkEntry), batch)
+    engine.dispose()
+
+
+def _entry(document: SearchDocument, server: int, servers: list[UUID]) -> dict[str, Any]:
+    facets = document.facets
+    uri = f"https://school{server}.example/resources/{document.id}"
+    return {
+        "id": UUID(document.id),
+        "uri": uri,
+        "instance_id": servers[server],
+        "kind": "resource",
+        "by": f"https://school{server}.example/users/ada",
+        "url": uri,
+        "name": document.title,
+        "summary_text": document.summary,
+        "licence": facets[Facet.LICENCE][0],
+        "languages": list(facets[Facet.LANGUAGE]),
+        "subjects": list(facets[Facet.SUBJECT]),
+        "levels": list(facets[Facet.LEVEL]),
+        "types": list(facets[Facet.TYPE]),
+        "keywords": [],
+        "authors": ["Ada Lovelace"],
+        "links": [],
+        "published_at": document.released_at,
+        "heard": UUID(document.id),
+        "hidden_reason": "",
+        "created_at": document.released_at,
+        "updated_at": document.released_at,
+    }
 
 
 def _fill_catalogue(path: Path, count: int) -> None:

@@ -19,6 +19,7 @@ from typing import Self
 import httpx
 import psutil
 
+from repo_service.domain.identity import SCOPES_OF_ROLE, Role
 from tests.support.services import free_port
 
 _START_SECONDS = 60.0
@@ -106,7 +107,8 @@ def running_service(folder: Path, *, worker: bool = False, **settings: object) -
     )
     _run([*_REPO, "migrate"], environment)
     _run([*_REPO, "account", "create", "bench", "--role", "administrator"], environment)
-    token = _run([*_REPO, "token", "create", "bench"], environment).split()[-1]
+    scopes = [f"--scope={scope}" for scope in sorted(SCOPES_OF_ROLE[Role.ADMINISTRATOR])]
+    token = _run([*_REPO, "token", "create", "bench", *scopes], environment).split()[-1]
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         if worker:
@@ -129,14 +131,25 @@ def running_worker(service: Service) -> Iterator[None]:
 @contextmanager
 def running_hello(folder: Path) -> Iterator[str]:
     """The bare Flask application of ``bench.hello`` on the same server; its URL."""
+    with _running_floor("bench.hello", folder, free_port()) as url:
+        yield f"{url}/"
+
+
+@contextmanager
+def running_verifier(folder: Path, *, port: int, **settings: str) -> Iterator[str]:
+    """``bench.verifying`` on the same server, with ``settings`` by the names of its variables; its URL."""
+    with _running_floor("bench.verifying", folder, port, **settings) as url:
+        yield url
+
+
+@contextmanager
+def _running_floor(module: str, folder: Path, port: int, **variables: str) -> Iterator[str]:
     folder.mkdir(parents=True)
-    port = free_port()
-    environment = _environment(
-        {"data_dir": folder / "data", "port": port, "web_workers": WORKERS, "web_threads": THREADS}
-    )
-    with _process([sys.executable, "-m", "bench.hello"], environment, folder / "hello.log") as process:
+    settings = {"data_dir": folder / "data", "port": port, "web_workers": WORKERS, "web_threads": THREADS}
+    environment = {**_environment(settings), **variables}
+    with _process([sys.executable, "-m", module], environment, folder / "log") as process:
         _wait_for(f"http://127.0.0.1:{port}/", process)
-        yield f"http://127.0.0.1:{port}/"
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Search through the API on a million resources, against tantivy asked directly in this process."""
+"""Search through the API, on a million resources and on what other servers have, against tantivy asked
+directly in this process."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import http.client
 import json
 import statistics
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -13,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 import tantivy
 from tantivy import Occur, Query
 
-from bench.filling import fill
+from bench.filling import fill, fill_network
 from bench.measuring import Bench, Row, Rule, compared, seconds
 from bench.programs import Service, running_service
 from bench.search_corpus import queries
@@ -22,7 +24,6 @@ from repo_service.search import analysis, text_query
 from repo_service.search.text_query import Clause, Phrase, Prefix, Word
 
 _CLASSES = ("rare", "common", "broad", "phrase", "prefix")
-_FACETS = (Facet.TYPE, Facet.SUBJECT, Facet.LEVEL, Facet.LANGUAGE, Facet.LICENCE)
 _LIMIT = 20
 
 Ask = Callable[[str], None]
@@ -34,20 +35,59 @@ def search(bench: Bench) -> Iterator[Row]:
     folder = bench.folder / "search"
     with running_service(folder) as service:
         fill(bench, folder / "data", count)
-        through_api, direct = _through_api(service), _direct(folder / "data" / "index")
-        for word_class in _CLASSES:
-            bench.say(f"searching: {word_class}")
-            texts = queries(word_class, 20 if bench.quick else 50)
-            ours, floor = _Times(through_api, texts), _Times(direct, texts)
-            sides = bench.interleaved(ours.p95, floor.p95)
-            yield compared(
-                f"search, {word_class}, p95 / tantivy directly",
-                "ms",
-                sides,
-                bar=15.0,
-                rule=Rule.EXCESS_AT_MOST,
-                note=f"p50 {ours.p50:.1f} against {floor.p50:.1f} ms; {count:,} resources, five facets",
-            )
+        yield from _compared(bench, service, _RESOURCES, f"{count:,} resources")
+
+
+def network_search(bench: Bench) -> Iterator[Row]:
+    """The same in the index of other servers."""
+    count = 5_000 if bench.quick else 200_000
+    folder = bench.folder / "network-search"
+    with running_service(folder) as service:
+        bench.say(f"filling the index of the network with {count:,} entries")
+        fill_network(folder / "data", count)
+        service.repo("reindex")
+        yield from _compared(bench, service, _NETWORK, f"{count:,} entries of other servers")
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What is searched: its name in the table, its path in the API, its index in the data folder."""
+
+    name: str
+    path: str
+    index: str
+    facets: tuple[Facet, ...]
+
+
+_RESOURCES = _Searched(
+    "search",
+    "/api/v1/resources",
+    "index",
+    (Facet.TYPE, Facet.SUBJECT, Facet.LEVEL, Facet.LANGUAGE, Facet.LICENCE),
+)
+_NETWORK = _Searched(
+    "network search",
+    "/api/v1/network/search",
+    "index-network",
+    (Facet.HOST, Facet.SUBJECT, Facet.LEVEL, Facet.LANGUAGE, Facet.LICENCE),
+)
+
+
+def _compared(bench: Bench, service: Service, searched: _Searched, what: str) -> Iterator[Row]:
+    through_api, direct = _through_api(service, searched), _direct(service.folder / "data", searched)
+    for word_class in _CLASSES:
+        bench.say(f"{searched.name}: {word_class}")
+        texts = queries(word_class, 20 if bench.quick else 50)
+        ours, floor = _Times(through_api, texts), _Times(direct, texts)
+        sides = bench.interleaved(ours.p95, floor.p95)
+        yield compared(
+            f"{searched.name}, {word_class}, p95 / tantivy directly",
+            "ms",
+            sides,
+            bar=15.0,
+            rule=Rule.EXCESS_AT_MOST,
+            note=f"p50 {ours.p50:.1f} against {floor.p50:.1f} ms; {what}, five facets",
+        )
 
 
 class _Times:
@@ -70,17 +110,17 @@ class _Times:
         return statistics.median(self._medians[1:])
 
 
-def _through_api(service: Service) -> Ask:
+def _through_api(service: Service, searched: _Searched) -> Ask:
     """As a browser would: one connection, kept."""
     address = urlsplit(service.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
 
     def ask(text: str) -> None:
-        arguments = [("q", text), ("limit", _LIMIT), *(("facet", facet.value) for facet in _FACETS)]
-        connection.request("GET", f"/api/v1/resources?{urlencode(arguments)}")
+        arguments = [("q", text), ("limit", _LIMIT), *(("facet", facet.value) for facet in searched.facets)]
+        connection.request("GET", f"{searched.path}?{urlencode(arguments)}")
         response = connection.getresponse()
         answer = json.loads(response.read())
-        if response.status != 200 or len(answer["facets"]) != len(_FACETS):
+        if response.status != 200 or len(answer["facets"]) != len(searched.facets):
             raise RuntimeError(f"search for {text!r} answered {answer}")
         if len(answer["items"]) != min(_LIMIT, answer["total"]):
             raise RuntimeError(f"search for {text!r} gave {len(answer['items'])} of {answer['total']}")
@@ -88,13 +128,16 @@ def _through_api(service: Service) -> Ask:
     return ask
 
 
-def _direct(folder: Path) -> Ask:
+def _direct(data: Path, searched: _Searched) -> Ask:
     """The same words and facets, twenty hits by tantivy's own score: what its API gives without us."""
+    folder = data / searched.index
     name = json.loads((folder / "CURRENT").read_text())["generation"]
     index = tantivy.Index.open(str(folder / name))
     index.reload()
     searcher = index.searcher()
-    wanted = {facet.value: {"terms": {"field": f"facet_{facet.value}", "size": 400}} for facet in _FACETS}
+    wanted = {
+        facet.value: {"terms": {"field": f"facet_{facet.value}", "size": 400}} for facet in searched.facets
+    }
 
     def ask(text: str) -> None:
         clauses = text_query.parse(text)
@@ -102,7 +145,7 @@ def _direct(folder: Path) -> Ask:
         hits = searcher.search(query, limit=_LIMIT).hits
         ids = [searcher.doc(address)["id"][0] for _, address in hits]
         counts = searcher.aggregate(query, wanted)
-        if len(ids) != len(hits) or len(counts) != len(_FACETS):
+        if len(ids) != len(hits) or len(counts) != len(wanted):
             raise RuntimeError(f"tantivy answered {counts} for {text!r}")
 
     return ask
