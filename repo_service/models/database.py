@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from random import SystemRandom
 from typing import Any
 
 import structlog
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import Busy
 
 log = structlog.get_logger(__name__)
+_chance = SystemRandom()
 
 AFTER_COMMIT = "after_commit"
 CHANGED = "changed"
@@ -144,6 +147,28 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     if connection.get_execution_options().get("write", False):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _begin_to_write(connection)
     else:  # takes no lock and cannot fail: the driver is told without the engine's ceremony
         connection.connection.cursor().execute("BEGIN")
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """SQLite waits for its turn by sleeping for longer each time, up to a tenth of a second, while others
+    come and go (sqliteDefaultBusyCallback, src/main.c). Who looks each millisecond is not passed over."""
+    cursor = connection.connection.cursor()
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        while time.monotonic() < deadline:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                    break
+                time.sleep(_chance.uniform(0.5, 1.5) / 1000)
+            else:
+                return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails in the engine's words
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+        cursor.close()
