@@ -33,26 +33,32 @@ class Inboxes:
                 self.taken, self.last = self.taken + 1, time.perf_counter()
                 writer.write(_TAKEN)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
 
 
 @contextmanager
 def listening(number: int) -> Iterator[Inboxes]:
     """So many inboxes."""
-    inboxes, loop = Inboxes(), asyncio.new_event_loop()
+    inboxes, ready = Inboxes(), threading.Event()
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
-    async def listen() -> list[asyncio.Server]:
-        return [await asyncio.start_server(inboxes.take, "127.0.0.1", 0) for _ in range(number)]
+    async def serve() -> None:
+        servers = [await asyncio.start_server(inboxes.take, "127.0.0.1", 0) for _ in range(number)]
+        ports = [server.sockets[0].getsockname()[1] for server in servers]
+        inboxes.urls = [f"http://127.0.0.1:{port}/inbox" for port in ports]
+        ready.set()
+        await stop.wait()
 
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    servers = asyncio.run_coroutine_threadsafe(listen(), loop).result()
-    ports = [server.sockets[0].getsockname()[1] for server in servers]
-    inboxes.urls = [f"http://127.0.0.1:{port}/inbox" for port in ports]
+    ready.wait()
     try:
         yield inboxes
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
-        loop.close()

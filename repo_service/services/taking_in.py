@@ -144,7 +144,7 @@ class TakingIn:
 
 def _blocked(session: Session, proven: Sequence[Proven], instances: Mapping[str, Instance]) -> set[str]:
     """The actors that nothing is spoken with. ``is_blocked`` for many."""
-    blocked = set(session.scalars(_BLOCKED, {"actors": [one.activity.actor for one in proven]}))
+    blocked = set(session.connection().scalars(_BLOCKED, {"actors": [one.activity.actor for one in proven]}))
     for one in proven:
         if instances[one.host].standing == Standing.BLOCKED.value:
             blocked.add(one.activity.actor)
@@ -154,7 +154,7 @@ def _blocked(session: Session, proven: Sequence[Proven], instances: Mapping[str,
 def _seen(session: Session, proven: Sequence[Proven]) -> set[str]:
     """The tokens of requests that were here before. Whoever took one of the same server in since has held
     the server's row, as we do."""
-    return set(session.scalars(_SEEN, {"tokens": [one.token for one in proven]}))
+    return set(session.connection().scalars(_SEEN, {"tokens": [one.token for one in proven]}))
 
 
 def _note_sign_of_life(session: Session, instance: Instance, moment: datetime) -> None:

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-_PATIENCE: Final = 0.01
+_PATIENCE: Final = 0.03
 _MOMENT: Final = 0.0005
 """Seconds: how long others are waited for, and how long between two looks."""
 

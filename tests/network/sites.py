@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ class Site:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(family, timeout=30)
-        self._stack.close()
+        self.close()
 
     def close(self) -> None:
         """Stop it."""
+        self.__dict__.pop("client", None)
         self._stack.close()
 
     @property
@@ -70,6 +72,11 @@ class Site:
         """As other servers name it."""
         return f"127.0.0.1:{self.running.port}"
 
+    @cached_property
+    def client(self) -> httpx.Client:
+        """Anybody's. One for all: to make one takes longer than to ask."""
+        return self._stack.enter_context(httpx.Client(base_url=self.url, timeout=120))
+
     def approve(self, other: Site) -> None:
         """Take what another one has in public into the index."""
         answered = self.running.client.put(
@@ -79,7 +86,7 @@ class Site:
 
     def search(self, query: str) -> dict[str, Any]:
         """What anybody finds in the index of the network."""
-        answered = httpx.get(f"{self.url}/api/v1/network/search?{query}", timeout=30)
+        answered = self.client.get(f"/api/v1/network/search?{query}")
         found: dict[str, Any] = answered.raise_for_status().json()
         return found
 
@@ -154,7 +161,7 @@ class Person:
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"}
-        answered = httpx.request(method, f"{self.site.url}{path}", headers=headers, timeout=120, **request)
+        answered = self.site.client.request(method, path, headers=headers, **request)
         assert answered.is_success, f"{method} {path}: {answered.text}"
         return answered
 
