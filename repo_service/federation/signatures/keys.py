@@ -147,7 +147,9 @@ class SigningKey:
     def from_pem(cls, key_id: str, pem: str) -> SigningKey:
         """One that was kept as ``pem`` wrote it. Raises UnfitKey."""
         try:
-            native = load_pem_private_key(pem.encode(), password=None)
+            # It is one that was made here, and comes from under a seal. To make sure anew that its primes are
+            # primes takes seventy times as long as a signature.
+            native = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise _unfit(error) from error
         if not isinstance(native, RSAPrivateKey | Ed25519PrivateKey):
