@@ -40,6 +40,7 @@ _FOR_SOFTWARE = (
             "network_",
             "remote_keys",
             "resuming",
+            "taking_in",
         )
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -92,16 +93,32 @@ def send_file(
 MakeService = Callable[..., Service]
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database of the newest schema with nothing in it. To make one takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("migrated")
+    app = create_app(Settings(data_dir=folder, queue_url="memory:"))
+    migrate(app)
+    services_of(app).close()
+    engine_of(app).dispose()
+    return folder / "repo.db"
+
+
 @pytest.fixture
-def make_service(tmp_path: Path) -> Iterator[MakeService]:
+def make_service(tmp_path: Path, migrated: Path) -> Iterator[MakeService]:
     """Start services with settings of one's own (names of ``Settings``); all are closed at the end."""
     made: list[Service] = []
 
     def make(**overrides: Any) -> Service:
         folder = tmp_path / f"service{len(made)}"
         settings = Settings(**{"data_dir": folder, "queue_url": "memory:", "min_free_space": 0, **overrides})
+        database = settings.data_dir / migrated.name
+        is_new = not {"database_url", "read_only"} & overrides.keys() and not database.exists()
+        if is_new:
+            shutil.copyfile(migrated, database)
         app = create_app(settings, writes_index=True)
-        migrate(app)
+        if not is_new:
+            migrate(app)
         service = Service(app=app, services=services_of(app), settings=settings)
         made.append(service)
         return service

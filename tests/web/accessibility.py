@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, Final, Literal
 
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 _AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 _RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -49,6 +49,8 @@ _SCRIPTS_RUN: Final = """
   return part.querySelector("b") === null;
 }
 """
+_LOOKS: Final = 3
+_LOADED_ANEW: Final = "Execution context was destroyed"
 _DARK: Final = "matchMedia('(prefers-color-scheme: dark)').matches"
 
 
@@ -59,7 +61,19 @@ def assert_accessible(page: Page) -> None:
 
 
 def problems_of(page: Page) -> list[str]:
-    """What is wrong with the page that is open."""
+    """What is wrong with the page that is open. One that is loaded anew by its own script meanwhile is looked
+    at again."""
+    for _ in range(_LOOKS - 1):
+        try:
+            return _problems_of(page)
+        except Error as error:
+            if _LOADED_ANEW not in error.message:
+                raise
+            page.wait_for_load_state()
+    return _problems_of(page)
+
+
+def _problems_of(page: Page) -> list[str]:
     with _scripted(page) as shown:
         if not shown.evaluate("'axe' in window"):
             shown.evaluate(_AXE)
