@@ -115,6 +115,7 @@ def make_service(tmp_path: Path, migrated: Path) -> Iterator[MakeService]:
         database = settings.data_dir / migrated.name
         is_new = not {"database_url", "read_only"} & overrides.keys() and not database.exists()
         if is_new:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(migrated, database)
         app = create_app(settings, writes_index=True)
         if not is_new:
