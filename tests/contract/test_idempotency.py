@@ -33,7 +33,7 @@ def service(request: pytest.FixtureRequest, make_service: MakeService) -> Servic
     """A service on either database."""
     if request.param == "sqlite":
         return make_service()
-    return make_service(database_url=request.getfixturevalue("postgres_url"))
+    return make_service(database_url=request.getfixturevalue("postgres_database")())
 
 
 def _form(boundary: str, content: bytes = DRAFT_BYTES, title: str = "Rivers") -> dict[str, Any]:

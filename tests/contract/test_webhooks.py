@@ -52,7 +52,7 @@ def any_hq(request: pytest.FixtureRequest, make_service: MakeService) -> Service
     """One on either database."""
     if request.param == "sqlite":
         return make_service(federation_loopback=True)
-    return make_service(federation_loopback=True, database_url=request.getfixturevalue("postgres_url"))
+    return make_service(federation_loopback=True, database_url=request.getfixturevalue("postgres_database")())
 
 
 @pytest.fixture

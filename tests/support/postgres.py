@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.support.services import missing
 _SECONDS_TO_START = 30
 _CLUSTER = ["-U", "repo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
 _SERVER = ["-c", "listen_addresses=", "-c", "max_connections=200"]
+_PASSING = "test_"  # what the names of databases begin with that a test makes and leaves
 # Nothing here has to survive a crash of the machine.
 _SERVER += ["-c", "fsync=off", "-c", "full_page_writes=off"]
 
@@ -79,18 +80,20 @@ class PostgresCluster:
                 self._server.kill()
                 self._server.wait()
 
-    def create_database(self) -> str:
-        """The SQLAlchemy URL of a new, empty database."""
-        name = f"test_{next(self._numbers)}"
+    def create_database(self, name: str | None = None, *, template: str = "template1") -> str:
+        """The SQLAlchemy URL of a new database: empty, or a copy of another one to which nobody is connected.
+        One that is given a ``name`` stays when the others are dropped."""
+        name = name or f"{_PASSING}{next(self._numbers)}"
+        command = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with contextlib.closing(self._connect()) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(command.format(sql.Identifier(name), sql.Identifier(template)))
         return f"postgresql+psycopg://repo@/{name}?host={self._folder}"
 
     def drop_databases(self) -> None:
-        """Remove every database made so far, disconnecting who is still in one."""
+        """Remove every database made without a name, disconnecting who is still in one."""
         with contextlib.closing(self._connect()) as connection:
-            made = "SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'"
-            for (name,) in connection.execute(made).fetchall():
+            made = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+            for (name,) in connection.execute(made, [_PASSING]).fetchall():
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(name))))
 
     def _spawn(self, output: BinaryIO, program: str, *options: str) -> subprocess.Popen[bytes]:
@@ -155,13 +158,7 @@ def postgres_cluster() -> Iterator[PostgresCluster]:
 
 
 @pytest.fixture
-def postgres_database(postgres_cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
-    """Makes new, empty databases: every call gives the SQLAlchemy URL of another one, gone after the test."""
-    yield postgres_cluster.create_database
+def postgres_url(postgres_cluster: PostgresCluster) -> Iterator[str]:
+    """The SQLAlchemy URL of a new, empty PostgreSQL database, gone after the test."""
+    yield postgres_cluster.create_database()
     postgres_cluster.drop_databases()
-
-
-@pytest.fixture
-def postgres_url(postgres_database: Callable[[], str]) -> str:
-    """The SQLAlchemy URL of a new, empty PostgreSQL database."""
-    return postgres_database()

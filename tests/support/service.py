@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from repo_service.models import Job
 from repo_service.models.base import now
 from repo_service.services.container import Services
 from repo_service.settings import Settings
+from tests.support.postgres import PostgresCluster
 from tests.support.weed import Weed
 
 OPERATOR = Identity(username="operator", role=Role.ADMINISTRATOR, scopes=SCOPES_OF_ROLE[Role.ADMINISTRATOR])
@@ -97,11 +99,34 @@ MakeService = Callable[..., Service]
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database of the newest schema with nothing in it. To make one takes longer than most tests."""
     folder = tmp_path_factory.mktemp("migrated")
-    app = create_app(Settings(data_dir=folder, queue_url="memory:"))
+    _migrate(Settings(data_dir=folder, queue_url="memory:"))
+    return folder / "repo.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_in_postgres(postgres_cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of such a database in PostgreSQL, for others to be copied from."""
+    name = "migrated"
+    url = postgres_cluster.create_database(name)
+    _migrate(Settings(data_dir=tmp_path_factory.mktemp(name), queue_url="memory:", database_url=url))
+    return name
+
+
+def _migrate(settings: Settings) -> None:
+    app = create_app(settings)
     migrate(app)
     services_of(app).close()
     engine_of(app).dispose()
-    return folder / "repo.db"
+
+
+@pytest.fixture
+def postgres_database(
+    postgres_cluster: PostgresCluster, migrated_in_postgres: str
+) -> Iterator[Callable[[], str]]:
+    """Makes new databases of the newest schema: every call gives the SQLAlchemy URL of another, gone after
+    the test."""
+    yield partial(postgres_cluster.create_database, template=migrated_in_postgres)
+    postgres_cluster.drop_databases()
 
 
 @pytest.fixture
