@@ -2,6 +2,7 @@
 
 # Those that others import come first: pytest rewrites the assertions of a module before it is imported.
 pytest_plugins = [
+    "tests.support.made_once",
     "tests.support.corpus",
     "tests.support.postgres",
     "tests.support.weed",

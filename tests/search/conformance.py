@@ -635,7 +635,7 @@ class SearchIndexConformance:
         """So many that some of them agree in every number that an engine may sort by: the id decides."""
         writer.put([document(f"{number}", "Rocks") for number in range(4_000)])
         writer.commit(position=1)
-        walked = list(itertools.chain(*pages(writer, SearchQuery(text="rocks", limit=7))))
+        walked = list(itertools.chain(*pages(writer, SearchQuery(text="rocks", limit=97))))
         assert len(walked) == len(set(walked)) == 4_000
 
     def test_facets_and_total_are_the_same_on_every_page(self, shelves: SearchIndex) -> None:

@@ -39,7 +39,7 @@ class Weed:
     access_key: str = "weed-test"
     secret_key: str = field(default_factory=secrets.token_hex, repr=False)
 
-    @property
+    @cached_property
     def client(self) -> S3Client:
         return self.client_with()
 
