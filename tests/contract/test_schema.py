@@ -34,7 +34,7 @@ from tests.support.objects import ACTIVITY_ID, CONTAINED, CONTAINED_NAME, SECTIO
 from tests.support.service import MakeService
 
 _SEED = 20261122
-_EXAMPLES = 20
+_EXAMPLES = 10
 
 _CONFIG: dict[str, Any] = {
     "seed": _SEED,
