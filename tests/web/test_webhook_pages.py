@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from repo_service.domain.identity import Role
+from repo_service.domain.webhooks import Reach
 from repo_service.models import Webhook, WebhookDelivery
 from tests.contract.consenting import connect_site
 from tests.contract.support import nothing_changes
@@ -81,18 +82,60 @@ def test_a_webhook_is_made_tried_stopped_and_deleted(service: Service, ada: Visi
     ada.get(address, 404)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"url": "http://school.example/"},
-        {"url": "https://localhost:22/"},
-        {"event": []},
-        {"event": ["resource.stolen"]},
-        {"event": ["webhook.ping"]},
-        {"reach": "client"},
-        {"reach": "everything"},
-    ],
-)
+def test_a_webhook_is_changed(service: Service, ada: Visitor) -> None:
+    """The form shows what it is now. What it was sent, its secret and whether it is active stay."""
+    address = _made(service, ada)
+    _send(ada, address, do="disable")
+    page = ada.get(address)
+    assert page.one("//input[@name='url']").get("value") == URL
+    assert [box.get("value") for box in page.all("//input[@name='event'][@checked]")] == ["resource.released"]
+    before = _only(service, Webhook)
+    changed = {"url": f"{URL}/2", "event": ["resource.withdrawn", "resource.inspected"], "reach": "public"}
+    answer = _send(ada, address, do="change", description="Hall", **changed)
+    assert "The changes are saved" in ada.get(answer.location).text
+    after = _only(service, Webhook)
+    assert (after.url, after.events) == (f"{URL}/2", ["resource.inspected", "resource.withdrawn"])
+    assert (after.reach, after.description) == ("public", "Hall")
+    assert (after.secret, after.disabled_at) == (before.secret, before.disabled_at)
+
+
+def test_what_a_site_was_given_stays_when_people_change_it(service: Service, ada: Visitor) -> None:
+    address = _made(service, ada)
+    with service.services.database.write() as session:
+        session.execute(update(Webhook).values(reach=Reach.CLIENT.value))
+    assert ada.get(address).one("//option[@value='client'][@selected]") is not None
+    _send(ada, address, do="change", url=URL, event=["resource.released"], reach="client", description="Hall")
+    hook = _only(service, Webhook)
+    assert (hook.reach, hook.description) == ("client", "Hall")
+
+
+_WRONG: list[dict[str, Any]] = [
+    {"url": "http://school.example/"},
+    {"url": "https://localhost:22/"},
+    {"url": ""},
+    {"event": []},
+    {"event": ["resource.stolen"]},
+    {"event": ["webhook.ping"]},
+    {"reach": "client"},
+    {"reach": "everything"},
+]
+
+
+@pytest.mark.parametrize("wrong", _WRONG)
+def test_what_it_cannot_be_changed_to_is_said_beside_the_form(
+    service: Service, ada: Visitor, wrong: dict[str, Any]
+) -> None:
+    address = _made(service, ada)
+    with nothing_changes(service):
+        fields = {"url": URL, "event": ["resource.released"], "description": "Hall", **wrong}
+        answer = _send(ada, address, do="change", **fields)
+    page = Page(answer)
+    assert answer.status_code == 422
+    assert page.one("//*[@role='alert']").text_content().strip()
+    assert page.one("//details[@open]//input[@name='description']").get("value") == "Hall"
+
+
+@pytest.mark.parametrize("wrong", _WRONG)
 def test_what_cannot_be_is_said_beside_the_form(
     service: Service, ada: Visitor, wrong: dict[str, Any]
 ) -> None:
@@ -112,6 +155,10 @@ def test_only_moderators_hear_of_reports(service: Service, ada: Visitor) -> None
     with nothing_changes(service):
         more = {"role": "moderator", "scope": "moderation", "account_id": "1"}
         assert _send(ada, HOOKS, url=URL, event=["resource.reported"], **more).status_code == 403
+    address = _made(service, ada)
+    with nothing_changes(service):
+        answer = _send(ada, address, do="change", url=URL, event=["resource.reported"])
+        assert answer.status_code == 403
     assert _send(moderator, HOOKS, url=URL, event=["resource.reported"]).status_code == 200
 
 
@@ -123,8 +170,9 @@ def test_nobody_else_has_it(service: Service, ada: Visitor, role: Role | None) -
     delivery = str(_only(service, WebhookDelivery).id)
     other = _with(service, role)
     with nothing_changes(service):
-        for deed in ("ping", "replay", "disable", "enable", "secret", "delete", "x"):
-            answer = _send(other, address, do=deed, delivery=delivery, account_id="ada")
+        for deed in ("change", "ping", "replay", "disable", "enable", "secret", "delete", "x"):
+            more = {"url": "https://localhost/eve", "event": "resource.released", "account_id": "ada"}
+            answer = _send(other, address, do=deed, delivery=delivery, **more)
             assert answer.status_code == (401 if role is None else 404), deed
             forged = ada.client.post(address, data={"do": deed, "delivery": delivery}, headers=ada.headers)
             assert forged.status_code == 400
