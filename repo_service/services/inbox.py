@@ -130,6 +130,8 @@ class Inbox:
         inner = _announced(activity)
         if inner is not None and inner.type in _ABOUT_THEIR_OWN:
             _require_own(inner)
+        if inner is not None and inner.type in _ABOUT_THEIR_COLLECTION:
+            _require_own_collection(inner)
         named = (activity.object_id, None if inner is None else inner.object_id)
         if any(uri is not None and self._is_private(uri) for uri in named):
             raise Forbidden("There is nothing here by that id that could be announced.")

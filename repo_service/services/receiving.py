@@ -304,10 +304,24 @@ class Receiver:
         if embedded is not None and "actor" in embedded:
             inner = within(embedded)
             if same_origin(inner.actor, activity.actor):
-                return self._told(inner, heard, said_by=activity.actor)
+                return self._passed_on(inner, heard, said_by=activity.actor)
         if activity.object_id is None:
             raise Useless("It names nothing.")
         return self._read_anew(activity.object_id, heard)
+
+    def _passed_on(self, inner: Incoming, heard: UUID, *, said_by: str) -> bool:
+        """An activity of a server's own people, of which the server tells. What they point to, or point to no
+        more, is asked for at its home, so nobody has to prove what they undo."""
+        match inner.type:
+            case "Add" if inner.object_id is not None:
+                return self._read_anew(inner.object_id, heard)
+            case "Remove":
+                self._look_again(heard, collection_of(inner), inner.object_id)
+            case "Undo":
+                self._look_again(heard, _subject(inner.embedded or {}))
+            case _:
+                return self._told(inner, heard, said_by=said_by)
+        return True
 
     def _told(self, activity: Incoming, heard: UUID, *, said_by: str) -> bool:
         """A Create, Update or Delete by the server whose object it is."""

@@ -259,6 +259,7 @@ def test_the_collection_of_another_host(hq: Service, peer: Peer, type_: str) -> 
         for about in (other.id(), peer.id()):
             for target in (collection, collection["id"]):
                 forbidden(hq, peer, peer.activity(type_, about, target=target))
+                forbidden(hq, peer, peer.activity("Announce", peer.activity(type_, about, target=target)))
         if type_ == "Remove":
             forbidden(hq, peer, peer.activity(type_, other.id(), origin=collection["id"]))
     assert peer.post(hq, peer.activity(type_, peer.id(), target=peer.id())).status_code == 202

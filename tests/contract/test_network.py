@@ -238,7 +238,22 @@ def test_an_announce_of_what_another_server_has(hq: Service, peer: Peer) -> None
         assert names(hq) == []  # it is gone, as its own server says by leading there
 
 
-@pytest.mark.parametrize("way", ["Remove", "Remove from origin", "Undo", "Undo by id", "Undo of an activity"])
+def test_what_a_server_passes_on_of_its_people(hq: Service, peer: Peer) -> None:
+    """An Add that came within an Announce is read at home like one that came by itself."""
+    approve(hq, peer.name)
+    note = peer.note()
+    peer.serves({"@context": ACTIVITY_STREAMS, **note})
+    told(hq, peer, "Announce", peer.activity("Add", note["id"], target=peer.id()))
+    assert names(hq) == ["Rivers"]
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("Remove", "Remove from origin", "Remove passed on"),
+        *("Undo", "Undo by id", "Undo of an activity", "Undo passed on"),
+    ],
+)
 def test_what_others_take_back(hq: Service, peer: Peer, way: str) -> None:
     """Of what is not here nothing is asked. What is here stays as long as its own server has it in public."""
     with peering() as home:
@@ -255,6 +270,10 @@ def test_what_others_take_back(hq: Service, peer: Peer, way: str) -> None:
                     told(hq, peer, "Remove", note["id"], target=plants["id"])
                 case "Remove from origin":
                     told(hq, peer, "Remove", note, origin=plants)
+                case "Remove passed on":
+                    told(hq, peer, "Announce", peer.activity("Remove", note["id"], target=plants["id"]))
+                case "Undo passed on":
+                    told(hq, peer, "Announce", peer.activity("Undo", announce))
                 case "Undo":
                     told(hq, peer, "Undo", announce)
                 case "Undo by id":
@@ -289,6 +308,8 @@ def test_taking_back_makes_nobody_ask(hq: Service, peer: Peer) -> None:
         hq.work()
         told(hq, peer, "Undo", peer.activity("Announce", home.id()))
         told(hq, peer, "Remove", home.id(), target=peer.id())
+        told(hq, peer, "Announce", peer.activity("Remove", home.id(), target=peer.id()))
+        told(hq, peer, "Announce", peer.activity("Undo", "nothing"))
         assert home.host.requests == []
         told(hq, peer, "Remove", note["id"], target=peer.id())
         assert len(home.host.requests) == 1
