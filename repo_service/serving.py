@@ -1,4 +1,7 @@
-"""Running processes: the web server, the worker, and both as one tree that stops together."""
+"""Running processes: the web server, the worker, and both as one tree that stops together.
+
+The process of the web server starts others and answers nothing itself: it does without the application.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,6 @@ from granian.log import LogLevels
 from granian.log import logger as granian_log
 from granian.server.common import AbstractServer
 
-from repo_service.app import create_app, queue_of, services_of
-from repo_service.http import logging, metrics
-from repo_service.jobs.worker import work
 from repo_service.settings import Settings
 
 _STOP_SECONDS = 30.0
@@ -75,6 +75,10 @@ def web_server(settings: Settings, application: str) -> AbstractServer[Any]:
 
 def run_worker(settings: Settings) -> None:
     """Do jobs until a signal stops the process."""
+    from repo_service.app import create_app, queue_of, services_of
+    from repo_service.http import logging
+    from repo_service.jobs.worker import work
+
     logging.configure(level=settings.log_level, style=settings.log_format)
     app = create_app(settings, writes_index=True)
     with app.app_context():
@@ -86,6 +90,8 @@ def run_all(settings: Settings) -> int:
 
     A worker that dies is started again. When the web server ends or a signal comes, both are stopped.
     """
+    from repo_service.http import metrics
+
     metrics.prepare(settings.data_dir / "metrics")
     stop = _StopRequest()
     web, worker = _start("serve"), _start("worker")

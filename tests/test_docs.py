@@ -104,9 +104,10 @@ def _misunderstood(command: click.Command, words: list[str]) -> str | None:
     """The first word that names no command or option; None when all do."""
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name, *words = words
-        if name not in command.commands:
+        named = command.get_command(click.Context(command), name)
+        if named is None:
             return name
-        command = command.commands[name]
+        command = named
     options = {
         option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
     }

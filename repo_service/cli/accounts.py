@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from repo_service.cli import leaving
 from repo_service.cli.common import OPERATOR, opened, tells_errors
 from repo_service.domain.identity import Role, Scope
 from repo_service.languages import LANGUAGES
@@ -33,6 +34,10 @@ def _offer_password(services: Services, username: str, *, send: bool) -> None:
 @click.group()
 def account() -> None:
     """Accounts: people."""
+
+
+account.add_command(leaving.export_account)
+account.add_command(leaving.erase_account)
 
 
 @account.command("create")

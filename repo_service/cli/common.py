@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from repo_service.domain.errors import DomainError
 from repo_service.domain.identity import Identity, Role, Scope
 from repo_service.search.errors import IndexLocked
-from repo_service.services.container import Services
 from repo_service.settings import Settings
 from storage import StorageError
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
+
+    from repo_service.services.container import Services
 
 P = ParamSpec("P")
 R = TypeVar("R")

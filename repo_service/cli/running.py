@@ -12,7 +12,6 @@ import click
 
 from repo_service import lifetime
 from repo_service.cli.common import OPERATOR, opened, tells_errors
-from repo_service.services.accounts import ADMINISTRATOR
 from repo_service.settings import Settings
 
 _ends_with_parent = click.option(
@@ -29,6 +28,7 @@ _ends_with_parent = click.option(
 @tells_errors
 def run() -> None:
     """Migrate, make the first administrator, then serve with the job worker until Ctrl-C."""
+    from repo_service.services.accounts import ADMINISTRATOR
     from repo_service.serving import run_all
 
     settings = Settings()
@@ -109,6 +109,8 @@ def _typed() -> str:
 
 
 def _greet(settings: Settings, secret: str | None, password: str | None) -> None:
+    from repo_service.services.accounts import ADMINISTRATOR
+
     url = settings.base_url
     click.echo(f"\n  {settings.site_name}\n\n  Pages      {url}/\n  API docs   {url}/api/docs/")
     if settings.read_only:

@@ -6,6 +6,7 @@ import smtplib
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -19,7 +20,6 @@ import structlog
 
 from repo_service.domain.texts import Text, text
 from repo_service.languages import SOURCE
-from repo_service.models.base import now
 
 _TIMEOUT_SECONDS = 30
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -162,7 +162,7 @@ class SmtpMailer:
         message["From"] = self._sender
         message["To"] = Address(addr_spec=letter.to)
         message["Subject"] = letter.subject
-        message["Date"] = format_datetime(now())
+        message["Date"] = format_datetime(datetime.now(UTC))
         message["Message-ID"] = make_msgid(domain=self._sender.domain)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no holiday replies, please
         message.set_content(letter.text, cte="quoted-printable" if not letter.text.isascii() else None)
