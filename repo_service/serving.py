@@ -23,6 +23,7 @@ from granian.log import LogLevels
 from granian.log import logger as granian_log
 from granian.server.common import AbstractServer
 
+from repo_service import importing
 from repo_service.settings import Settings
 
 _STOP_SECONDS = 30.0
@@ -75,9 +76,10 @@ def web_server(settings: Settings, application: str) -> AbstractServer[Any]:
 
 def run_worker(settings: Settings) -> None:
     """Do jobs until a signal stops the process."""
-    from repo_service.app import create_app, queue_of, services_of
-    from repo_service.http import logging
-    from repo_service.jobs.worker import work
+    with importing.kept():
+        from repo_service.app import create_app, queue_of, services_of
+        from repo_service.http import logging
+        from repo_service.jobs.worker import work
 
     logging.configure(level=settings.log_level, style=settings.log_format)
     app = create_app(settings, writes_index=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import signal
 
-from repo_service import lifetime
-from repo_service.app import create_app
-from repo_service.http import logging
-from repo_service.settings import Settings
+from repo_service import importing, lifetime
+
+with importing.kept():
+    from repo_service.app import create_app
+    from repo_service.http import logging
+    from repo_service.settings import Settings
 
 # A process of the server begins with its parent's handlers, which would swallow a stop that comes this early.
 for _number in (signal.SIGINT, signal.SIGTERM):

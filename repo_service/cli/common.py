@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 from pydantic import ValidationError
 
+from repo_service import importing
 from repo_service.domain.errors import DomainError
 from repo_service.domain.identity import Identity, Role, Scope
 from repo_service.search.errors import IndexLocked
@@ -67,7 +68,8 @@ def opened(*, writes_index: bool = False, makes: bool = False) -> Iterator[Servi
     Where there is no repository yet, one is made only for a command that ``makes`` one: others would do their
     work on an empty one without a word, in whatever folder they were typed.
     """
-    from repo_service.app import create_app, has_schema, migrate, services_of
+    with importing.kept():
+        from repo_service.app import create_app, has_schema, migrate, services_of
 
     settings = Settings()
     if not makes and not settings.data_dir.exists():

@@ -73,7 +73,8 @@ def running_service(folder: Path, **settings: str) -> Iterator[LiveService]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {name: value for name, value in os.environ.items() if not name.startswith("REPO_")}
-    env |= {"REPO_DATA_DIR": str(folder / "var"), "REPO_PORT": str(port), "REPO_BASE_URL": url, **settings}
+    env |= {"REPO_DATA_DIR": str(folder / "var"), "REPO_PORT": str(port), "REPO_BASE_URL": url}
+    env |= {"REPO_WEB_WORKERS": "1", **settings}  # one browser is all that asks it
     out = folder / "out"
     with out.open("w") as output:
         process = subprocess.Popen(
