@@ -28,8 +28,9 @@ from repo_service.api.network_schemas import (
     NetworkSearchOut,
 )
 from repo_service.api.operations import answer, problems
-from repo_service.api.schemas import FacetCountOut, IndexHomeOut, PageQuery
-from repo_service.domain.search import OF_NETWORK, SearchQuery
+from repo_service.api.schemas import IndexHomeOut, PageQuery
+from repo_service.api.searching import facet_counts, search_query
+from repo_service.domain.search import OF_NETWORK
 from repo_service.http.context import identity, services
 
 blueprint = APIBlueprint("network", __name__, url_prefix="/api/v1/network", tag="The network")
@@ -64,25 +65,12 @@ def search(query: NetworkQueryIn) -> Response:
 
     What is here is not among them: search `/api/v1/resources` for that. Without words: newest first.
     """
-    filters = {facet: tuple(map(str, getattr(query, facet.value))) for facet in OF_NETWORK}
-    found = services().network.search(
-        SearchQuery(
-            text=query.q,
-            filters={facet: values for facet, values in filters.items() if values},
-            facets=tuple(query.facet),
-            sort=query.sort,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    )
+    found = services().network.search(search_query(query, OF_NETWORK))
     return answer(
         NetworkSearchOut(
             items=[NetworkEntryOut.model_validate(item) for item in found.items],
             total=found.total,
-            facets={
-                facet.value: [FacetCountOut.model_validate(count) for count in counts]
-                for facet, counts in found.facets.items()
-            },
+            facets=facet_counts(found.facets),
             next_cursor=found.next_cursor,
         )
     )

@@ -18,7 +18,6 @@ from repo_service.api.schemas import (
     DescriptionIn,
     DownloadLinkOut,
     EditionIn,
-    FacetCountOut,
     FoundVersionOut,
     HighlightOut,
     PageQuery,
@@ -32,9 +31,10 @@ from repo_service.api.schemas import (
     VersionOut,
     WithdrawIn,
 )
+from repo_service.api.searching import facet_counts, search_query
 from repo_service.domain.errors import InvalidInput, UnsupportedMediaType
 from repo_service.domain.identity import Scope
-from repo_service.domain.search import OF_RESOURCES, SearchQuery
+from repo_service.domain.search import OF_RESOURCES
 from repo_service.http import receiving
 from repo_service.http.context import identity, services, site
 from repo_service.http.idempotency import idempotent
@@ -104,26 +104,12 @@ def search(query: SearchQueryIn) -> Response:
 
     Words in any order, phrases in quotes, prefixes with a star. Without words: newest first.
     """
-    filters = {facet: tuple(getattr(query, facet.value)) for facet in OF_RESOURCES}
-    found = services().search.search(
-        identity(),
-        SearchQuery(
-            text=query.q,
-            filters={facet: values for facet, values in filters.items() if values},
-            facets=tuple(query.facet),
-            sort=query.sort,
-            limit=query.limit,
-            cursor=query.cursor,
-        ),
-    )
+    found = services().search.search(identity(), search_query(query, OF_RESOURCES))
     return answer(
         SearchOut(
             items=[_search_item(item) for item in found.items],
             total=found.total,
-            facets={
-                facet.value: [FacetCountOut.model_validate(count) for count in counts]
-                for facet, counts in found.facets.items()
-            },
+            facets=facet_counts(found.facets),
             next_cursor=found.next_cursor,
         )
     )
