@@ -20,7 +20,7 @@ from repo_service.settings import Settings
 from tests.support.service import OPERATOR
 from tests.support.services import free_port
 
-_SECONDS = 40
+_SECONDS = 120
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def _web_processes(service: Running) -> tuple[psutil.Process, Sequence[psutil.Pr
 
 
 def _gone(processes: Sequence[psutil.Process]) -> None:
-    wait_for(lambda: not any(process.is_running() for process in processes), "the end of the children", 20)
+    wait_for(lambda: not any(process.is_running() for process in processes), "the end of the children", 60)
 
 
 def test_nothing_goes_on_serving_when_the_parent_is_killed(service: Running) -> None:
@@ -52,7 +52,7 @@ def test_web_processes_end_with_their_server_and_all_is_stopped_for_a_new_start(
     worker = service.worker()
     server.kill()
     _gone([*answering, worker])
-    assert service.process.wait(20) != 0  # so that a supervisor starts it again
+    assert service.process.wait(60) != 0  # so that a supervisor starts it again
 
 
 def test_a_web_process_that_is_killed_is_replaced(service: Running) -> None:
@@ -77,7 +77,7 @@ def test_a_second_service_does_not_share_the_port(service: Running, command: str
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert second.returncode == 1

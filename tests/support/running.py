@@ -20,7 +20,7 @@ import psutil
 
 from tests.support.services import free_port
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _MIB = 1024 * 1024
 
 T = TypeVar("T")
@@ -162,7 +162,7 @@ def _printed_token(out: Path) -> str:
     return "" if printed is None else printed[1]
 
 
-def wait_for(found: Callable[[], T | None], what: str, seconds: float = 30) -> T:
+def wait_for(found: Callable[[], T | None], what: str, seconds: float = 90) -> T:
     """What ``found`` returns once that is something."""
     deadline = time.monotonic() + seconds
     while not (result := found()):
