@@ -97,6 +97,16 @@ def test_nothing_is_done_where_there_is_no_repository(
     assert "as it should be" in repo("verify").output
 
 
+def test_what_starts_the_servers_processes_does_without_the_service() -> None:
+    """It stays for as long as they do."""
+    program = (
+        "import sys; from repo_service.cli import main; main.get_command(None, 'serve'); "
+        "import repo_service.serving; print(sorted({'flask', 'sqlalchemy', 'boto3'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [("REPO_PORT", "abc", "REPO_PORT: "), ("REPO_MAX_UPLOAD_SIZE", "5XB", "REPO_MAX_UPLOAD_SIZE: ")],
