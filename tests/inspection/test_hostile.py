@@ -52,7 +52,7 @@ class Case:
     make: Callable[[Path], Path]
     outcome: str
     """The kind of inspection, or the reason of the refusal."""
-    seconds: float = 30
+    seconds: float = 10
     events: int = LIMITS.max_xml_events
     """Less than it is, for what would only take longer."""
 
@@ -102,8 +102,8 @@ CASES = {
         "overlapping-members",
         2,
     ),
-    "300,000 entries, zip": Case(lambda path: hostile.zip_with_many_entries(path, 300_000), "course", 60),
-    "300,000 entries, tar": Case(lambda path: hostile.targz_with_many_entries(path, 300_000), "course", 60),
+    "300,000 entries, zip": Case(lambda path: hostile.zip_with_many_entries(path, 300_000), "course", 20),
+    "300,000 entries, tar": Case(lambda path: hostile.targz_with_many_entries(path, 300_000), "course", 20),
     "600,000 entries, zip": Case(
         lambda path: hostile.zip_with_many_entries(path, 600_000), "too-many-entries", 2
     ),
@@ -159,10 +159,10 @@ CASES = {
         "too-many-values",
     ),
     "too many activities": Case(
-        lambda path: backup(path, activities=[ActivitySpec(title="x")] * 10_001), "too-many-activities", 60
+        lambda path: backup(path, activities=[ActivitySpec(title="x")] * 10_001), "too-many-activities", 20
     ),
     "too much text": Case(
-        lambda path: backup(path, activities=[ActivitySpec(title="x" * 1500)] * 9_000), "too-much-text", 60
+        lambda path: backup(path, activities=[ActivitySpec(title="x" * 1500)] * 9_000), "too-much-text", 20
     ),
     "many parts without a list": Case(
         lambda path: hostile.raw_zip(
@@ -198,4 +198,4 @@ def test_ends_as_documented(case: Case, tmp_path: Path) -> None:
     print(answer)
     assert answer.get("kind", answer.get("reason")) == case.outcome
     assert answer["peak"] < 256
-    assert answer["seconds"] < case.seconds
+    assert answer["seconds"] < case.seconds * answer["slow"]

@@ -81,10 +81,11 @@ class Reader:
 
 READERS: Final = (
     Reader(name="English desktop", size=DESKTOP),
-    Reader(name="Arabic phone", language="ar", size=PHONE, dark=True),
+    Reader(name="English phone", size=PHONE, dark=True),
+    Reader(name="Arabic desktop", language="ar", size=DESKTOP, dark=True),
+    Reader(name="Arabic phone", language="ar", size=PHONE),
 )
-"""Each language, width and colour once. Pages by themselves are looked at in every mix of them
-(``test_every_page_in_a_browser``); a story takes much longer, and is about what comes after what."""
+"""Each language at each width: enough for a story, since both colours are among them for each, too."""
 
 WITHOUT_SCRIPTS: Final = Reader(name="without scripts", size=DESKTOP, scripts=False)
 
