@@ -33,6 +33,7 @@ from repo_service.api.schemas import (
 )
 from repo_service.api.searching import facet_counts, search_query
 from repo_service.domain.errors import InvalidInput, UnsupportedMediaType
+from repo_service.domain.formats import moodle_use
 from repo_service.domain.identity import Scope
 from repo_service.domain.search import OF_RESOURCES
 from repo_service.http import receiving
@@ -387,6 +388,8 @@ def _version(record: ResourceRecord, version: VersionRecord) -> dict[str, Any]:
         "size": version.size,
         "media_type": version.media_type,
         "kind": version.kind,
+        "format": version.format or None,
+        "moodle_use": version.kind and moodle_use(version.kind, version.format, version.media_type or ""),
         "glance": version.glance,
         "change_note": version.change_note,
         "created_at": version.created_at,

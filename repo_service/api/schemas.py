@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from repo_service.domain.formats import MoodleUse
 from repo_service.domain.identity import AccountState, ClientKind, ClientState, Role, Scope
 from repo_service.domain.reports import Decision, ReportReason
 from repo_service.domain.resources import (
@@ -294,6 +295,13 @@ class FoundVersionOut(Outgoing):
     size: int | None = Field(description="Bytes; null once the file is deleted.")
     media_type: str | None
     kind: str | None = Field(description="What inspection found it to be, such as `course` or `file`.")
+    format: str | None = Field(
+        description="Of a file that is no backup, where it is known: `h5p`, `scorm`, `imscc`, `pdf` …"
+    )
+    moodle_use: MoodleUse | None = Field(
+        description="What Moodle makes of it in a course: it restores a backup, and has activities for H5P "
+        "and SCORM packages; all else becomes a file."
+    )
     glance: GlanceOut | None = Field(description="Of a Moodle backup.")
     change_note: str
     created_at: datetime

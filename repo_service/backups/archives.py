@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from repo_service.backups.members import Member, MemberStream
 from repo_service.backups.seek_index import BadSeekIndex, Ranges
 from repo_service.backups.targz_archive import TarGzArchive
-from repo_service.backups.zip_archive import RawMember, ZipArchive
+from repo_service.inspection.archives.members import Member, MemberStream
+from repo_service.inspection.archives.zip_archive import RawMember, ZipArchive
 from repo_service.inspection.base import ReadStream, Source
 from repo_service.inspection.limits import LIMITS, Limits
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import IO, Literal
 
 from repo_service.backups.archives import Archive, ZipArchive
-from repo_service.backups.packing import Packed, TarGzPacker, ZipPacker
+from repo_service.backups.packing import TarGzPacker, ZipPacker
 from repo_service.domain.errors import InvalidFile, Uncleanable
 from repo_service.domain.findings import KINDS, Finding, Subject
 from repo_service.domain.texts import text
 from repo_service.inspection.archives.base import Sink, Want
+from repo_service.inspection.archives.members import Packed
 from repo_service.inspection.archives.targz import read_targz
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits

@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from repo_service.backups.archives import Archive
-from repo_service.backups.h5p import MAX_PACKAGE, is_package, read_package
 from repo_service.backups.slicing import Record, Slicer
 from repo_service.backups.traits import QUESTIONS, TraitsReader
-from repo_service.backups.zip_archive import Place, ZipArchive
 from repo_service.domain.errors import InvalidFile
+from repo_service.inspection.archives.zip_archive import Place, ZipArchive
 from repo_service.inspection.base import Progress, ReadStream, Source
 from repo_service.inspection.limits import GIB, KIB, LIMITS, MIB, Limits
 from repo_service.inspection.moodle.parts import integer
+from repo_service.inspection.packages.h5p_manifest import MAX_PACKAGE, is_package, read_package
 from repo_service.inspection.sources import FileSource
 from repo_service.inspection.text import clean_line
 from repo_service.inspection.xml import XmlAllowance

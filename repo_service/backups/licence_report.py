@@ -7,7 +7,7 @@ would have to find out. Files of learners are passed over: they are not shared.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
@@ -108,13 +108,18 @@ class LicenceReport:
 
 
 def licence_report(contents: Contents, own: Licence | None) -> LicenceReport:
-    """``own`` is the licence of the resource, None where it has none. Raises BadContents."""
+    """Of a backup. ``own`` is the licence of the resource, None where it has none. Raises BadContents."""
+    return report_on(file_rows(contents), own)
+
+
+def report_on(rows: Iterable[FileRow], own: Licence | None) -> LicenceReport:
+    """Of these files; ``own`` as for ``licence_report``."""
     uses: dict[str, _Use] = {}
     found: dict[str, LicenceFinding] = {}
     packages: list[FileRow] = []
     authors: Counter[str] = Counter()
     packages_count = files_count = 0
-    for file in file_rows(contents):
+    for file in rows:
         files_count += 1
         licence = file.licence if file.licence.code in uses or len(uses) < _MAX_LICENCES else _MANY
         uses.setdefault(licence.code, _Use(licence)).add(file)

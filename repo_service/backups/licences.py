@@ -119,6 +119,16 @@ def from_h5p(name: str, version: str) -> Licence:
     )
 
 
+def named(name: str) -> Licence | None:
+    """By what it is called everywhere: short name, SPDX identifier, address. None for what is no licence."""
+    return _known(name, name, "short") or _creative_commons(name)
+
+
+def somebodys_own(name: str) -> Licence:
+    """One that is known by its name only."""
+    return _other(clean_line(name, limit=_MAX_NAME))
+
+
 def _known(name: str, given: str, scheme: str) -> Licence | None:
     """By its name in a scheme, or by what it is called everywhere: its code and its address."""
     licences = vocabulary(LICENCES)

@@ -16,6 +16,7 @@ from typing import Protocol
 from isal import isal_zlib
 
 from repo_service.domain.errors import InvalidFile
+from repo_service.inspection.archives.members import Packed
 from repo_service.inspection.limits import KIB
 
 STORED, DEFLATED = 0, 8
@@ -115,16 +116,6 @@ class TarGzPacker:
         header[148:156] = b" " * 8  # as which the checksum counts itself
         header[148:156] = b"%06o\0 " % sum(header)
         self.put(bytes(header))
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """What is known of a member that is compressed already; sizes in bytes."""
-
-    method: int
-    crc: int
-    compressed: int
-    size: int
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from repo_service.backups.inflating import WINDOW
-from repo_service.backups.members import Names
+from repo_service.inspection.archives.members import Names
 from repo_service.inspection.limits import KIB, LIMITS, Limits
 
 VERSION = 1

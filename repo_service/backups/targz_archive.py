@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from repo_service.backups.inflating import Inflater
-from repo_service.backups.members import Blocks, Member, MemberStream
 from repo_service.backups.seek_index import BadSeekIndex, Ranges, SeekIndex
 from repo_service.inspection.archives.base import invalid_member
+from repo_service.inspection.archives.members import Blocks, Member, MemberStream
 from repo_service.inspection.archives.targz import BLOCK, Inflated, new_isal_inflater
 from repo_service.inspection.archives.targz import Inflater as GzipInflater
 from repo_service.inspection.base import ReadStream, Source

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from repo_service.domain.errors import InvalidFile
+from repo_service.domain.inspection import is_backup
 from repo_service.inspection.registry import inspect as inspect_source
 from repo_service.inspection.serialise import to_json
 from repo_service.inspection.sources import FileSource
@@ -40,10 +42,20 @@ def describe(document: dict[str, object]) -> str:
         if isinstance(value, str | int | float) and value != ""
     ]
     sections = document.get("outline")
-    if isinstance(sections, list):
+    if isinstance(sections, list) and not is_backup(document):
+        lines += _headings(sections)
+    elif isinstance(sections, list):
         for section in sections:
             lines.append(f"- {section['title'] or 'Section ' + str(section['number'])}")
             lines += [f"    {activity['module']}: {activity['title']}" for activity in section["activities"]]
     for finding in document.get("findings") or ():  # type: ignore[attr-defined]
         lines.append(f"! {finding['message']}")
     return "\n".join(lines)
+
+
+def _headings(items: list[dict[str, Any]], depth: int = 0) -> list[str]:
+    lines = []
+    for item in items:
+        lines.append(f"{'    ' * depth}- {item['title']}")
+        lines += _headings(item["items"], depth + 1)
+    return lines

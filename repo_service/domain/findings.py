@@ -138,6 +138,9 @@ KINDS: Mapping[str, Kind] = {
         "%(count)s mention of a person's name in a text", "%(count)s mentions of persons' names in texts"
     ),
     "address-in-text": _author("%(count)s e-mail address in a text", "%(count)s e-mail addresses in texts"),
+    "location": _author(
+        "%(count)s place where something was recorded", "%(count)s places where something was recorded"
+    ),
     "user-ids": _number(
         "%(count)s number of a user of the original site", "%(count)s numbers of users of the original site"
     ),

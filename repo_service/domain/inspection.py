@@ -41,10 +41,80 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contributor:
+    """Somebody whom a file names. ``role`` is the file's own word (``Editor``), empty for a plain author."""
+
+    name: str
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenceStatement:
+    """What a file says of its licence, as it says it: ``backups.licences`` knows which one is meant.
+
+    ``scheme`` ``h5p``: ``text`` and ``version`` are the code and version of h5p.json; ``text``: a sentence, a
+    name or an address. ``extras`` is what an author added.
+    """
+
+    scheme: Literal["h5p", "text"]
+    text: str
+    version: str = ""
+    extras: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaItem:
+    """A picture or recording within a package that says for itself whose it is; ``place`` is its path."""
+
+    place: str
+    title: str = ""
+    authors: tuple[Contributor, ...] = ()
+    licence: LicenceStatement | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlineItem:
+    """A heading, chapter, slide or part of a file, and what it holds. ``kind`` is a word of the format's own
+    (``heading``, ``sco``, ``discussion``), empty where there is only one."""
+
+    title: str
+    kind: str = ""
+    items: tuple[OutlineItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """A library that a package needs, and its version: ``H5P.QuestionSet`` ``1.20``."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileInspection(Inspection):
-    """A file that no parser knows more about."""
+    """A file that is no backup. ``format`` is a code of ``domain.formats``, empty for what nobody knows.
+
+    ``format_version`` is what the file says (``1.3``, ``2004 4th Edition``). ``language`` is a BCP 47 tag;
+    ``language_detected`` says that it was guessed from the text. ``facts`` are counts and sizes by name:
+    ``pages``, ``slides``, ``questions``, ``width`` and ``height`` in pixels, ``duration`` in seconds.
+    Of ``libraries`` the first is the main one. ``text`` is what is worth finding, kept apart from the rest.
+    """
 
     kind: Literal["file"] = "file"
+    format: str = ""
+    format_version: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    authors: tuple[Contributor, ...] = ()
+    language: str | None = None
+    language_detected: bool = False
+    licences: tuple[LicenceStatement, ...] = ()
+    media: tuple[MediaItem, ...] = ()
+    libraries: tuple[Library, ...] = ()
+    outline: tuple[OutlineItem, ...] = ()
+    facts: Mapping[str, int | float] = field(default_factory=dict)
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,9 +271,14 @@ class Glance:
 _MODULES_AT_A_GLANCE = 6
 
 
+def is_backup(document: Mapping[str, Any]) -> bool:
+    """Whether an inspection, as it is kept, is that of a backup. Other files have an outline, too."""
+    return "backup_format" in document
+
+
 def glance_of(document: Mapping[str, Any]) -> Glance | None:
     """Of an inspection as it is kept (``inspection.schema.json``); None for what is no backup."""
-    if "outline" not in document:
+    if not is_backup(document):
         return None
     modules: Mapping[str, int] = document.get("activities_by_module") or {}
     return Glance(

@@ -6,9 +6,23 @@ from collections.abc import Sequence
 
 from repo_service.domain.inspection import Inspection
 from repo_service.inspection.base import HEAD_SIZE, NotThisFormat, Parser, Progress, Source
+from repo_service.inspection.documents.gift import GiftParser
+from repo_service.inspection.documents.moodle_xml import MoodleXmlParser
+from repo_service.inspection.documents.plain_text import TextParser
+from repo_service.inspection.documents.subtitles import SubtitlesParser
 from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.moodle.backup1 import Moodle1Parser
 from repo_service.inspection.moodle.backup2 import Moodle2Parser
+from repo_service.inspection.packages.common_cartridge import CommonCartridgeParser
+from repo_service.inspection.packages.content_package import ContentPackageParser
+from repo_service.inspection.packages.epub import EpubParser
+from repo_service.inspection.packages.h5p import H5pParser
+from repo_service.inspection.packages.open_document import OpenDocumentParser
+from repo_service.inspection.packages.open_xml import OpenXmlParser
+from repo_service.inspection.packages.opened import opened_once
+from repo_service.inspection.packages.qti import QtiParser
+from repo_service.inspection.packages.scorm import ScormParser
+from repo_service.inspection.packages.website import WebsiteParser
 from repo_service.inspection.plain import FileParser
 
 
@@ -17,6 +31,19 @@ def parsers(limits: Limits = LIMITS) -> tuple[Parser, ...]:
     return (
         Moodle2Parser(limits),
         Moodle1Parser(limits),
+        H5pParser(limits),
+        CommonCartridgeParser(limits),
+        QtiParser(limits),
+        ScormParser(limits),
+        ContentPackageParser(limits),
+        EpubParser(limits),
+        OpenXmlParser(limits),
+        OpenDocumentParser(limits),
+        WebsiteParser(limits),
+        MoodleXmlParser(limits),
+        GiftParser(limits),
+        SubtitlesParser(limits),
+        TextParser(limits),
         FileParser(),
     )
 
@@ -37,12 +64,13 @@ def inspect(
     """
     tell = progress or _tell_nobody
     head = source.read_at(0, HEAD_SIZE)
-    for parser in parsers:
-        if parser.sniff(head, name):
-            try:
-                return parser, parser.parse(source, name=name, progress=tell)
-            except NotThisFormat:
-                continue
+    with opened_once():
+        for parser in parsers:
+            if parser.sniff(head, name):
+                try:
+                    return parser, parser.parse(source, name=name, progress=tell)
+                except NotThisFormat:
+                    continue
     raise AssertionError("the last parser takes every file")
 
 

@@ -13,6 +13,7 @@ from repo_service.domain.inspection import (
     BackupInspection,
     FileInspection,
     Inspection,
+    OutlineItem,
     Section,
 )
 
@@ -24,10 +25,13 @@ _ADAPTER: TypeAdapter[BackupInspection | FileInspection] = TypeAdapter(_AnyInspe
 
 
 def to_json(inspection: Inspection) -> dict[str, Any]:
-    """Plain JSON values under the names of the fields. Raises TypeError for an unknown kind of inspection."""
+    """Plain JSON values under the names of the fields, without the text for search (``search_text``).
+
+    Raises TypeError for an unknown kind of inspection.
+    """
     if not isinstance(inspection, BackupInspection | FileInspection):
         raise TypeError(f"{type(inspection).__name__} has no JSON form")
-    values: dict[str, Any] = _ADAPTER.dump_python(inspection, mode="json")
+    values: dict[str, Any] = _ADAPTER.dump_python(inspection, mode="json", exclude={"text"})
     return values
 
 
@@ -39,6 +43,7 @@ def from_json(values: Mapping[str, Any]) -> Inspection:
 def json_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of what ``to_json`` gives; committed as inspection.schema.json."""
     schema = _ADAPTER.json_schema(mode="serialization")
+    del schema["$defs"]["FileInspection"]["properties"]["text"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Inspection",
@@ -63,11 +68,25 @@ def search_text(inspection: Inspection) -> str:
 
 
 def _lines(inspection: Inspection) -> Iterator[str]:
+    if isinstance(inspection, FileInspection):
+        yield from _file_lines(inspection)
     if not isinstance(inspection, BackupInspection):
         return
     first = (inspection.fullname, inspection.shortname, *(inspection.tags or ()))
     yield from (line for text in first if (line := text.strip()))
     yield from (line for text in _outline_text(inspection.outline) if (line := text.strip()))
+
+
+def _file_lines(inspection: FileInspection) -> Iterator[str]:
+    yield from (inspection.description, *inspection.keywords)
+    yield from _titles(inspection.outline)
+    yield inspection.text
+
+
+def _titles(items: Iterable[OutlineItem]) -> Iterator[str]:
+    for item in items:
+        yield item.title
+        yield from _titles(item.items)
 
 
 def _outline_text(sections: Iterable[Section]) -> Iterator[str]:

@@ -191,6 +191,10 @@ class TextAllowance:
         """``clean_line``. Raises InvalidFile when the allowance is used up."""
         return self._take(clean_line(text, limit=limit))
 
+    def paragraphs(self, text: str, *, limit: int = PARAGRAPH_LIMIT) -> str:
+        """``clean_paragraphs``. Raises InvalidFile when the allowance is used up."""
+        return self._take(clean_paragraphs(text, limit=limit))
+
     def text_of_html(self, text: str) -> str:
         """``html_to_text``. Raises InvalidFile when the allowance is used up."""
         return self._take(html_to_text(text)) if text else ""
@@ -198,5 +202,5 @@ class TextAllowance:
     def _take(self, text: str) -> str:
         self._left -= len(text)
         if self._left < 0:
-            raise InvalidFile("The backup holds too many or too long titles.", reason="too-much-text")
+            raise InvalidFile("The file holds too many or too long titles.", reason="too-much-text")
         return text

@@ -1,13 +1,14 @@
 """Foreign XML as a stream of events, in memory that does not grow with the document.
 
 A document type declaration of any kind is refused: Moodle writes none, and every entity attack needs one.
+Formats that have one by their specification (NCX, SVG) may have one that only names a DTD; it is never read.
 Expat is the parser here as it is in ``redaction``: what one sees the other sees, and nothing of a document
 outlives its parser (lxml keeps every name it ever met; docs/adr/0017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 from xml.parsers import expat
 
@@ -63,12 +64,22 @@ class XmlSink:
     """Parses one member as it comes; ``only_root`` stops after the first start tag."""
 
     def __init__(
-        self, handler: Handler, *, place: str, allowance: XmlAllowance | None = None, only_root: bool = False
+        self,
+        handler: Handler,
+        *,
+        place: str,
+        allowance: XmlAllowance | None = None,
+        only_root: bool = False,
+        may_name_dtd: bool = False,
+        told_text: Callable[[str], None] | None = None,
     ) -> None:
+        """``told_text`` gets every piece of text, also that between elements."""
         self._allowance = allowance or XmlAllowance(LIMITS)
         self._limits = self._allowance.limits
         self._place = place
         self._only_root = only_root
+        self._may_name_dtd = may_name_dtd
+        self._told_text = told_text
         self._handler = handler
         self._path: list[str] = []
         self._text: list[str] = []
@@ -147,6 +158,8 @@ class XmlSink:
 
     def _data(self, text: str) -> None:
         self._events += 1
+        if self._told_text is not None:
+            self._told_text(text)
         if self._length < self._limits.max_field:
             self._text.append(text)
             self._length += len(text)
@@ -155,8 +168,11 @@ class XmlSink:
         """A comment, or an instruction for other programs."""
         self._events += 1
 
-    def _doctype(self, *_: object) -> None:
-        raise self._refuse("has a document type declaration", "xml-doctype")
+    def _doctype(
+        self, name: str, system_id: str | None, public_id: str | None, has_internal_subset: bool
+    ) -> None:
+        if has_internal_subset or not self._may_name_dtd:
+            raise self._refuse("has a document type declaration", "xml-doctype")
 
     def _refuse(self, what: str, reason: str) -> InvalidFile:
         return InvalidFile(f"{self._place} {what}.", reason=reason, place=self._place)

@@ -14,7 +14,8 @@ class InspectionRecord(Base):
     """One answer of one parser about one blob.
 
     ``document`` is the whole inspection, ``search_text`` what of it is worth finding, ``glance`` the fields
-    of ``Glance`` for a backup. A file that could not be read has a ``problem`` instead.
+    of ``Glance`` for a backup, ``format`` that of a
+    file that is none. A file that could not be read has a ``problem`` instead.
     """
 
     __tablename__ = "inspections"
@@ -25,6 +26,7 @@ class InspectionRecord(Base):
     parser: Mapped[str] = mapped_column(String(64), primary_key=True)
     parser_version: Mapped[int] = mapped_column(Integer, primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
+    format: Mapped[str] = mapped_column(String(32), default="", server_default="")
     blocking: Mapped[bool] = mapped_column(Boolean)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     search_text: Mapped[str] = mapped_column(Text, default="")

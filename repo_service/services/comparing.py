@@ -9,11 +9,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from repo_service.backups.changes import Changes, changes
-from repo_service.backups.licence_report import FileRow, LicenceReport, licence_report, page_of_rows
+from repo_service.backups.file_licences import rows_of
+from repo_service.backups.licence_report import (
+    FileRow,
+    LicenceReport,
+    licence_report,
+    page_of_rows,
+    report_on,
+)
 from repo_service.backups.licences import Licence, from_code
 from repo_service.domain.errors import Conflict, NotFound
 from repo_service.domain.identity import Identity
+from repo_service.domain.inspection import FileInspection
 from repo_service.domain.texts import text
+from repo_service.inspection.serialise import from_json
 from repo_service.models import Version
 from repo_service.models.database import Database
 from repo_service.services.contents import BackupContents, Whole
@@ -53,19 +62,27 @@ class Comparing:
     ) -> LicencesRecord:
         """The licences in a version's file, and a page of its files.
 
-        Raises NotFound, Gone, NotInspected, InvalidFile, InvalidCursor, NotIndexed, Conflict for what is no
-        backup of Moodle 2 or later.
+        Of a file that is no backup those are the file itself and what says its own licence within it.
+
+        Raises NotFound, Gone, NotInspected, InvalidFile, InvalidCursor, NotIndexed, Conflict for a backup of
+        Moodle 1.9.
         """
         skip = 0 if cursor is None else decode_int(cursor)
         with self._database.read() as session:
             version = readable_version(session, identity, resource_id, number)
-            whole = _whole(session, version)
+            inspected = _file_of(session, version)
+            whole = None if inspected is not None else _whole(session, version)
+            file_name = version.file_name
             resource = version.resource
             own = None if resource.licence is None else from_code(resource.licence)
             authors = tuple(Author(**author) for author in resource.authors)
-        with self._contents.open(whole) as (contents,):
-            rows = page_of_rows(contents, skip=skip, limit=limit + 1)
-            report = licence_report(contents, own)
+        if whole is not None:
+            with self._contents.open(whole) as (contents,):
+                rows = page_of_rows(contents, skip=skip, limit=limit + 1)
+                report = licence_report(contents, own)
+        elif inspected is not None:
+            every = [*rows_of(inspected, name=file_name)]
+            rows, report = every[skip : skip + limit + 1], report_on(every, own)
         following = encode_cursor(skip + limit) if len(rows) > limit else None
         return LicencesRecord(
             own=own, authors=authors, report=report, files=Page(tuple(rows[:limit]), following)
@@ -88,6 +105,14 @@ class Comparing:
         with self._contents.open(before, after) as (one, other):
             found = changes(one, other, folder=self._contents.folder)
         return ChangesRecord(since=since, version=number, changes=found)
+
+
+def _file_of(session: Session, version: Version) -> FileInspection | None:
+    """What was found in a file that is no backup; None for a backup, and once the file is deleted."""
+    if version.digest is None:
+        return None
+    inspected = from_json(inspection_of(session, version).document)
+    return inspected if isinstance(inspected, FileInspection) else None
 
 
 def _whole(session: Session, version: Version) -> Whole:

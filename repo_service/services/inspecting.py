@@ -149,6 +149,7 @@ class Inspector:
             parser=parser.name,
             parser_version=parser.version,
             kind=inspection.kind,
+            format=document.get("format", ""),
             blocking=bool(inspection.blocking),
             document=document,
             glance=None if glance is None else asdict(glance),

@@ -39,6 +39,7 @@ _VERSIONS_OF = (
         Blob.size,
         Blob.media_type,
         InspectionRecord.kind,
+        InspectionRecord.format,
         InspectionRecord.problem,
         InspectionRecord.glance,
         Job.state,
@@ -281,6 +282,7 @@ def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool, whole: boo
         release_requested=row.release_requested,
         release_refused=row.release_refused if own else None,
         kind=row.kind if inspected and refusal is None else None,
+        format=(row.format or "") if inspected and refusal is None else "",
         glance=_glance(row) if inspected and refusal is None else None,
         processing=processing_of(
             row if own and row.state is not None else None,

@@ -72,6 +72,7 @@ class VersionRecord:
 
     ``copies`` are given with a whole resource only, never with a hit of a search, and so is
     ``inspection_made_at``, which tells apart what was found in the file at one time and at another.
+    ``format`` is that of a file that is no backup (``domain.formats``).
     ``cleaning`` tells the owner what a clean copy of version ``cleaned_from`` lost, and what it kept.
     """
 
@@ -87,6 +88,7 @@ class VersionRecord:
     release_refused: Mapping[str, str] | None
     kind: str | None
     processing: Processing
+    format: str = ""
     glance: Glance | None = None
     copies: tuple[CopyRecord, ...] = ()
     inspection_made_at: datetime | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from repo_service.domain.findings import Summary, summarise
 from repo_service.domain.identity import Identity
 from repo_service.domain.resources import ChangeKind, Noun, Visibility
 from repo_service.domain.texts import Text, text
+from repo_service.inspection.text import text_to_html
 from repo_service.models import Account, InspectionRecord, Resource, Version
 from repo_service.models.base import now
 from repo_service.services import descriptions
@@ -112,13 +113,24 @@ def _fill(resource: Resource, document: dict[str, Any]) -> None:
     if "summary" in resource.found and document.get("summary_html"):
         resource.summary_html = document["summary_html"]
         resource.summary_text = document.get("summary_text", "")
+    elif "summary" in resource.found and document.get("description"):
+        resource.summary_html = text_to_html(document["description"])
+        resource.summary_text = document["description"]
     if "languages" in resource.found:
-        tag = descriptions.language_tag(document.get("language") or "")
+        # What was guessed is proposed, and not said in the owner's name.
+        declared = "" if document.get("language_detected") else document.get("language")
+        tag = descriptions.language_tag(declared or "")
         resource.languages = [tag] if tag else []
     if "keywords" in resource.found:
-        resource.keywords = [descriptions.plain_line(tag) for tag in document.get("tags") or ()][
+        resource.keywords = [descriptions.plain_line(tag) for tag in _keywords(document)][
             : descriptions.LIST_LENGTH
         ]
+
+
+def _keywords(document: dict[str, Any]) -> Sequence[str]:
+    """The tags of a course, or what a file is filed under."""
+    found: Sequence[str] = document.get("tags") or document.get("keywords") or ()
+    return found
 
 
 def touch(resource: Resource) -> None:

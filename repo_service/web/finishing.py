@@ -46,6 +46,7 @@ from repo_service.services.records import Author, CleaningRecord, ResourceRecord
 from repo_service.web.blueprint import blueprint
 from repo_service.web.describing import licence_options, options_of, own_record
 from repo_service.web.fields import Fields, codes_field, line_field, text_field
+from repo_service.web.file_inside import file_inside_of
 from repo_service.web.found import Found, found_in
 from repo_service.web.inside import inside_of
 from repo_service.web.proposing import Proposals, proposals_of
@@ -202,13 +203,14 @@ def _page(
         cleaning=cleaning,
         is_cleaning=cleaning.state in UNFINISHED,
         inside=None if document is None else inside_of(document),
+        file_inside=None if document is None else file_inside_of(document),
         found=found,
         to_confirm=_to_confirm(found),
         must_confirm=account.must_confirm,
         unconfirmed_email=account.unconfirmed_email,
         releasable=_is_releasable(version, document, found, cleaning) and is_settled,
         missing=_missing(record, version, document),
-        answers=answers or Answers(licence=suggested),
+        answers=answers or Answers(licence=suggested, language=_guessed(document)),
         suggested=suggested,
         proposed_authors=proposed.authors if isinstance(proposed, Proposals) else (),
         messages=messages or {},
@@ -293,6 +295,12 @@ def _answers_in(form: Fields) -> Answers:
         levels=codes_field(form, "levels", most=LIST_LENGTH),
         types=codes_field(form, "types", most=LIST_LENGTH),
     )
+
+
+def _guessed(document: Mapping[str, Any] | None) -> str:
+    """The language that a file seems to be in, where it does not say one: its owner knows."""
+    found = (document or {}).get("language") or ""
+    return str(found).partition("-")[0] if (document or {}).get("language_detected") else ""
 
 
 def _languages() -> Sequence[tuple[str, str]]:

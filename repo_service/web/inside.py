@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from repo_service.domain.inspection import is_backup
 from repo_service.domain.texts import counted, text
 from repo_service.web.icons import icon_of
 from repo_service.web.labels import module_name, purpose, question_type_name
@@ -57,7 +58,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """A backup, or a file of another kind, which has no outline. ``has_parts``: each can be had by itself."""
+    """A backup; of a file of another kind see ``file_inside``. ``has_parts``: each can be had by itself."""
 
     is_backup: bool
     has_parts: bool
@@ -75,19 +76,19 @@ class Inside:
 
 def inside_of(document: Mapping[str, Any]) -> Inside:
     """Arrange an inspection (``inspection.schema.json``)."""
-    is_backup = "outline" in document
+    of_backup = is_backup(document)
     room = _Room(MAX_ITEMS)
-    sections = document.get("outline") or ()
+    sections = document["outline"] if of_backup else ()
     # Every course has a section 0, in many there is nothing in it.
     filled = [s for s in sections if s["activities"] or s["summary_text"] or s["title"].strip()]
     outline = [_section(section, document.get("course_format"), room) for section in room.of(filled)]
     return Inside(
-        is_backup=is_backup,
+        is_backup=of_backup,
         has_parts=document.get("backup_format") == "moodle2",
         outline=outline,
         left_out=room.left_out,
         open_all=document.get("activities", 0) <= OPEN_UP_TO,
-        counts=list(_counts(document, empty=len(sections) - len(filled))) if is_backup else [],
+        counts=list(_counts(document, empty=len(sections) - len(filled))) if of_backup else [],
         modules=_tallies(document.get("activities_by_module") or {}, module_name, purpose),
         questions=_tallies(document.get("questions_by_type") or {}, question_type_name, lambda _: "other"),
         plugins=document.get("plugins") or [],

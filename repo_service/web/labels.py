@@ -13,6 +13,7 @@ from babel import Locale, UnknownLocaleError
 from flask import g
 
 from repo_service.backups.licences import Licence
+from repo_service.domain.formats import FORMATS
 from repo_service.domain.search import Facet
 from repo_service.domain.texts import text
 from repo_service.domain.vocabularies import Concept, vocabulary
@@ -143,9 +144,9 @@ def question_type_name(kind: str) -> str:
     return _named(QUESTION_TYPES, kind)
 
 
-def kind_name(kind: str | None) -> str:
-    """What a file is."""
-    return _named(KINDS, kind or "file")
+def kind_name(kind: str | None, format_code: str = "") -> str:
+    """What a file is: a backup of what, or of which format."""
+    return say(FORMATS[format_code]) if format_code in FORMATS else _named(KINDS, kind or "file")
 
 
 def entry_kind(kind: str) -> str:

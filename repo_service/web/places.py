@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from repo_service.domain.inspection import is_backup
 from repo_service.domain.texts import text
 from repo_service.web.inside import section_title
 from repo_service.web.labels import module_name, purpose
@@ -60,7 +61,7 @@ class Places:
         """``document`` is an inspection; one without an outline names no activities."""
         self._known: dict[str, Place] = {}
         course_format = document.get("course_format")
-        sections: list[Mapping[str, Any]] = list(document.get("outline") or ())
+        sections: list[Mapping[str, Any]] = list(document["outline"]) if is_backup(document) else []
         while sections:
             section = sections.pop()
             title = section_title(section, course_format)

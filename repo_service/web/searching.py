@@ -19,6 +19,7 @@ from repo_service.federation.addresses import SERVICE
 from repo_service.http.activity_streams import actor_answer
 from repo_service.http.context import identity, services
 from repo_service.http.negotiation import also_as
+from repo_service.services.records import VersionRecord
 from repo_service.web.blueprint import blueprint
 from repo_service.web.labels import Label, facet_value, kind_name
 from repo_service.web.metadata import activity_url_of
@@ -150,12 +151,16 @@ def suggest() -> Response:
             {
                 "title": hit.resource.title,
                 "url": url_for("web.resource", resource_id=hit.resource.id),
-                "kind": kind_name(hit.resource.versions[0].kind) if hit.resource.versions else "",
+                "kind": _kind(hit.resource.versions[0]) if hit.resource.versions else "",
                 "language": next(iter(hit.resource.languages), ""),
             }
             for hit in found.items
         ]
     )
+
+
+def _kind(version: VersionRecord) -> str:
+    return kind_name(version.kind, version.format)
 
 
 def asked(facets: Iterable[Facet] = FACETS, *, endpoint: str = "web.home") -> Question:

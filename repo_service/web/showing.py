@@ -24,6 +24,7 @@ from repo_service.services.records import ResourceRecord, VersionRecord
 from repo_service.web.blueprint import NUMBER, blueprint
 from repo_service.web.embedding import embed_code_of
 from repo_service.web.examining import Asked, site_profiles
+from repo_service.web.file_inside import file_inside_of, use_in_moodle
 from repo_service.web.found import Found, file_authors, found_in, removed_words
 from repo_service.web.inside import Inside, inside_of
 from repo_service.web.keeping import Parts, in_these_words, keeper
@@ -165,12 +166,15 @@ def _values(
     found = None if document is None or not record.is_own else found_in(document, shown.cleaning)
     cleaning = services().cleaning.get(who, record.id, shown.number) if may_edit else None
     inside = None if document is None else inside_of(document)
+    file_inside = None if document is None else file_inside_of(document)
     remote = any(copy.state is LocationState.REMOTE for copy in shown.copies)
     parts = _parts(record, shown, inside, found)
     # What is at the home of a mirror is fetched when it is asked for, and prepared then.
     hindrance = None if parts is None or remote else services().parts.hindrance(who, *parts)
     return {
         "inside": inside,
+        "file_inside": file_inside,
+        "use_in_moodle": use_in_moodle(shown.kind, shown.format, shown.media_type),
         "is_backup": inside is not None and inside.is_backup,
         "file_authors": "" if document is None else file_authors(document),
         "found": found,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from repo_service.backups.h5p import Package, is_package, read_package
 from repo_service.domain.errors import InvalidFile
+from repo_service.inspection.packages.h5p_manifest import Package, is_package, read_package
 from repo_service.inspection.sources import FileSource
 from tests.backups.support import bytes_source
 

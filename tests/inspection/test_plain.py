@@ -20,7 +20,6 @@ _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\10\6\0\0\0\x1f\x15\xc4\x8
     ("name", "content", "media_type", "title"),
     [
         ("leaf_and_root.png", _PNG, "image/png", "leaf and root"),
-        ("notes.txt", "Blätter\n".encode(), "text/plain", "notes"),
         ("empty", b"", "application/octet-stream", "empty"),
         ("log.gz", gzip.compress(b"no tar in here\n" * 99, mtime=0), "application/gzip", "log"),
         ("..\\x\x07y.pdf", b"%PDF-1.7\n", "application/pdf", "xy"),

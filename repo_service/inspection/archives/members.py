@@ -22,6 +22,16 @@ class Member:
         return not self.name.endswith("/")
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What is known of a member that is compressed already; sizes in bytes."""
+
+    method: int
+    crc: int
+    compressed: int
+    size: int
+
+
 class Names:
     """The names of all members in their order, and where each stands.
 

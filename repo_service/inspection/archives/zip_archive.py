@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from repo_service.backups.members import Blocks, Member, MemberStream, Names
-from repo_service.backups.packing import Packed
+from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.archives.base import Sins, invalid_member, plain_name
+from repo_service.inspection.archives.members import Blocks, Member, MemberStream, Names, Packed
 from repo_service.inspection.archives.zip_directory import Entry, judge, read_directory
 from repo_service.inspection.archives.zip_members import (
     SPAN,
@@ -50,11 +50,17 @@ class ZipArchive:
     """See ``archives.Archive``; its members can be copied into another zip as they are."""
 
     def __init__(
-        self, source: Source, limits: Limits = LIMITS, *, places: Mapping[str, Place] | None = None
+        self,
+        source: Source,
+        limits: Limits = LIMITS,
+        *,
+        places: Mapping[str, Place] | None = None,
+        sins: Sins | None = None,
     ) -> None:
         """Reads the directory, unless the ``places`` of all members that will be asked for are known.
 
-        Raises InvalidFile.
+        Raises InvalidFile. With ``sins``, what is wrong with single members is kept there instead, and those
+        that must not be seen are left out.
         """
         self._source = source
         self._limits = limits
@@ -62,18 +68,25 @@ class ZipArchive:
         self._raw_names: dict[int, bytes] = {}
         self._records = bytearray()
         if places is None:
-            sins = Sins()
+            found = sins or Sins()
             for entry in read_directory(source, limits):
-                judge(entry, sins)
-                sins.raise_first()
-                self._add(entry)
+                seen = judge(entry, found)
+                if sins is None:
+                    found.raise_first()
+                if seen:
+                    self._add(entry)
         else:
             for name, (raw_name, *numbers) in places.items():
                 raw = name.encode() if raw_name is None else raw_name.encode("latin-1")
                 if self._names.add(name) != raw:
                     self._raw_names[len(self._names) - 1] = raw
                 self._records += _RECORD.pack(*numbers)
-        self._names.index()
+        try:
+            self._names.index()
+        except InvalidFile as twice:
+            if sins is None:
+                raise
+            sins.add(twice)
 
     def place(self, name: str) -> Place:
         """Where a member stands, to be read without the directory later."""

@@ -7,14 +7,14 @@ lengths those of ``H5PMetadata::$fields`` there.
 from __future__ import annotations
 
 import html
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from repo_service.backups.archives import open_zip
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import Source
 from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits
+from repo_service.inspection.packages.opened import Package as OpenedPackage
 from repo_service.inspection.text import clean_line, clean_paragraphs
 
 MEDIA_TYPE = "application/zip.h5p"
@@ -23,7 +23,7 @@ MEDIA_TYPE = "application/zip.h5p"
 MAX_PACKAGE = 512 * MIB
 """Bytes of a package that is looked into."""
 
-_MANIFEST = "h5p.json"
+MANIFEST = "h5p.json"
 _MAX_MANIFEST = 1 * MIB
 _MAX_AUTHORS = 50
 _NAME, _TEXT = 255, 5000
@@ -49,22 +49,33 @@ def is_package(file_name: str, media_type: str) -> bool:
 
 
 def read_package(source: Source, limits: Limits = LIMITS) -> Package:
-    """Raises InvalidFile: the package is foreign, however sound the backup around it."""
+    """What h5p.json says. Raises InvalidFile: a package is foreign, however sound the backup around it."""
     if source.size > MAX_PACKAGE:
         raise InvalidFile("The package is too large.", reason="package-too-large")
-    archive = open_zip(source, _stricter(limits))
-    if _MANIFEST not in archive:
-        raise InvalidFile("The package has no h5p.json.", reason="no-manifest", place=_MANIFEST)
-    if archive.member(_MANIFEST).size > _MAX_MANIFEST:
+    archive = OpenedPackage(source, _stricter(limits))
+    if MANIFEST not in archive:
+        raise InvalidFile("The package has no h5p.json.", reason="no-manifest", place=MANIFEST)
+    archive.require(MANIFEST)
+    return package_of(manifest_of(archive))
+
+
+def manifest_of(archive: OpenedPackage) -> Mapping[str, Any]:
+    """h5p.json itself. Raises InvalidFile."""
+    if archive.size(MANIFEST) > _MAX_MANIFEST:
         raise InvalidFile("The h5p.json of the package is too large.", reason="manifest-too-large")
-    with archive.open(_MANIFEST) as stream:
-        text = stream.read()
     try:
-        said = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        said = archive.json(MANIFEST, limit=_MAX_MANIFEST)
+    except InvalidFile as error:
+        if error.reason != "bad-manifest":
+            raise
         raise InvalidFile("The h5p.json of the package cannot be read.", reason="bad-manifest") from error
     if not isinstance(said, dict):
         raise InvalidFile("The h5p.json of the package is no object.", reason="bad-manifest")
+    return said
+
+
+def package_of(said: Mapping[str, Any]) -> Package:
+    """What h5p.json says, or the ``metadata`` of a part of the content, which has the same fields."""
     return Package(
         title=_line(said.get("title")),
         library=_line(said.get("mainLibrary")),

@@ -52,7 +52,7 @@ def _glance(document: Any) -> dict[str, Any] | None:
     """As the service made it when this was written (``domain/inspection.py``, ``glance_of``)."""
     if isinstance(document, str):
         document = json.loads(document)
-    if not document or "outline" not in document:
+    if not document or "outline" not in document or document.get("kind") == "file":
         return None
     modules = document.get("activities_by_module") or {}
     return {

@@ -121,7 +121,7 @@ class item {
             'icon' => $icon,
             'thumbnail_width' => 90,
             'thumbnail_height' => 90,
-            'thumbnail_title' => implode(' · ', array_filter([$title, $authors, $licence])),
+            'thumbnail_title' => implode(' · ', array_filter([$title, $authors, $licence, self::use_of($version)])),
             'url' => self::page($resource->id),
         ];
         if (isset($version->size)) {
@@ -131,6 +131,18 @@ class item {
             $item['realthumbnail'] = $version->thumbnail_url;
         }
         return $item;
+    }
+
+    /**
+     * What Moodle makes of a file when it is brought into a course, where that is more than a file.
+     *
+     * @param \stdClass $version
+     * @return string empty for a plain file, and where the repository does not say
+     */
+    private static function use_of(\stdClass $version): string {
+        $uses = ['restore', 'h5pactivity', 'scorm'];
+        $use = $version->moodle_use ?? '';
+        return in_array($use, $uses, true) ? get_string("use_{$use}", 'repository_resourcerepo') : '';
     }
 
     /**

@@ -78,6 +78,18 @@ final class item_test extends \advanced_testcase {
     }
 
     /**
+     * What Moodle makes of it is said where that is more than a file, and not by a repository that does not know.
+     */
+    public function test_use(): void {
+        $use = get_string('use_h5pactivity', 'repository_resourcerepo');
+        $item = item::of($this->resource([], ['moodle_use' => 'h5pactivity']));
+        $this->assertStringContainsString($use, $item['thumbnail_title']);
+        foreach ([['moodle_use' => 'resource'], ['moodle_use' => 'x'], []] as $version) {
+            $this->assertStringEndsWith('CC BY 4.0', item::of($this->resource([], $version))['thumbnail_title']);
+        }
+    }
+
+    /**
      * A draft is called one, and needs neither licence nor authors.
      */
     public function test_draft(): void {

@@ -43,4 +43,7 @@ $string['pluginname_help'] = 'Kurse, Aktivitäten und Dateien, die Lehrkräfte i
 $string['privacy:metadata'] = 'Die Dateiauswahl des Material-Repositoriums speichert keine personenbezogenen Daten. Was an das Repositorium gesendet wird, beschreibt das Plugin Material-Repositorium (local_resourcerepo).';
 $string['resourcerepo:view'] = 'Das Material-Repositorium in Dateiauswahlen verwenden';
 $string['sharedby'] = 'Geteilt von {$a}';
+$string['use_h5pactivity'] = 'Wird im Kurs eine H5P-Aktivität';
+$string['use_restore'] = 'Eine Sicherung zum Wiederherstellen';
+$string['use_scorm'] = 'Wird im Kurs eine SCORM-Aktivität';
 $string['whereset'] = 'Die Adresse des Repositoriums wird in den <a href="{$a}">Einstellungen des Material-Repositoriums</a> eingetragen.';

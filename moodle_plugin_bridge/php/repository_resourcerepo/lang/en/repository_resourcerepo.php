@@ -43,4 +43,7 @@ $string['pluginname_help'] = 'Courses, activities and files that teachers share 
 $string['privacy:metadata'] = 'The file picker of the resources repository keeps no personal data. What is sent to the repository is described by the plugin Resources repository (local_resourcerepo).';
 $string['resourcerepo:view'] = 'Use the resources repository in file pickers';
 $string['sharedby'] = 'Shared by {$a}';
+$string['use_h5pactivity'] = 'Becomes an H5P activity in a course';
+$string['use_restore'] = 'A backup to restore';
+$string['use_scorm'] = 'Becomes a SCORM activity in a course';
 $string['whereset'] = 'The address of the repository is set in the <a href="{$a}">settings of the resources repository</a>.';
