@@ -100,6 +100,7 @@ from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
 from repo_service.services.telling import Teller
 from repo_service.services.throttling import Throttling
+from repo_service.services.thumbnails import Thumbnails
 from repo_service.services.uploads import UploadLimits, Uploads
 from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
@@ -433,6 +434,7 @@ def _services(
         stores=stores,
         teller=Teller(database, changes, outboxes, actors, jobs, addresses=addresses),
         throttling=throttling,
+        thumbnails=Thumbnails(database, renditions),
         uploads=uploads,
         usage=Usage(database),
         verifier=Verifier(database, stores, copies),

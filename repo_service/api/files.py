@@ -15,6 +15,7 @@ from repo_service.api.schemas import SignatureIn
 from repo_service.http.context import identity, services, site
 from repo_service.http.delivery import deliver
 from repo_service.http.file_names import content_disposition
+from repo_service.http.thumbnails import thumbnail_response
 from storage import BlobCopies, BlobReader, Copy, local_paths, presigned_downloads
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
@@ -91,6 +92,31 @@ def download(resource_id: UUID, number: int, file_name: str, query: SignatureIn)
     if found.public and _begins(response):
         services().download_counter.count()
     return response
+
+
+@blueprint.get("/thumbnails/<uuid:resource_id>/<version:number>/<any(small, large):size>.webp")
+@blueprint.doc(
+    operation_id="get_thumbnail",
+    security=operations.PUBLIC,
+    responses=problems(
+        "gone",
+        "precondition-failed",
+        "invalid-range",
+        "storage-unavailable",
+        also={
+            200: {"description": "A picture (WebP)", **operations.ANY_TYPE},
+            206: {"description": "The ranges asked for", **operations.ANY_TYPE},
+            304: {"description": "Not modified"},
+        },
+    ),
+)
+def thumbnail(resource_id: UUID, number: int, size: str) -> Response:
+    """A picture of a version's file
+
+    Its first page, a frame of it, or the cover that it carries: `small` fits into 320 by 240 pixels, `large`
+    into 1280 by 960. That of a draft needs its owner's token. Of files that cannot be shown there is none.
+    """
+    return thumbnail_response(resource_id, number, large=size == "large")
 
 
 def _begins(response: Response) -> bool:

@@ -333,6 +333,19 @@ def mine(query: PageQuery) -> Response:
     return answer(ResourcePageOut(items=[resource_out(r) for r in page.items], next_cursor=page.next_cursor))
 
 
+def thumbnail_url(resource_id: UUID, version: VersionRecord) -> str:
+    """Of the small picture. It changes with what is shown, so that browsers may keep it."""
+    assert version.thumbnail is not None
+    path = url_for(
+        "files.thumbnail",
+        resource_id=resource_id,
+        number=version.number,
+        size="small",
+        v=version.thumbnail[:8],
+    )
+    return site().base_url + path
+
+
 def download_url(resource_id: UUID, number: int, file_name: str) -> str:
     """The canonical address of a file; its path ends in the file's name, by which Moodle knows a backup."""
     path = url_for("files.download", resource_id=resource_id, number=number, file_name=file_name)
@@ -397,6 +410,7 @@ def _version(record: ResourceRecord, version: VersionRecord) -> dict[str, Any]:
         "release_requested": version.release_requested,
         "release_refused": version.release_refused,
         "processing": version.processing,
+        "thumbnail_url": None if version.thumbnail is None else thumbnail_url(record.id, version),
         "download_url": download_url(record.id, version.number, version.file_name),
         "inspection_url": f"{_api_url(record)}/versions/{version.number}/inspection",
     }

@@ -302,6 +302,10 @@ class FoundVersionOut(Outgoing):
         description="What Moodle makes of it in a course: it restores a backup, and has activities for H5P "
         "and SCORM packages; all else becomes a file."
     )
+    thumbnail_url: str | None = Field(
+        description="A small picture of it (WebP), with `large` for `small` a large one. Null where it "
+        "cannot be shown, and until the picture has been made."
+    )
     glance: GlanceOut | None = Field(description="Of a Moodle backup.")
     change_note: str
     created_at: datetime

@@ -98,7 +98,9 @@ class FileInspection(Inspection):
     ``format_version`` is what the file says (``1.3``, ``2004 4th Edition``). ``language`` is a BCP 47 tag;
     ``language_detected`` says that it was guessed from the text. ``facts`` are counts and sizes by name:
     ``pages``, ``slides``, ``questions``, ``width`` and ``height`` in pixels, ``duration`` in seconds.
-    Of ``libraries`` the first is the main one. ``text`` is what is worth finding, kept apart from the rest.
+    ``cover`` is the member of a package whose picture shows what it is, ``.`` where the file can be shown
+    itself, else empty. Of ``libraries`` the first is the main one. ``text`` is what is worth finding, kept
+    apart from the rest.
     """
 
     kind: Literal["file"] = "file"
@@ -114,6 +116,7 @@ class FileInspection(Inspection):
     libraries: tuple[Library, ...] = ()
     outline: tuple[OutlineItem, ...] = ()
     facts: Mapping[str, int | float] = field(default_factory=dict)
+    cover: str = ""
     text: str = ""
 
 

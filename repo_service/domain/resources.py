@@ -111,6 +111,8 @@ class RenditionKind(enum.StrEnum):
 
     SEEK_INDEX = "seek-index"
     CONTENTS = "contents"
+    THUMBNAIL = "thumbnail"
+    THUMBNAIL_LARGE = "thumbnail-large"
 
 
 class Noun(enum.StrEnum):

@@ -368,7 +368,7 @@ class _Answer:
 
 
 def _wants_page() -> bool:
-    if request.path.startswith(("/ap/", "/api/", "/files/", "/.pkg/", "/.well-known/")):
+    if request.path.startswith(("/ap/", "/api/", "/files/", "/thumbnails/", "/.pkg/", "/.well-known/")):
         return False
     accept = request.accept_mimetypes
     return accept["text/html"] > accept[MEDIA_TYPE]

@@ -24,7 +24,11 @@ from repo_service.inspection.text import TextAllowance, clean_line, html_to_text
 TEXT_LIMIT = 200_000
 """Characters of text that are kept for search."""
 
+ITSELF = "."
+"""In the place of the member that shows what a package is: the file can be shown itself."""
+
 _TITLE, _NAME, _LICENCE, _KEYWORD = 500, 255, 2000, 100
+_COVER = 4096
 _MAX_AUTHORS, _MAX_KEYWORDS, _MAX_LICENCES, _MAX_MEDIA, _MAX_LIBRARIES = 100, 100, 20, 2000, 500
 _HAS_MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|&(?:[a-zA-Z]+|#\d+);")
 
@@ -37,6 +41,7 @@ class Draft:
         self.title = ""
         self.description = ""
         self.language: str | None = None
+        self.cover = ""
         self.outline = OutlineBuilder()
         self.facts: dict[str, int | float] = {}
         self.findings: list[Finding] = []
@@ -72,6 +77,11 @@ class Draft:
         name = self.line(name, limit=_NAME)
         if name and len(self._authors) < _MAX_AUTHORS:
             self._authors[Contributor(name=name, role=self.line(role, limit=_NAME))] = None
+
+    def add_authors(self, names: str) -> None:
+        """Several, with semicolons between them, as office programs and EXIF have them."""
+        for name in names.split(";"):
+            self.add_author(name)
 
     def add_keywords(self, words: Iterable[str]) -> None:
         """What it is filed under."""
@@ -155,6 +165,7 @@ class Draft:
             libraries=self.libraries,
             outline=self.outline.items(),
             facts=dict(self.facts),
+            cover=clean_line(self.cover, limit=_COVER),
             text=text,
         )
 

@@ -1,11 +1,7 @@
-"""Any file that no other parser takes: media type from the content, and size.
-
-Except a ``.mbz``: Moodle offers to restore whatever has that extension, so it must be a backup.
-"""
+"""Any file that no other parser takes: media type from the content, and size."""
 
 from __future__ import annotations
 
-from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.drafting import title_of
@@ -18,7 +14,7 @@ _FORMATS = {"application/zip": "zip"}
 
 
 class FileParser:
-    """Takes every file but a ``.mbz``."""
+    """Takes every file."""
 
     name = "file"
     version = 2
@@ -27,8 +23,6 @@ class FileParser:
         return True
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
-        if name.lower().endswith(".mbz"):
-            raise InvalidFile("The file is named .mbz but is no Moodle backup.", reason="not-a-backup")
         found = media_type(source.read_at(0, _HEAD), name)
         progress(1.0)
         return FileInspection(

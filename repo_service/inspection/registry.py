@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import Inspection
 from repo_service.inspection.base import HEAD_SIZE, NotThisFormat, Parser, Progress, Source
 from repo_service.inspection.documents.gift import GiftParser
@@ -11,6 +12,10 @@ from repo_service.inspection.documents.moodle_xml import MoodleXmlParser
 from repo_service.inspection.documents.plain_text import TextParser
 from repo_service.inspection.documents.subtitles import SubtitlesParser
 from repo_service.inspection.limits import LIMITS, Limits
+from repo_service.inspection.media.document import DocumentParser
+from repo_service.inspection.media.picture import PictureParser
+from repo_service.inspection.media.recording import RecordingParser
+from repo_service.inspection.media.vector import VectorParser
 from repo_service.inspection.moodle.backup1 import Moodle1Parser
 from repo_service.inspection.moodle.backup2 import Moodle2Parser
 from repo_service.inspection.packages.common_cartridge import CommonCartridgeParser
@@ -40,6 +45,10 @@ def parsers(limits: Limits = LIMITS) -> tuple[Parser, ...]:
         OpenXmlParser(limits),
         OpenDocumentParser(limits),
         WebsiteParser(limits),
+        PictureParser(limits),
+        VectorParser(limits),
+        DocumentParser(limits),
+        RecordingParser(limits),
         MoodleXmlParser(limits),
         GiftParser(limits),
         SubtitlesParser(limits),
@@ -60,7 +69,8 @@ def inspect(
 ) -> tuple[Parser, Inspection]:
     """What is in the file, and the parser that found it. ``name`` is the file's name, without folders.
 
-    Raises InvalidFile when the file is damaged, hostile or beyond a limit, and what the source raises.
+    Moodle offers to restore whatever is named ``.mbz``, so such a file must be a backup. Raises InvalidFile
+    when it is none, and when a file is damaged, hostile or beyond a limit; and what the source raises.
     """
     tell = progress or _tell_nobody
     head = source.read_at(0, HEAD_SIZE)
@@ -68,9 +78,14 @@ def inspect(
         for parser in parsers:
             if parser.sniff(head, name):
                 try:
-                    return parser, parser.parse(source, name=name, progress=tell)
+                    found = parser.parse(source, name=name, progress=tell)
                 except NotThisFormat:
                     continue
+                if found.kind == "file" and name.lower().endswith(".mbz"):
+                    raise InvalidFile(
+                        "The file is named .mbz but is no Moodle backup.", reason="not-a-backup"
+                    )
+                return parser, found
     raise AssertionError("the last parser takes every file")
 
 

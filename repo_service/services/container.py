@@ -66,6 +66,7 @@ from repo_service.services.storage_report import StorageReport
 from repo_service.services.stores import Stores
 from repo_service.services.telling import Teller
 from repo_service.services.throttling import Throttling
+from repo_service.services.thumbnails import Thumbnails
 from repo_service.services.uploads import Uploads
 from repo_service.services.usage import Usage
 from repo_service.services.verification import Verifier
@@ -140,6 +141,7 @@ class Services:
     stores: Stores
     teller: Teller
     throttling: Throttling
+    thumbnails: Thumbnails
     uploads: Uploads
     usage: Usage
     verifier: Verifier

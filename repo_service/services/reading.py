@@ -13,8 +13,17 @@ from sqlalchemy.orm import Session
 from repo_service.domain.errors import Forbidden, Gone, InvalidFile, NotFound, NotInspected
 from repo_service.domain.identity import Identity, Scope
 from repo_service.domain.inspection import Glance
-from repo_service.domain.resources import LocationState, Visibility
-from repo_service.models import Account, Blob, BlobLocation, InspectionRecord, Job, Resource, Version
+from repo_service.domain.resources import LocationState, RenditionKind, Visibility
+from repo_service.models import (
+    Account,
+    Blob,
+    BlobLocation,
+    InspectionRecord,
+    Job,
+    Rendition,
+    Resource,
+    Version,
+)
 from repo_service.services.accounts import require_account
 from repo_service.services.jobs import processing_of
 from repo_service.services.records import Author, CopyRecord, ResourceRecord, VersionRecord, name_of
@@ -33,6 +42,18 @@ _RESOURCES = select(
 ).join(Account, Account.id == Resource.owner_id)
 _RESOURCE = _RESOURCES.where(Resource.id == bindparam("id"))
 _RESOURCES_OF = _RESOURCES.where(Resource.id.in_(bindparam("ids", expanding=True)))
+_THUMBNAIL = (
+    select(Rendition.digest)
+    .where(
+        Rendition.source_digest == Version.digest,
+        Rendition.kind == RenditionKind.THUMBNAIL.value,
+        # One that was there before was made for somebody else's file.
+        Rendition.created_at >= Version.created_at,
+    )
+    .correlate(Version)
+    .scalar_subquery()
+    .label("thumbnail")
+)
 _VERSIONS_OF = (
     select(
         *(getattr(Version, column.key) for column in Version.__mapper__.column_attrs),
@@ -42,6 +63,7 @@ _VERSIONS_OF = (
         InspectionRecord.format,
         InspectionRecord.problem,
         InspectionRecord.glance,
+        _THUMBNAIL,
         Job.state,
         Job.progress,
         Job.attempts,
@@ -284,6 +306,7 @@ def _version(row: _Row, copies: tuple[CopyRecord, ...], *, own: bool, whole: boo
         kind=row.kind if inspected and refusal is None else None,
         format=(row.format or "") if inspected and refusal is None else "",
         glance=_glance(row) if inspected and refusal is None else None,
+        thumbnail=row.thumbnail if inspected and refusal is None else None,
         processing=processing_of(
             row if own and row.state is not None else None,
             inspected=inspected,

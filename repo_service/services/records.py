@@ -72,7 +72,8 @@ class VersionRecord:
 
     ``copies`` are given with a whole resource only, never with a hit of a search, and so is
     ``inspection_made_at``, which tells apart what was found in the file at one time and at another.
-    ``format`` is that of a file that is no backup (``domain.formats``).
+    ``format`` is that of a file that is no backup (``domain.formats``), ``thumbnail`` the digest of a small
+    picture of it.
     ``cleaning`` tells the owner what a clean copy of version ``cleaned_from`` lost, and what it kept.
     """
 
@@ -90,6 +91,7 @@ class VersionRecord:
     processing: Processing
     format: str = ""
     glance: Glance | None = None
+    thumbnail: str | None = None
     copies: tuple[CopyRecord, ...] = ()
     inspection_made_at: datetime | None = None
     cleaned_from: int | None = None

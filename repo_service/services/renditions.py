@@ -1,4 +1,4 @@
-"""Renditions: what is made of blobs and can be made again: seek indexes and contents of backups.
+"""Renditions: what is made of blobs and can be made again: seek indexes and contents of backups, thumbnails.
 
 Their bytes are blobs of the primary store. They are held as long as a version holds their source
 (``services.wanted``) and brought nowhere else: whoever loses one makes it again.
@@ -24,6 +24,7 @@ from repo_service.domain.errors import Busy, DomainError, InvalidFile, NotIndexe
 from repo_service.domain.resources import JobKind, LocationState, RenditionKind
 from repo_service.inspection.base import Source
 from repo_service.inspection.limits import Limits
+from repo_service.inspection.media import thumbnails
 from repo_service.models import Blob, BlobLocation, InspectionRecord, Rendition, Version
 from repo_service.models.base import now
 from repo_service.models.database import Database
@@ -38,12 +39,18 @@ from storage import BlobCopies, BlobNotFound, Capability, StorageFull
 VERSIONS = {
     RenditionKind.SEEK_INDEX: seek_index.VERSION,
     RenditionKind.CONTENTS: contents.VERSION,
+    RenditionKind.THUMBNAIL: thumbnails.VERSION,
+    RenditionKind.THUMBNAIL_LARGE: thumbnails.VERSION,
 }
 """Of what makes them now."""
 _MEDIA_TYPES = {
     RenditionKind.SEEK_INDEX: seek_index.MEDIA_TYPE,
     RenditionKind.CONTENTS: contents.MEDIA_TYPE,
+    RenditionKind.THUMBNAIL: thumbnails.MEDIA_TYPE,
+    RenditionKind.THUMBNAIL_LARGE: thumbnails.MEDIA_TYPE,
 }
+_THUMBNAILS = (RenditionKind.THUMBNAIL, RenditionKind.THUMBNAIL_LARGE)
+"""In the order in which they are made."""
 _LOST = "No store has the bytes of this file: an operator must look."
 
 
@@ -193,8 +200,15 @@ class Renditions:
         with self._database.read() as session:
             source = source_of(self._copies.of(session, digest), checked=True)
             index = self.find(session, digest, RenditionKind.SEEK_INDEX, since=None)
+            record = newest_inspection(session, digest)
         with TemporaryFile(dir=self._folder) as file:
-            if kind is RenditionKind.SEEK_INDEX:
+            if kind in _THUMBNAILS:
+                document = {} if record is None else record.document
+                made_of = thumbnails.thumbnails_of(
+                    source, format_code=document["format"], cover=document["cover"], limits=self._limits
+                )
+                file.write(made_of[_THUMBNAILS.index(kind)])
+            elif kind is RenditionKind.SEEK_INDEX:
                 build_seek_index(source, write_to=file, progress=report, limits=self._limits)
             else:
                 self._write_contents(digest, source, index, file, report)
@@ -251,6 +265,8 @@ def _kinds_of(record: InspectionRecord | None) -> tuple[RenditionKind, ...]:
         kinds.append(RenditionKind.SEEK_INDEX)
     if document.get("backup_format") == "moodle2":
         kinds.append(RenditionKind.CONTENTS)
+    if document.get("cover"):
+        kinds += _THUMBNAILS
     return tuple(kinds)
 
 

@@ -1,4 +1,4 @@
-"""The cover of a resource that has no picture of its own: drawn from what it is about and what it is.
+"""The cover of a resource: a picture of its file, else one drawn from what it is about and what it is.
 
 The colour is that of its field of education, the sign in it that of its kind. The shapes hang on its id, so
 it looks the same everywhere and no two look alike.
@@ -10,6 +10,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flask import url_for
+
+from repo_service.domain.resources import Visibility
 from repo_service.services.records import ResourceRecord, VersionRecord
 from repo_service.web.icons import icon_of
 
@@ -36,6 +39,21 @@ class Cover:
     field: str
     icon: str
     shapes: Sequence[Circle]
+
+
+def picture_of(resource: ResourceRecord, version: VersionRecord | None) -> str | None:
+    """The address of a picture of the file itself, None where there is none."""
+    if version is None or version.thumbnail is None:
+        return None
+    if version.released_at is None or resource.visibility is not Visibility.PUBLIC:
+        return url_for("web.thumbnail", resource_id=resource.id, number=version.number)
+    return url_for(
+        "files.thumbnail",
+        resource_id=resource.id,
+        number=version.number,
+        size="small",
+        v=version.thumbnail[:8],
+    )
 
 
 def cover_of(resource: ResourceRecord, version: VersionRecord | None) -> Cover:

@@ -17,7 +17,7 @@ from repo_service.services.mirroring import Home
 from repo_service.web import csrf, labels
 from repo_service.web.assets import asset_url
 from repo_service.web.blueprint import blueprint
-from repo_service.web.covers import cover_of
+from repo_service.web.covers import cover_of, picture_of
 from repo_service.web.icons import icon, icon_of
 from repo_service.web.speaking import offers, say, spoken
 
@@ -48,6 +48,7 @@ def register(app: Flask) -> None:
     app.jinja_env.globals.update(
         asset_url=asset_url,
         cover_of=cover_of,
+        picture_of=picture_of,
         icon=icon,
         icon_of=icon_of,
         counted=_counted,

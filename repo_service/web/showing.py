@@ -18,6 +18,7 @@ from repo_service.federation.contexts import LD_MEDIA_TYPE
 from repo_service.http.activity_streams import json_answer, resource_answer
 from repo_service.http.context import identity, services, site
 from repo_service.http.negotiation import also_as
+from repo_service.http.thumbnails import thumbnail_response
 from repo_service.inspection.moodle.core import RELEASES
 from repo_service.services.credits import credit_of
 from repo_service.services.records import ResourceRecord, VersionRecord
@@ -79,6 +80,12 @@ def download(resource_id: UUID, number: int) -> AnyResponse:
     response = redirect(address, 302)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/thumbnail.webp")
+def thumbnail(resource_id: UUID, number: int) -> Response:
+    """The picture of a draft, for who sees its page: browsers have no token for the other address."""
+    return thumbnail_response(resource_id, number, large=False)
 
 
 @blueprint.get(f"/resources/<uuid:resource_id>/versions/{NUMBER}/processing")

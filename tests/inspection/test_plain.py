@@ -28,7 +28,9 @@ _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\10\6\0\0\0\x1f\x15\xc4\x8
 def test_media_type_and_title(name: str, content: bytes, media_type: str, title: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    assert inspect_path(path) == FileInspection(media_type=media_type, size=len(content), title=title)
+    found = inspect_path(path)
+    assert isinstance(found, FileInspection)
+    assert (found.media_type, found.size, found.title) == (media_type, len(content), title)
 
 
 def test_other_archives_are_files(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support import media
+
 
 def packed(members: Mapping[str, bytes | str], *, first: str = "") -> bytes:
     """A zip; the member ``first`` stands uncompressed at its beginning, as EPUB and OpenDocument want it."""
@@ -812,6 +814,98 @@ SAMPLES: Mapping[str, Sample] = {
         ("Some text about springs",),
         ("From the source", "Down to the sea"),
     ),
+    **{
+        f"{format_} picture": Sample(
+            lambda format_=format_: media.picture(format_, xmp=media.XMP),  # type: ignore[misc]
+            "picture",
+            {
+                "format": "image",
+                "media_type": f"image/{format_.lower()}",
+                "title": "The mouth of a river",
+                "description": "Where it ends",
+                "keywords": ["water", "sea"],
+                "authors": [*_AUTHORS, {"name": "Bob", "role": ""}, {"name": "Grace Hopper", "role": ""}],
+                "licences": [
+                    *_licence("https://creativecommons.org/licenses/by-sa/4.0/"),
+                    *_licence("CC BY 4.0"),
+                ],
+                "facts": {"width": 64, "height": 48},
+                "cover": ".",
+            },
+        )
+        for format_ in ("JPEG", "WEBP")
+    },
+    "PNG picture": Sample(
+        lambda: media.picture("PNG"),
+        "picture",
+        {
+            "format": "image",
+            "media_type": "image/png",
+            "title": "A river",
+            "authors": [{"name": "Grace Hopper", "role": ""}],
+            "licences": _licence("CC BY 4.0"),
+        },
+    ),
+    "drawing": Sample(
+        lambda: media.DRAWING,
+        "svg",
+        {
+            "format": "image",
+            "media_type": "image/svg+xml",
+            "title": "A delta",
+            "description": "Seen from above",
+            "keywords": ["water"],
+            "authors": _AUTHORS,
+            "licences": _licence("https://creativecommons.org/licenses/by/4.0/"),
+            "facts": {"width": 120, "height": 80},
+        },
+        ("Many arms",),
+    ),
+    "PDF": Sample(
+        media.pdf,
+        "pdf",
+        {
+            "format": "pdf",
+            "format_version": "1.7",
+            "media_type": "application/pdf",
+            "title": "The mouth of a river",
+            "description": "Where it ends",
+            "language": "en-GB",
+            "keywords": ["water", "sea", "rivers", "lakes"],
+            "authors": [*_AUTHORS, {"name": "Bob", "role": ""}, {"name": "Grace Hopper", "role": ""}],
+            "licences": _licence("https://creativecommons.org/licenses/by-sa/4.0/"),
+            "facts": {"pages": 2},
+            "cover": ".",
+        },
+        ("Page 1 of a river", "Page 2 of a river"),
+        ("Source", "A spring"),
+    ),
+    **{
+        f"{kind} recording": Sample(
+            lambda kind=kind: media.recording(kind, video=kind in ("matroska", "mp4")),  # type: ignore[misc]
+            "recording",
+            {
+                "format": "video" if kind in ("matroska", "mp4") else "audio",
+                "media_type": media_type,
+                "title": "The sound of a river",
+                "description": "Heard at night",
+                "authors": _AUTHORS,
+                "licences": _licence("CC BY-SA 4.0"),
+                "facts": {
+                    "duration": 2.0,
+                    **({"width": 64, "height": 48} if kind in ("matroska", "mp4") else {}),
+                },
+                "cover": "." if kind in ("matroska", "mp4") else "",
+            },
+        )
+        for kind, media_type in (
+            ("matroska", "video/x-matroska"),
+            ("mp4", "video/mp4"),
+            ("wav", "audio/x-wav"),
+            ("flac", "audio/flac"),
+            ("ogg", "audio/ogg"),
+        )
+    },
     "plain text": Sample(
         lambda: _PROSE.encode("cp1252"),
         "text",

@@ -246,6 +246,8 @@ OTHERWISE: Final[Mapping[str, str]] = {
     "docs.static": "files of Swagger UI",
     "catalogue.download": "a download",
     "files.download": "a download",
+    "files.thumbnail": "a picture",
+    "web.thumbnail": "a picture",
     "web.download": "leads to a download",
     "web.feed": "Atom",
     "web.robots": "for robots",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 
-from charset_normalizer import from_bytes
-
 from repo_service.inspection.base import Source
 from repo_service.inspection.limits import KIB
 
@@ -32,6 +30,8 @@ def encoding_of(head: bytes) -> tuple[str, int] | None:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
         found = from_bytes(head[:_GUESSED_FROM]).best()
         return None if found is None else (found.encoding, 0)
     return "utf-8", 0

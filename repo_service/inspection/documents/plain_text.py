@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from markdown_it import MarkdownIt
-
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.documents.decoding import decoded, encoding_of
@@ -39,7 +37,7 @@ class TextParser:
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         found = media_type(source.read_at(0, 64 * KIB), name)
         text = decoded(source, limit=_READ)
-        if not found.startswith("text/") or text is None or name.lower().endswith(".mbz"):
+        if not found.startswith("text/") or text is None:
             raise NotThisFormat
         draft = Draft(self._limits)
         matter = _FRONT_MATTER.match(text)
@@ -85,6 +83,8 @@ def _read_front_matter(matter: str, draft: Draft) -> None:
 
 
 def _read_markdown(text: str, draft: Draft) -> None:
+    from markdown_it import MarkdownIt
+
     level: int | None = None
     for token in MarkdownIt("commonmark", {"maxNesting": 20}).parse(text):
         if token.type == "heading_open":

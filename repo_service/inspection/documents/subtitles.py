@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 
-import pysubs2
-
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.documents.decoding import decoded
@@ -40,6 +38,8 @@ class SubtitlesParser:
         text = None if source.size > _MAX_SIZE else decoded(source, limit=_MAX_SIZE)
         if kind is None or text is None:
             raise NotThisFormat
+        import pysubs2
+
         try:
             with warnings.catch_warnings(action="ignore"):  # fields that have no value
                 cues = pysubs2.SSAFile.from_string(text, format_=kind)

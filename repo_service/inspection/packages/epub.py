@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import FileInspection, InspectionWarning
+from repo_service.domain.texts import text
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
 from repo_service.inspection.limits import LIMITS, Limits
@@ -20,6 +21,7 @@ MEDIA_TYPE = "application/epub+zip"
 _CONTAINER = "META-INF/container.xml"
 _PACKAGE_DOCUMENT = "application/oebps-package+xml"
 _NCX = "application/x-dtbncx+xml"
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _AUTHOR_ROLES = frozenset({"", "aut"})
 """MARC relators: ``aut`` is the author."""
 _LICENCE_PROPERTIES = frozenset({"dcterms:license", "dcterms:rights", "cc:license", "schema:license"})
@@ -60,6 +62,8 @@ class EpubParser:
         _read_contents(package, folder, book, draft)
         chapters = [_within(folder, book.items[one].href) for one in book.spine if one in book.items]
         draft.facts["chapters"] = len(chapters)
+        if (cover := book.cover()) is not None and _within(folder, cover) in package:
+            draft.cover = _within(folder, cover)
         add_pages(package, chapters, draft)
         progress(1.0)
         return draft.inspection(
@@ -88,7 +92,9 @@ def _read_contents(package: Package, folder: str, book: _BookReader, draft: Draf
                 raise
             draft.warnings.append(
                 InspectionWarning(
-                    code="unreadable-part", message="The table of contents cannot be read.", place=place[:200]
+                    code="unreadable-part",
+                    message=text("The table of contents cannot be read."),
+                    place=place[:200],
                 )
             )
         return
@@ -136,6 +142,7 @@ class _BookReader:
     _names: dict[str, _Named] = field(default_factory=dict)
     _open: _Named | None = None
     _meta: tuple[str, str] = ("", "")
+    _cover: str = ""
 
     def start(self, path: list[str], attributes: Mapping[str, str]) -> None:
         name = local(path[-1])
@@ -148,6 +155,8 @@ class _BookReader:
                 self._names[attributes.get("id") or f" {len(self._names)}"] = self._open
         elif name == "meta":
             self._meta = (attributes.get("property", ""), attributes.get("refines", "").removeprefix("#"))
+            if attributes.get("name") == "cover":
+                self._cover = attributes.get("content", "")
         elif name == "link" and attributes.get("rel") in _LICENCE_PROPERTIES:
             self.draft.add_licence(attributes.get("href", ""))
         elif name == "item" and len(self.items) < _MAX_ITEMS:
@@ -173,6 +182,12 @@ class _BookReader:
                 self.draft.add_licence(text)
         elif (tell := dublin_core(self.draft).get(name)) is not None:
             tell(text)
+
+    def cover(self) -> str | None:
+        """The address of the cover: an item that says so (EPUB 3.3, 5.9.4), or one that ``meta`` names."""
+        said = next((item for item in self.items.values() if "cover-image" in item.properties), None)
+        said = said or self.items.get(self._cover)
+        return said.href if said is not None and said.media_type in _PICTURES else None
 
     def finish(self) -> None:
         """Names come before their roles."""

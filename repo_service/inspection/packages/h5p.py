@@ -21,6 +21,7 @@ from repo_service.domain.inspection import (
     LicenceStatement,
     MediaItem,
 )
+from repo_service.domain.texts import text
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
 from repo_service.inspection.limits import LIMITS, MIB, Limits
@@ -68,7 +69,7 @@ class H5pParser:
         else:
             draft.warnings.append(
                 InspectionWarning(
-                    code="no-content", message="The package has no content of its own.", place=_CONTENT
+                    code="no-content", message=text("The package has no content of its own."), place=_CONTENT
                 )
             )
         progress(1.0)
@@ -156,6 +157,9 @@ class _Reader:
             level, common = level + 1, self._common_of(found[1], found[2])
         if isinstance(value.get("path"), str) and isinstance(value.get("mime"), str):
             self._medium(value["path"], value.get("copyright"), None)
+            place = f"content/{value['path']}"
+            if not self._draft.cover and value["mime"].startswith("image/") and place in self._package:
+                self._draft.cover = place
         for key, one in value.items():
             if key not in _NOT_CONTENT and key not in common:
                 yield _Node(one, level, node.depth + 1, common)

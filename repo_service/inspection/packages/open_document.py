@@ -15,6 +15,8 @@ _MIMETYPE, _META, _CONTENT, _STYLES = "mimetype", "meta.xml", "content.xml", "st
 _TYPE = re.compile(
     rb"application/vnd\.oasis\.opendocument\.(text|spreadsheet|presentation|graphics)(?:-template|-master)?\s*"
 )
+_THUMBNAIL = "Thumbnails/thumbnail.png"
+"""Part 2, 3.8: optional."""
 _FORMATS = {"text": "odt", "spreadsheet": "ods", "presentation": "odp", "graphics": "odg"}
 _COUNTS = {"meta:page-count": "pages", "meta:word-count": "words", "meta:table-count": "tables"}
 _PARAGRAPHS = frozenset({"text:h", "text:p"})
@@ -46,6 +48,8 @@ class OpenDocumentParser:
             package.xml(_META, meta)
         if _STYLES in package:
             package.xml(_STYLES, _LanguageReader(draft))
+        if _THUMBNAIL in package:
+            draft.cover = _THUMBNAIL
         progress(0.2)
         content = _ContentReader(draft)
         package.xml(_CONTENT, content, told_text=content.told_text)

@@ -67,6 +67,9 @@ class OpenXmlParser:
             package.xml(place, _CountReader(draft))
         for place in _targets(package, "", "custom-properties"):
             package.xml(place, _CustomReader(draft))
+        for place in _targets(package, "", "thumbnail"):
+            if place.lower().endswith((".jpeg", ".jpg", ".png")):  # others are pictures of Windows' own
+                draft.cover = place
         progress(0.2)
         _READERS[types.format](package, types.main, draft)
         progress(1.0)
@@ -138,8 +141,7 @@ class _CoreReader:
             case "title" if text:
                 draft.name_it(text)
             case "creator":
-                for name in text.split(";"):
-                    draft.add_author(name)
+                draft.add_authors(text)
             case "description" if text:
                 draft.describe(text)
             case "subject" if text:

@@ -1,0 +1,61 @@
+"""Thumbnails: a first page, a picture itself, a frame of a video, the cover of a package. In two sizes."""
+
+from __future__ import annotations
+
+from repo_service.domain.errors import InvalidFile
+from repo_service.inspection.base import ReadStream, Source
+from repo_service.inspection.drafting import ITSELF
+from repo_service.inspection.isolation.parent import isolation
+from repo_service.inspection.limits import LIMITS, MIB, Limits
+from repo_service.inspection.packages.opened import Package
+
+VERSION = 1
+"""Raised when what is made would differ: thumbnails are made anew then."""
+MEDIA_TYPE = "image/webp"
+
+_MAX_COVER = 32 * MIB
+_TASKS = {
+    "image": "show-picture",
+    "pdf": "show-document",
+    "video": "show-recording",
+    "audio": "show-recording",
+}
+
+
+def thumbnails_of(
+    source: Source, *, format_code: str, cover: str, limits: Limits = LIMITS
+) -> tuple[bytes, bytes]:
+    """A small and a large one, of a file of that format whose inspection names that ``cover``.
+
+    Raises InvalidFile when there is nothing to show, and what the source raises.
+    """
+    if cover == ITSELF:
+        answer = isolation.ask(_TASKS[format_code], source)
+    else:
+        package = Package(source, limits)
+        answer = isolation.ask("show-picture", _Held(package.read(cover, limit=_MAX_COVER)))
+    pictures = answer.pictures
+    if len(pictures) != 2 or not all(_is_webp(picture) for picture in pictures):
+        raise InvalidFile("No picture of the file can be made.", reason="unreadable")
+    return pictures[0], pictures[1]
+
+
+def _is_webp(data: bytes) -> bool:
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
+
+
+class _Held:
+    """Bytes that are in memory, as a source."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+    def stream(self, offset: int = 0, length: int | None = None) -> ReadStream:
+        raise NotImplementedError("pictures are read here and there")
