@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import cutting, federation, files, inspecting, pages, rates, searching, ways
+from bench import cutting, federation, files, formats, inspecting, pages, rates, searching, ways
 from bench.measuring import Bench, Row, Rule
 from bench.programs import Missing, nginx_program, program
 
@@ -27,6 +27,7 @@ _BENCHES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "local": files.local,
     "s3": files.s3,
     "inspection": inspecting.inspection,
+    "formats": formats.formats,
     "cutting": cutting.cutting,
     "rates": rates.rates,
     "search": searching.search,

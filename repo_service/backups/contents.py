@@ -30,12 +30,13 @@ from repo_service.inspection.archives.zip_archive import Place, ZipArchive
 from repo_service.inspection.base import Progress, ReadStream, Source
 from repo_service.inspection.limits import GIB, KIB, LIMITS, MIB, Limits
 from repo_service.inspection.moodle.parts import integer
+from repo_service.inspection.packages.h5p import media_of
 from repo_service.inspection.packages.h5p_manifest import MAX_PACKAGE, is_package, read_package
 from repo_service.inspection.sources import FileSource
 from repo_service.inspection.text import clean_line
 from repo_service.inspection.xml import XmlAllowance
 
-VERSION = 3
+VERSION = 4
 """To be raised when the contents of the same backup would be others."""
 
 MEDIA_TYPE = "application/vnd.moodle-resources.contents"
@@ -57,6 +58,8 @@ _MAX_LOOKED_UP = 2_000_000
 _MAX_PACKAGES = 2_000
 """H5P packages that are looked into."""
 _MAX_IN_PACKAGES = 8 * GIB
+_MAX_MEDIA = 20_000
+"""Media in H5P packages whose licences are kept."""
 """Bytes of them together: each is written to disk for a moment."""
 
 _INFORMATION = "moodle_backup/information"
@@ -154,7 +157,8 @@ class Contents:
         return self._lines("questions")
 
     def packages(self) -> Iterator[dict[str, Any]]:
-        """What H5P packages say of themselves by ``content``, or the ``problem`` why they cannot be read."""
+        """What H5P packages say of themselves by ``content``, and of each of their ``media``, or the
+        ``problem`` why they cannot be read."""
         return self._lines("packages")
 
     def _part(self, name: str) -> dict[str, Any] | None:
@@ -240,6 +244,7 @@ class _Builder:
         self._origin: dict[str, str] = {}
         self._packages: dict[str, dict[str, Any]] = {}
         """By the hash of their content."""
+        self._media_left = _MAX_MEDIA
 
     def read(self, progress: Progress) -> None:
         self._slice(MANIFEST, {_ACTIVITY, _SECTION, _SETTING}, self._listed)
@@ -418,7 +423,10 @@ class _Builder:
             file.flush()
             with FileSource(file.name) as source:
                 try:
-                    return asdict(read_package(source, self._limits))
+                    said = asdict(read_package(source, self._limits))
+                    media = media_of(source, self._limits)[: self._media_left]
+                    self._media_left -= len(media)
+                    return {**said, "media": [asdict(item) for item in media]}
                 except InvalidFile as error:
                     return {"problem": error.reason}
 

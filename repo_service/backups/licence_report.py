@@ -6,14 +6,17 @@ would have to find out. Files of learners are passed over: they are not shared.
 
 from __future__ import annotations
 
+import mimetypes
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
 from repo_service.backups.contents import Contents
+from repo_service.backups.licence_words import licence_of
 from repo_service.backups.licences import Licence, LicenceKind, Term, from_h5p, from_moodle
+from repo_service.domain.inspection import Contributor, LicenceStatement, MediaItem
 from repo_service.domain.texts import Text, counted, text
 from repo_service.inspection.text import clean_line
 
@@ -154,10 +157,44 @@ def file_rows(contents: Contents) -> Iterator[FileRow]:
         part["id"]: part["title"] or f"Section {part['number'] or 0}" for part in contents.compared_sections()
     }
     activities = {part["id"]: part for part in contents.compared_activities()}
-    packages = {part["content"]: _package(part) for part in contents.packages()}
+    parts = {part["content"]: part for part in contents.packages()}
+    packages = {content: _package(part) for content, part in parts.items()}
     for file in contents.files():
         if not file["learners"]:
-            yield _row(file, activities, sections, packages.get(file["content"]))
+            row = _row(file, activities, sections, packages.get(file["content"]))
+            yield row
+            if row.package is not None:
+                yield from _media_rows(row, parts[file["content"]].get("media") or ())
+
+
+def media_row(item: MediaItem, *, place: Place, path: str = "") -> FileRow:
+    """A part of a package that says for itself whose it is; ``path`` leads to the package."""
+    licence = from_moodle("") if item.licence is None else licence_of(item.licence)
+    return FileRow(
+        sha1="",
+        name=item.title or item.place.rpartition("/")[2],
+        path=f"{path}/{item.place}" if path else item.place,
+        size=0,
+        media_type=mimetypes.guess_type(item.place)[0] or "",
+        place=place,
+        licence=licence,
+        moodle_licence=licence,
+        author=", ".join(author.name for author in item.authors),
+        source=item.source,
+        package=None,
+    )
+
+
+def _media_rows(package: FileRow, media: Iterable[Mapping[str, Any]]) -> Iterator[FileRow]:
+    for part in media:
+        item = MediaItem(
+            place=part["place"],
+            title=part["title"],
+            authors=tuple(Contributor(**author) for author in part["authors"]),
+            licence=None if part["licence"] is None else LicenceStatement(**part["licence"]),
+            source=part["source"],
+        )
+        yield media_row(item, place=package.place, path=package.name)
 
 
 def page_of_rows(contents: Contents, *, skip: int, limit: int) -> list[FileRow]:

@@ -9,7 +9,8 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from repo_service.backups.licences import Licence, from_code, from_moodle, named, somebodys_own
+from repo_service.backups.licences import Licence, from_code, from_h5p, from_moodle, named, somebodys_own
+from repo_service.domain.inspection import LicenceStatement
 from repo_service.inspection.text import clean_line
 
 _MAX = 2000
@@ -49,6 +50,13 @@ def from_words(words: str) -> Licence:
         if (found := find(words)) is not None:
             return replace(found, given=words)
     return somebodys_own(words)
+
+
+def licence_of(statement: LicenceStatement) -> Licence:
+    """The licence that a file means by what it says."""
+    if statement.scheme == "h5p":
+        return from_h5p(statement.text, statement.version)
+    return from_words(statement.text)
 
 
 def _by_address(words: str) -> Licence | None:

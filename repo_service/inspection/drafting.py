@@ -119,6 +119,11 @@ class Draft:
         self.outline.add(level, self.line(title), kind)
 
     @property
+    def media(self) -> tuple[MediaItem, ...]:
+        """Those that were added."""
+        return tuple(self._media)
+
+    @property
     def libraries(self) -> tuple[Library, ...]:
         """Those that were added."""
         return tuple(self._libraries)
@@ -161,7 +166,7 @@ class Draft:
             language=self.language or detected,
             language_detected=detected is not None,
             licences=tuple(self._licences),
-            media=tuple(self._media),
+            media=self.media,
             libraries=self.libraries,
             outline=self.outline.items(),
             facts=dict(self.facts),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repo_service.backups.file_licences import licence_of
+from repo_service.backups.licence_words import licence_of
 from repo_service.backups.licences import Licence
 from repo_service.domain.formats import MoodleUse, moodle_use
 from repo_service.domain.inspection import LicenceStatement

@@ -13,6 +13,7 @@ from tests.backups.test_h5p import packed
 from tests.backups.test_licences import folder_with
 from tests.contract.support import problem_of, share
 from tests.support.backups import ActivitySpec, Container, backup, moodle1_backup, write_zip
+from tests.support.oer import h5p
 from tests.support.service import Service, json_of, send_file
 
 
@@ -193,3 +194,20 @@ def test_nothing_is_left_on_disk(service: Service, tmp_path: Path) -> None:
     json_of(teacher.get(_url(resource, "licences")))
     json_of(teacher.get(_url(resource, "changes?since=1")))
     assert sorted(path.name for path in service.settings.data_dir.iterdir()) == before
+
+
+def test_media_within_packages_within_backups(service: Service, tmp_path: Path) -> None:
+    teacher = service.member()
+    made = folder_with(_file(h5p(), "leaves.h5p", "cc-sa-4.0"))
+    content = write_zip(tmp_path / "course.mbz", made).read_bytes()
+    resource = share(teacher, content, file_name="course.mbz", licence="CC-BY-SA-4.0")
+    service.work()
+    told = json_of(teacher.get(_url(resource, "licences")))
+    rows = [(file["name"], file["path"], file["licence"]["code"], file["author"]) for file in told["files"]]
+    assert rows == [
+        ("leaves.h5p", "/", "CC-BY-SA-4.0", "Ada"),
+        ("A leaf", "leaves.h5p/content/images/leaf.png", "CC-BY-NC-3.0", "Eve"),
+        ("Sky", "leaves.h5p/content/images/sky.png", "public-domain", "Nobody"),
+    ]
+    assert ("non-commercial", 1) in [(finding["code"], finding["count"]) for finding in told["findings"]]
+    assert told["packages_count"] == 1

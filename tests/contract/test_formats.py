@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.support import problem_of, publish, share
-from tests.inspection.test_parsers import zipped
+from tests.support.mutating import zipped
 from tests.support.oer import SAMPLES, docx, h5p, moodle_xml, scorm12
 from tests.support.service import Service, json_of
 

@@ -13,34 +13,26 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.contract.support import path_of, problem_of, publish, share
-from tests.inspection.test_parsers import zipped
 from tests.support import media
+from tests.support.mutating import members_of, zipped
 from tests.support.oer import SAMPLES, docx, epub, h5p, odt
 from tests.support.service import Service, json_of
 
 _COVER = media.picture("JPEG", size=(900, 1200))
-_MANIFEST = b"OEBPS/book.opf"
 
 
 def _with_cover(version: str = "3.0") -> bytes:
     """An e-book with one."""
     item = b'<item id="c" href="cover.jpg" media-type="image/jpeg" properties="cover-image"/></manifest>'
     book = epub(version)
-    document = _members(book)["OEBPS/book.opf"].replace(b"</manifest>", item)
+    document = members_of(book)["OEBPS/book.opf"].replace(b"</manifest>", item)
     return zipped(book, {"OEBPS/book.opf": document, "OEBPS/cover.jpg": _COVER})
-
-
-def _members(package: bytes) -> dict[str, bytes]:
-    import zipfile
-
-    with zipfile.ZipFile(io.BytesIO(package)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def _office() -> bytes:
     """A text document of Office with the picture that its program made."""
     package = docx()
-    relations = _members(package)["_rels/.rels"].replace(
+    relations = members_of(package)["_rels/.rels"].replace(
         b"</Relationships>",
         b"<Relationship Id='9' Type='http://schemas.openxmlformats.org/package/2006/relationships/metadata/"
         b"thumbnail' Target='docProps/thumbnail.jpeg'/></Relationships>",

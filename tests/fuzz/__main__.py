@@ -1,5 +1,7 @@
 """Fuzz for some minutes: ``python -m tests.fuzz --minutes 10``. Ends with 1 when something was found.
 
+Backups, or with ``--format`` a sample of ``tests/support/oer.py`` (``--format all``: each for that long).
+
 A case is a number. What it found is shown; put the number into seeds.json once it is understood, and the
 short form that all tests run does it each time.
 """
@@ -15,9 +17,13 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from tests.fuzz import formats
 from tests.fuzz.running import run
+from tests.support.oer import SAMPLES
 
 _SECONDS_EACH = 20
 _MOST_GROWTH_MIB = 200
@@ -28,14 +34,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
+    parser.add_argument("--format", choices=["all", *SAMPLES])
     given = parser.parse_args()
     signal.signal(signal.SIGALRM, _too_long)
-    chance = random.Random(given.seed)
+    if given.format is None:
+        return _fuzz(run, given.minutes, given.seed)
+    names = [*SAMPLES] if given.format == "all" else [given.format]
+    return max(_fuzz(partial(formats.run, name), given.minutes, given.seed, name) for name in names)
+
+
+def _fuzz(run: Callable[[int, Path], str], minutes: float, seed: int, name: str = "backups") -> int:
+    chance = random.Random(seed)
     outcomes: collections.Counter[str] = collections.Counter()
     found: list[int] = []
     kinds: collections.Counter[str] = collections.Counter()
     slowest = 0.0
-    until = time.monotonic() + 60 * given.minutes
+    until = time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory() as folder:
         run(0, Path(folder))
         before = _peak()
@@ -57,7 +71,7 @@ def main() -> int:
     growth = _peak() - before
     cases = sum(outcomes.values()) + len(found)
     print(
-        f"{cases} cases from seed {given.seed}: {dict(outcomes)}; found {found[:20]}; "
+        f"{name}: {cases} cases from seed {seed}: {dict(outcomes)}; found {found[:20]}; "
         f"the slowest took {slowest:.1f} s, memory grew by {growth:.0f} MiB"
     )
     return int(bool(found) or growth > _MOST_GROWTH_MIB)

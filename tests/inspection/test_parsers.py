@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import random
-import zipfile
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -19,6 +17,7 @@ from repo_service.inspection.registry import inspect, parsers
 from repo_service.inspection.serialise import from_json, search_text, to_json
 from tests.backups.support import bytes_source
 from tests.fuzz.running import SMALL
+from tests.support.mutating import members_of, mutated, zipped
 from tests.support.oer import SAMPLES, packed
 
 _MUTATIONS = 40
@@ -95,13 +94,13 @@ def test_what_is_damaged_is_refused_or_described(name: str) -> None:
     chance = random.Random(name)
     data = _bytes(name)
     for _ in range(_MUTATIONS):
-        _inspected_or_refused(_mutated(data, chance))
+        _inspected_or_refused(mutated(data, chance))
     if not data.startswith(b"PK"):
         return
-    members = _members(data)
+    members = members_of(data)
     for member in members:
         for _ in range(_MUTATIONS // len(members) + 2):
-            _inspected_or_refused(packed({**members, member: _mutated(members[member], chance)}))
+            _inspected_or_refused(packed({**members, member: mutated(members[member], chance)}))
         _inspected_or_refused(packed({**members, member: b""}))
         _inspected_or_refused(packed({one: content for one, content in members.items() if one != member}))
 
@@ -140,31 +139,3 @@ def _inspected_or_refused(data: bytes) -> None:
     except InvalidFile:
         return
     to_json(inspection)
-
-
-def _mutated(data: bytes, chance: random.Random) -> bytes:
-    changed = bytearray(data)
-    for _ in range(chance.randint(1, 4)):
-        if not changed:
-            break
-        at = chance.randrange(len(changed))
-        match chance.randrange(4):
-            case 0:
-                changed[at] = chance.randrange(256)
-            case 1:
-                del changed[at : at + chance.randint(1, 40)]
-            case 2:
-                changed[at:at] = changed[at : at + chance.randint(1, 200)] * chance.randint(1, 50)
-            case 3:
-                changed[at:at] = chance.choice([b"<", b"&x;", b'"', b"\0", b"]]>", b"{", b"\xff\xfe", b"../"])
-    return bytes(changed)
-
-
-def _members(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(package: bytes, changed: Mapping[str, bytes]) -> bytes:
-    """A package with some members of other content."""
-    return packed({**_members(package), **changed})

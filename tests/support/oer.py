@@ -724,7 +724,7 @@ SAMPLES: Mapping[str, Sample] = {
         )
         for format_, make, kind, facts, finds, headings in (
             ("odt", odt, "text", {}, ("Clear and cold",), ("The source", "A spring")),
-            ("odp", odp, "presentation", {"slides": 2}, ("from the rock",), ("Source", "page2")),
+            ("odp", odp, "presentation", {"slides": 2}, ("from the rock",), ("Source", "from the rock")),
             ("ods", ods, "spreadsheet", {"sheets": 2}, ("Danube",), ("Lengths", "Depths")),
         )
     },

@@ -56,8 +56,7 @@ def main(descriptor: int) -> None:
     work: dict[str, Work] = {
         name: getattr(importlib.import_module(module), function) for name, (module, function) in TASKS.items()
     }
-    for package in _PRELOADED:
-        _preload(package)
+    preload_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this one
     with socket.socket(fileno=descriptor) as control:
@@ -73,12 +72,13 @@ def main(descriptor: int) -> None:
             os.close(descriptors[0])
 
 
-def _preload(package: str) -> None:
-    """All modules of a package: what is confined can import none any more."""
-    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if module.name.rpartition(".")[2] not in _NEVER_LOADED:
-            with contextlib.suppress(ImportError):  # for another system, or of something that is not here
-                importlib.import_module(module.name)
+def preload_all() -> None:
+    """Import all modules of what tasks use: who is confined can import none any more."""
+    for package in _PRELOADED:
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if module.name.rpartition(".")[2] not in _NEVER_LOADED:
+                with contextlib.suppress(ImportError):  # for another system, or of something that is not here
+                    importlib.import_module(module.name)
 
 
 def _answer(descriptor: int, work: dict[str, Work]) -> None:
@@ -111,8 +111,9 @@ def confine(memory: int, seconds: int) -> None:
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(2 * seconds)
-    taken = int(_line_of("/proc/self/statm").split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + memory, taken + memory))
+    with contextlib.suppress(FileNotFoundError):  # a system without /proc bounds no memory
+        taken = int(_line_of("/proc/self/statm").split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + memory, taken + memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     for kind in (
         resource.RLIMIT_FSIZE,

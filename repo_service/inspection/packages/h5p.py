@@ -77,6 +77,25 @@ class H5pParser:
         return draft.inspection("h5p", media_type=MEDIA_TYPE, size=source.size, name=name, version=version)
 
 
+def media_of(source: Source, limits: Limits = LIMITS) -> tuple[MediaItem, ...]:
+    """The parts of a package that say for themselves whose they are; none where its content cannot be read.
+
+    Raises what the source raises.
+    """
+    try:
+        package = Package(source, limits)
+        package.require(MANIFEST)
+        manifest = h5p_manifest.manifest_of(package)
+        library = h5p_manifest.package_of(manifest).library
+        draft = Draft(limits)
+        _Reader(package, draft).read(
+            library, package.json(_CONTENT, limit=_MAX_CONTENT), _version_of(manifest, library)
+        )
+    except (InvalidFile, NotThisFormat):
+        return ()
+    return draft.media
+
+
 def _describe(draft: Draft, said: h5p_manifest.Package, manifest: Mapping[str, Any]) -> None:
     draft.name_it(said.title)
     for key in ("defaultLanguage", "language"):

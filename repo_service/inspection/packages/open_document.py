@@ -19,6 +19,9 @@ _THUMBNAIL = "Thumbnails/thumbnail.png"
 """Part 2, 3.8: optional."""
 _FORMATS = {"text": "odt", "spreadsheet": "ods", "presentation": "odp", "graphics": "odg"}
 _COUNTS = {"meta:page-count": "pages", "meta:word-count": "words", "meta:table-count": "tables"}
+_MADE_UP = re.compile(r"(?:page|slide|Slide |Folie |Diapo )?\d*")
+"""Names of slides that nobody gave."""
+_FIRST = 100
 _PARAGRAPHS = frozenset({"text:h", "text:p"})
 
 
@@ -96,10 +99,10 @@ class _MetaReader:
             case "dc:language":
                 draft.say_language(text)
             case "meta:initial-creator":
-                draft.add_author(text)
+                draft.add_authors(text)
                 self._initial = text
             case "dc:creator" if not self._initial:
-                draft.add_author(text)
+                draft.add_authors(text)
             case "dc:subject" | "meta:keyword":
                 draft.add_keywords([text])
             case "dc:rights":
@@ -134,6 +137,7 @@ class _ContentReader:
         self._words: list[str] = []
         self._length = 0
         self._slide: str | None = None
+        self._first = ""
         self._is_title = False
         self.pages = 0
         self.sheets = 0
@@ -146,7 +150,7 @@ class _ContentReader:
             self._level = int(said[:2]) if name == "text:h" and said.isdecimal() else None
         elif name == "draw:page":
             self.pages += 1
-            self._slide = attributes.get("draw:name", "")
+            self._slide, self._first = attributes.get("draw:name", ""), ""
         elif name == "draw:frame":
             self._is_title = attributes.get("presentation:class") == "title"
         elif name == "table:table" and "office:spreadsheet" in path:
@@ -158,7 +162,8 @@ class _ContentReader:
     def end(self, path: list[str], text: str) -> None:
         name = path[-1]
         if name == "draw:page" and self._slide is not None:
-            self._draft.head(1, self._slide, "slide")
+            made_up = _MADE_UP.fullmatch(self._slide)
+            self._draft.head(1, self._first or self._slide if made_up else self._slide, "slide")
             self._slide = None
         if name not in _PARAGRAPHS:
             return
@@ -166,6 +171,7 @@ class _ContentReader:
         words = "".join(self._words)
         if self._level is not None:
             self._draft.head(self._level, words, "heading")
+        self._first = self._first or words.strip()[:_FIRST]
         if self._is_title and self._slide is not None and words.strip():
             self._slide, self._is_title = words, False
         if self._draft.wants_text:

@@ -39,6 +39,8 @@ _MEDIA = {
 _HEADING = re.compile(r"(?:heading|title)\s?(\d?)", re.IGNORECASE)
 _COUNTS = {"pages": "pages", "words": "words", "slides": "slides"}
 _MAX_SLIDES = 2000
+_FIRST = 100
+"""Characters of the first words of a slide, where it has no title."""
 
 
 class OpenXmlParser:
@@ -198,7 +200,7 @@ def _read_presentation(package: Package, main: str, draft: Draft) -> None:
     for place in slides[:_MAX_SLIDES]:
         reader = _TextReader(draft, "p", {})
         package.xml(place, reader)
-        draft.head(1, reader.title, "slide")
+        draft.head(1, reader.title or reader.first, "slide")
 
 
 def _in_order(package: Package, main: str) -> Sequence[tuple[str, str, str]]:
@@ -258,6 +260,7 @@ class _TextReader:
         self._words: list[str] = []
         self._length = 0
         self.title = ""
+        self.first = ""
 
     def start(self, path: list[str], attributes: Mapping[str, str]) -> None:
         name = local(path[-1])
@@ -281,6 +284,7 @@ class _TextReader:
             words = "".join(self._words)
             if self._level is not None:
                 self._draft.head(self._level, words, "heading")
+            self.first = self.first or words.strip()[:_FIRST]
             if self._is_title:
                 self.title = f"{self.title} {words}".strip()
             if self._draft.wants_text:
