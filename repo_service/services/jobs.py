@@ -95,6 +95,17 @@ class Jobs:
             after_commit(session, lambda: self._hint(job_id))
         return job_id
 
+    def enqueue_behind(self, session: Session, kind: JobKind, key: str, *, again: bool = False) -> UUID:
+        """``enqueue``, for work in the background that is quick: a worker is told of it, or of what is due
+        before it, unless one is at such work already and will come to it."""
+
+        def hint_next() -> None:
+            self._hint_next()
+
+        job_id = self.enqueue(session, kind, key, again=again, hint=False)
+        after_commit(session, hint_next)
+        return job_id
+
     def wake(self, session: Session, kind: JobKind, key: str) -> None:
         """Have this done once more after the commit of ``session``, for work of which very much may come at
         once: a worker is told only where none has been told, or was, and may have looked already.

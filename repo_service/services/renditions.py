@@ -78,8 +78,11 @@ class Renditions:
         self._limits = limits
 
     def ask_after_inspection(self, session: Session, digest: str) -> None:
-        """Have made what a backup needs. Nobody waits for it."""
-        if _kinds_of(newest_inspection(session, digest)):
+        """Have made what a backup needs, for which nobody waits, and thumbnails, which people look for."""
+        kinds = _kinds_of(newest_inspection(session, digest))
+        if RenditionKind.THUMBNAIL in kinds:
+            self._jobs.enqueue_behind(session, JobKind.INDEX, digest, again=True)
+        elif kinds:
             self._jobs.enqueue(session, JobKind.INDEX, digest, again=True, hint=False)
 
     def make(self, digest: str, report: Report) -> None:

@@ -509,3 +509,14 @@ def test_a_queue_keeps_its_hints_for_a_worker() -> None:
     queue.check()
     queue.hint_changes()
     queue.close()
+
+
+def test_quick_work_in_the_background_is_begun_at_once(
+    any_service: Service, jobs: Jobs, hints: _Hints
+) -> None:
+    """Of many, the first only: it leads on to the next."""
+    with any_service.services.database.write() as session:
+        first = jobs.enqueue_behind(session, JobKind.INDEX, "one")
+        assert hints.sent == []
+        jobs.enqueue(session, JobKind.INDEX, "two", hint=False)
+    assert hints.sent == [first]
