@@ -26,7 +26,11 @@ run: $(VENV)/.installed ## Serve http://127.0.0.1:8080 with the job worker; data
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## All tests; those whose real service is missing say so and are skipped
-	$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+	$(BIN)/python -m pytest -m "not e2e and not programs" $(ARGS)
+
+.PHONY: programs
+programs: $(VENV)/.installed-dev ## Files made by LibreOffice, pandoc, ffmpeg and others, read back; says which are missing
+	$(BIN)/python -m pytest -m programs $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## Style, types and the direction of imports

@@ -8,6 +8,8 @@ import pytest
 
 from tests.programs.support import described, licences, names, program
 
+pytestmark = pytest.mark.programs
+
 _TAGS = {
     "title": "The sound of a river",
     "artist": "Ada Lovelace",

@@ -8,6 +8,8 @@ import pytest
 
 from tests.programs.support import described, headings, licences, names, program
 
+pytestmark = pytest.mark.programs
+
 _SPACES = " ".join(
     f'xmlns:{prefix}="{address}"'
     for prefix, address in {
