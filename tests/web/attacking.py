@@ -109,6 +109,7 @@ class World:
             "file_name": "foodweb.txt" if "content" in rule.arguments else "secret plans.mbz",
             "filename": "x.js",
             "below": "x",
+            "size": "small",
             "username": "teacher",
             "of": "resources",
             "id_": self.private["resource_id"],
