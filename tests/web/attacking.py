@@ -17,6 +17,7 @@ from repo_service.domain.identity import SCOPES_OF_ROLE, Role
 from repo_service.http.pages import Pages
 from repo_service.models import Account, ExternalIdentity, Job
 from tests.contract.consenting import connect_site, tokens_of
+from tests.support.media import picture
 from tests.support.private import private_backup
 from tests.support.service import OPERATOR, Service, json_of, send_file
 from tests.web.visitor import Visitor
@@ -43,6 +44,9 @@ class World:
         teacher, chief = self.api("teacher"), self.api("chief")
         course = private_backup(folder / "secret plans.mbz", users=False, secrets=False)
         self.draft = json_of(send_file(teacher, course, file_name=course.name), 201)
+        drawing = folder / "secret drawing.png"
+        drawing.write_bytes(picture("PNG", size=(300, 200)))
+        self._drawn = json_of(send_file(teacher, drawing, file_name=drawing.name), 201)["id"]
         service.work()
         self.private = {
             "resource_id": self.draft["id"],
@@ -92,6 +96,13 @@ class World:
         """Whether it answers to browsers, with a session."""
         return isinstance(self.service.app.blueprints.get(rule.endpoint.partition(".")[0]), Pages)
 
+    def named(self, rule: Rule) -> dict[str, str]:
+        """What is in ``private`` of the arguments that the addresses of ``rule`` have."""
+        named = {name: self.private[name] for name in sorted(rule.arguments & self.private.keys())}
+        if rule.endpoint.endswith(".thumbnail"):  # a backup has none
+            named["resource_id"] = self._drawn
+        return named
+
     def address(self, rule: Rule, **instead: object) -> str:
         """Where ``rule`` gives something of the teacher's, or what is named ``instead``.
 
@@ -99,7 +110,7 @@ class World:
         the teacher's it could name.
         """
         known = {
-            **self.private,
+            **self.named(rule),
             "number": 1,
             "activity_id": 100,
             "section_id": 21,

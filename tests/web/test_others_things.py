@@ -85,21 +85,21 @@ def _private_rules(world: World) -> Iterator[tuple[Rule, str, dict[str, str]]]:
     for rule in world.rules():
         if rule.endpoint in _NEEDS_ANOTHER_STORE:
             continue
-        for ids in _ids(world, set(rule.arguments)):
+        for ids in _ids(world, rule):
             for method in sorted((rule.methods or set()) - {"OPTIONS"}):
                 yield rule, method, ids
 
 
-def _ids(world: World, arguments: set[str]) -> Iterator[dict[str, str]]:
-    """What is the teacher's and what a route with these arguments could name."""
-    if named := {name: world.private[name] for name in sorted(arguments & world.private.keys())}:
+def _ids(world: World, rule: Rule) -> Iterator[dict[str, str]]:
+    """What is the teacher's and what an address of this route could name."""
+    if named := world.named(rule):
         yield named
-    if "client_id" in arguments:
+    if "client_id" in rule.arguments:
         yield {"client_id": world.site.client_id}
-    if "id_" in arguments:  # as in the address of an activity
+    if "id_" in rule.arguments:  # as in the address of an activity
         yield {"of": "resources", "id_": world.private["resource_id"]}
         yield {"of": "collections", "id_": world.private["collection_id"]}
-    if "actor_id" in arguments:
+    if "actor_id" in rule.arguments:
         yield {"kind": "collections", "actor_id": world.private["collection_id"]}
 
 

@@ -18,6 +18,7 @@ def _activity(
 _DEEPER = {"id": 9, "number": 2, "title": "Deeper", "activities": [_activity(13, "page", "Roots")]}
 _PLACES = Places(
     {
+        "backup_format": "moodle2",
         "course_format": "weeks",
         "outline": [
             {"id": 7, "number": 0, "title": " ", "activities": [_activity(11, "quiz", "Rivers")]},
