@@ -5,7 +5,7 @@ A file beyond a limit is refused with InvalidFile, whose ``reason`` stands besid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -73,3 +73,15 @@ class Limits:
 
 
 LIMITS = Limits()
+
+
+def of_packages(limits: Limits) -> Limits:
+    """What other files than backups may hold: less, as these have the logs of years."""
+    return replace(
+        limits,
+        max_directory=min(limits.max_directory, 64 * MIB),
+        max_xml=min(limits.max_xml, 256 * MIB),
+        max_xml_total=min(limits.max_xml_total, 512 * MIB),
+        max_xml_events=min(limits.max_xml_events, 20_000_000),
+        ratio_free=min(limits.ratio_free, 32 * MIB),
+    )

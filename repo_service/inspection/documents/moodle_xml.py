@@ -8,39 +8,27 @@ from collections.abc import Mapping
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import FileInspection
-from repo_service.inspection.base import NotThisFormat, Progress, ReadStream, Source
+from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import KIB, LIMITS, Limits
-from repo_service.inspection.packages.opened import stricter
-from repo_service.inspection.xml import XmlAllowance, XmlSink
+from repo_service.inspection.signatures import SignatureParser
+from repo_service.inspection.xml_files import read_xml, root_named
 
 MEDIA_TYPE = "application/xml"
 
-_ROOT = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>)?\s*(?:<!--(?:[^-]|-[^-]){0,2000}-->\s*)*<quiz[\s>]"
-)
-_BLOCK = 256 * KIB
 _QUESTION = ["quiz", "question"]
 
 
-class MoodleXmlParser:
+class MoodleXmlParser(SignatureParser):
     """An XML document whose root is ``quiz``."""
 
     name = "moodle-xml"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return _ROOT.match(head) is not None
+    signature = root_named("quiz")
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         draft = Draft(self._limits)
         reader = _QuizReader(draft)
-        sink = XmlSink(reader, place="", allowance=XmlAllowance(stricter(self._limits)))
-        with source.stream() as stream:
-            _feed(sink, stream, source.size, progress)
+        read_xml(source, reader, self._limits, progress)
         if not reader.types:
             raise NotThisFormat
         draft.facts["questions"] = sum(reader.types.values())
@@ -48,15 +36,6 @@ class MoodleXmlParser:
         draft.facts["categories"] = reader.categories
         progress(1.0)
         return draft.inspection("moodle-xml", media_type=MEDIA_TYPE, size=source.size, name=name)
-
-
-def _feed(sink: XmlSink, stream: ReadStream, size: int, progress: Progress) -> None:
-    done = 0
-    while block := stream.read(_BLOCK):
-        sink.feed(block)
-        done += len(block)
-        progress(min(1.0, done / size))
-    sink.close()
 
 
 class _QuizReader:

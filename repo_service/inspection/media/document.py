@@ -8,9 +8,9 @@ from repo_service.domain.inspection import FileInspection, InspectionWarning
 from repo_service.domain.texts import text
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.drafting import ITSELF, Draft
-from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.media.asking import DocumentSaid, ask, packet_of
 from repo_service.inspection.media.xmp import read_xmp
+from repo_service.inspection.signatures import SignatureParser
 
 MEDIA_TYPE = "application/pdf"
 
@@ -18,17 +18,12 @@ _SIGNATURE = re.compile(rb".{0,1024}?%PDF-[12]\.\d", re.DOTALL)
 """Within the first 1,024 bytes, as readers look for it (ISO 32000-1, annex H, implementation note 13)."""
 
 
-class DocumentParser:
+class DocumentParser(SignatureParser):
     """What begins with ``%PDF-``."""
 
     name = "pdf"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return _SIGNATURE.match(head) is not None
+    signature = _SIGNATURE
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         draft = Draft(self._limits)

@@ -9,10 +9,10 @@ from repo_service.domain.findings import KINDS, Finding
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import HEAD_SIZE, Progress, Source
 from repo_service.inspection.drafting import ITSELF, Draft
-from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.media.asking import PictureSaid, ask, packet_of
 from repo_service.inspection.media.xmp import read_xmp
 from repo_service.inspection.media_types import media_type
+from repo_service.inspection.signatures import SignatureParser
 
 _SIGNATURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftypavi[fs]|BM.{4}\0\0\0\0",
@@ -30,17 +30,12 @@ _MEDIA = {
 _LOCATION = "location"
 
 
-class PictureParser:
+class PictureParser(SignatureParser):
     """What begins as a picture does."""
 
     name = "picture"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return _SIGNATURES.match(head) is not None
+    signature = _SIGNATURES
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         draft = Draft(self._limits)

@@ -10,10 +10,10 @@ import re
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import ITSELF, Draft
-from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.media.asking import RecordingSaid, ask
 from repo_service.inspection.media.picture import location_found
 from repo_service.inspection.media_types import media_type
+from repo_service.inspection.signatures import SignatureParser
 
 _SIGNATURES = re.compile(
     rb".{4}ftyp(?!avi[fs])|\x1a\x45\xdf\xa3|OggS|ID3|\xff[\xfb\xf3\xf2\xfa]|RIFF.{4}(?:WAVE|AVI )|fLaC",
@@ -23,17 +23,12 @@ _LOCATIONS = frozenset({"location", "location-eng", "com.apple.quicktime.locatio
 _HEAD = 64 * 1024
 
 
-class RecordingParser:
+class RecordingParser(SignatureParser):
     """What begins as a recording does."""
 
     name = "recording"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return _SIGNATURES.match(head) is not None
+    signature = _SIGNATURES
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         draft = Draft(self._limits)

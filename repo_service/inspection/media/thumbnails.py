@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import ReadStream, Source
 from repo_service.inspection.drafting import ITSELF
@@ -58,4 +60,5 @@ class _Held:
         return self._data[offset : offset + length]
 
     def stream(self, offset: int = 0, length: int | None = None) -> ReadStream:
-        raise NotImplementedError("pictures are read here and there")
+        end = self.size if length is None else offset + length
+        return io.BytesIO(self._data[offset:end])

@@ -10,43 +10,27 @@ from repo_service.domain.inspection import FileInspection, InspectionWarning
 from repo_service.domain.texts import text
 from repo_service.inspection.base import Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import KIB, LIMITS, Limits
 from repo_service.inspection.packages.lom import dublin_core, local
-from repo_service.inspection.packages.opened import stricter
-from repo_service.inspection.xml import XmlAllowance, XmlSink
+from repo_service.inspection.signatures import SignatureParser
+from repo_service.inspection.xml_files import read_xml, root_named
 
 MEDIA_TYPE = "image/svg+xml"
 
-_ROOT = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>)?\s*(?:<!--(?:[^-]|-[^-]){0,2000}-->\s*)*"
-    rb"(?:<!DOCTYPE\s+svg[^\[>]{0,500}(?:\[[^\]]{0,3000}\]\s*)?>\s*)?(?:<!--(?:[^-]|-[^-]){0,2000}-->\s*)*"
-    rb"<(?:svg:)?svg[\s>]"
-)
-_BLOCK = 256 * KIB
 _PIXELS = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)(?:px)?\s*")
 
 
-class VectorParser:
+class VectorParser(SignatureParser):
     """An XML document whose root is ``svg``."""
 
     name = "svg"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return _ROOT.match(head) is not None
+    signature = root_named("svg", prefix="svg", may_have_doctype=True)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         draft = Draft(self._limits)
         reader = _DrawingReader(draft)
-        sink = XmlSink(reader, place="", allowance=XmlAllowance(stricter(self._limits)), may_name_dtd=True)
         try:
-            with source.stream() as stream:
-                while block := stream.read(_BLOCK):
-                    sink.feed(block)
-            sink.close()
+            read_xml(source, reader, self._limits, progress, may_name_dtd=True)
         except InvalidFile as error:
             # Programs write entities of their own into drawings: one that we do not read is a drawing, too.
             draft.warnings.append(InspectionWarning(code=error.reason, message=_UNREAD))

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import LIMITS, MIB, Limits
+from repo_service.inspection.limits import MIB
 from repo_service.inspection.packages.html import add_pages
 from repo_service.inspection.packages.ims_manifest import ImsManifest, manifest_of, outlined
 from repo_service.inspection.packages.lom import local
-from repo_service.inspection.packages.opened import Package, is_zip, opened
+from repo_service.inspection.packages.opened import Package, ZipParser, opened
 
 MEDIA_TYPE = "application/vnd.ims.imsccv1p3"
 """IMS Common Cartridge 1.3, 3.3; ``application/vnd.ims.imsccv1p1`` … for those before."""
@@ -37,17 +37,11 @@ _MAX_DOCUMENT = 16 * MIB
 _MAX_DOCUMENTS = 5000
 
 
-class CommonCartridgeParser:
+class CommonCartridgeParser(ZipParser):
     """A zip whose ``imsmanifest.xml`` is that of a cartridge."""
 
     name = "imscc"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

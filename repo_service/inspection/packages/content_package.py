@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import Progress, Source
-from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.packages.html import add_pages
 from repo_service.inspection.packages.ims_manifest import MEDIA_TYPE, manifest_of, outlined, pages_of
-from repo_service.inspection.packages.opened import is_zip, opened
+from repo_service.inspection.packages.opened import ZipParser, opened
 
 
-class ContentPackageParser:
+class ContentPackageParser(ZipParser):
     """A zip with ``imsmanifest.xml``; asked after those who know more."""
 
     name = "imscp"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

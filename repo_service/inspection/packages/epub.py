@@ -12,10 +12,9 @@ from repo_service.domain.inspection import FileInspection, InspectionWarning
 from repo_service.domain.texts import text
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.packages.html import add_pages
 from repo_service.inspection.packages.lom import dublin_core, local
-from repo_service.inspection.packages.opened import Package, is_zip, opened
+from repo_service.inspection.packages.opened import Package, ZipParser, opened
 
 MEDIA_TYPE = "application/epub+zip"
 _CONTAINER = "META-INF/container.xml"
@@ -28,17 +27,11 @@ _LICENCE_PROPERTIES = frozenset({"dcterms:license", "dcterms:rights", "cc:licens
 _MAX_ITEMS = 20_000
 
 
-class EpubParser:
+class EpubParser(ZipParser):
     """A zip with ``META-INF/container.xml`` that leads to a package document."""
 
     name = "epub"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

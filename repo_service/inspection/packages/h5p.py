@@ -27,7 +27,7 @@ from repo_service.inspection.drafting import Draft
 from repo_service.inspection.limits import LIMITS, MIB, Limits
 from repo_service.inspection.packages import h5p_manifest
 from repo_service.inspection.packages.h5p_manifest import MANIFEST, MEDIA_TYPE
-from repo_service.inspection.packages.opened import Package, is_zip, opened
+from repo_service.inspection.packages.opened import Package, ZipParser, opened
 
 _CONTENT = "content/content.json"
 _MAX_CONTENT = 16 * MIB
@@ -41,17 +41,11 @@ _NO_TEXT = frozenset({"select", "number", "boolean"})
 _UNSPECIFIED = "U"
 
 
-class H5pParser:
+class H5pParser(ZipParser):
     """A zip with h5p.json."""
 
     name = "h5p"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

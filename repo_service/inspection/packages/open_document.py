@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import LIMITS, Limits
-from repo_service.inspection.packages.opened import is_zip, opened
+from repo_service.inspection.packages.opened import ZipParser, opened
 
 _MIMETYPE, _META, _CONTENT, _STYLES = "mimetype", "meta.xml", "content.xml", "styles.xml"
 _TYPE = re.compile(
@@ -25,17 +24,11 @@ _FIRST = 100
 _PARAGRAPHS = frozenset({"text:h", "text:p"})
 
 
-class OpenDocumentParser:
+class OpenDocumentParser(ZipParser):
     """A zip whose member ``mimetype`` is that of an OpenDocument (part 2, 3.3)."""
 
     name = "odf"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

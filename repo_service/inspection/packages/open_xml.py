@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.packages.lom import local
-from repo_service.inspection.packages.opened import Package, is_zip, opened
+from repo_service.inspection.packages.opened import Package, ZipParser, opened
 
 _TYPES = "[Content_Types].xml"
 _MAIN = re.compile(
@@ -43,17 +42,11 @@ _FIRST = 100
 """Characters of the first words of a slide, where it has no title."""
 
 
-class OpenXmlParser:
+class OpenXmlParser(ZipParser):
     """A zip with ``[Content_Types].xml`` that names a document, a workbook or a presentation."""
 
     name = "ooxml"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

@@ -7,10 +7,10 @@ the format that is looked for: any other zip may be kept as a file.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import Any
 
 from repo_service.domain.errors import InvalidFile
@@ -18,7 +18,8 @@ from repo_service.inspection.archives.base import Sins
 from repo_service.inspection.archives.zip import ZIP_MAGICS
 from repo_service.inspection.archives.zip_archive import ZipArchive
 from repo_service.inspection.base import NotThisFormat, Source
-from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits
+from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits, of_packages
+from repo_service.inspection.signatures import SignatureParser
 from repo_service.inspection.xml import Handler, XmlAllowance, XmlSink
 
 _BLOCK = 64 * KIB
@@ -26,9 +27,10 @@ _BLOCK = 64 * KIB
 _shared: ContextVar[dict[int, Package] | None] = ContextVar("_shared", default=None)
 
 
-def is_zip(head: bytes) -> bool:
-    """Whether a file may be one, by its first bytes."""
-    return head.startswith(ZIP_MAGICS)
+class ZipParser(SignatureParser):
+    """A parser of what is in a zip."""
+
+    signature = re.compile(b"|".join(map(re.escape, ZIP_MAGICS)))
 
 
 @contextmanager
@@ -56,7 +58,7 @@ class Package:
 
     def __init__(self, source: Source, limits: Limits = LIMITS) -> None:
         """Raises InvalidFile."""
-        self.limits = stricter(limits)
+        self.limits = of_packages(limits)
         self._sins = Sins()
         self._archive = ZipArchive(source, self.limits, sins=self._sins)
         self._allowance = XmlAllowance(self.limits)
@@ -122,15 +124,3 @@ class Package:
                 if enough is not None and enough():
                     return
         sink.close()
-
-
-def stricter(limits: Limits) -> Limits:
-    """What a package may hold: less than a backup, which has the logs of years."""
-    return replace(
-        limits,
-        max_directory=min(limits.max_directory, 64 * MIB),
-        max_xml=min(limits.max_xml, 256 * MIB),
-        max_xml_total=min(limits.max_xml_total, 512 * MIB),
-        max_xml_events=min(limits.max_xml_events, 20_000_000),
-        ratio_free=min(limits.ratio_free, 32 * MIB),
-    )

@@ -8,27 +8,21 @@ from collections.abc import Mapping
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import LIMITS, MIB, Limits
+from repo_service.inspection.limits import MIB
 from repo_service.inspection.packages.ims_manifest import MEDIA_TYPE, manifest_of, outlined
 from repo_service.inspection.packages.lom import local
-from repo_service.inspection.packages.opened import is_zip, opened
+from repo_service.inspection.packages.opened import ZipParser, opened
 
 _TYPE = re.compile(r"imsqti_(item|test|section|assessment)_xmlv(\d)p(\d)", re.IGNORECASE)
 _MAX_ITEM = 4 * MIB
 _MAX_ITEMS = 5000
 
 
-class QtiParser:
+class QtiParser(ZipParser):
     """A zip whose ``imsmanifest.xml`` lists items of QTI 2."""
 
     name = "qti"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

@@ -10,7 +10,6 @@ import re
 
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
-from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.packages.html import add_pages
 from repo_service.inspection.packages.ims_manifest import (
     MEDIA_TYPE,
@@ -19,7 +18,7 @@ from repo_service.inspection.packages.ims_manifest import (
     outlined,
     pages_of,
 )
-from repo_service.inspection.packages.opened import is_zip, opened
+from repo_service.inspection.packages.opened import ZipParser, opened
 
 _ADL = re.compile(r"https?://www\.adlnet\.org/xsd/adlcp_(rootv1p2|v1p3)", re.IGNORECASE)
 _VERSIONS = {"rootv1p2": "1.2", "v1p3": "2004"}
@@ -27,17 +26,11 @@ _SAID = {"cam 1.3": "2004 3rd Edition"}
 """What the 2nd and 3rd edition wrote."""
 
 
-class ScormParser:
+class ScormParser(ZipParser):
     """A zip whose ``imsmanifest.xml`` is that of SCORM."""
 
     name = "scorm"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)

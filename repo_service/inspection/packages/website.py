@@ -7,9 +7,9 @@ from itertools import islice
 from repo_service.domain.inspection import FileInspection
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
-from repo_service.inspection.limits import KIB, LIMITS, Limits
+from repo_service.inspection.limits import KIB
 from repo_service.inspection.packages.html import add_pages, decoded, is_page, read_head
-from repo_service.inspection.packages.opened import Package, is_zip, opened
+from repo_service.inspection.packages.opened import Package, ZipParser, opened
 
 MEDIA_TYPE = "application/zip"
 
@@ -21,17 +21,11 @@ _LEFT_BEHIND = ("__MACOSX/",)
 """What systems put into a zip besides."""
 
 
-class WebsiteParser:
+class WebsiteParser(ZipParser):
     """A zip with ``index.html``."""
 
     name = "website"
     version = 1
-
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
-
-    def sniff(self, head: bytes, name: str) -> bool:
-        return is_zip(head)
 
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         package = opened(source, self._limits)
