@@ -384,6 +384,7 @@ _ResourceFacet = Literal[
     Facet.MOODLE_RELEASE,
     Facet.MODULE,
     Facet.FILE_TYPE,
+    Facet.FORMAT,
 ]
 
 
@@ -404,6 +405,11 @@ class SearchQueryIn(PageQuery):
         default=[],
         max_length=LIST_LENGTH,
         description="Endings of file names in lower case and without their dot, such as `mbz` or `pdf`.",
+    )
+    format: list[Code] = Field(
+        default=[],
+        max_length=LIST_LENGTH,
+        description="What a file is by what is in it: `h5p`; of backups `course`, `section`, `activity`.",
     )
     facet: list[_ResourceFacet] = Field(default=[], description="Which facets to count.")
     sort: Sort = Field(default=Sort.BEST, description="The order: what fits best first, or the newest.")

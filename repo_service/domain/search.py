@@ -23,6 +23,7 @@ class Facet(enum.StrEnum):
     MOODLE_RELEASE = "moodle_release"
     MODULE = "module"
     FILE_TYPE = "file_type"
+    FORMAT = "format"
     KIND = "kind"
     HOST = "host"
 

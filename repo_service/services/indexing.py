@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from repo_service.domain.resources import Noun, Visibility
+from repo_service.domain.resources import BACKUP_KINDS, Noun, Visibility
 from repo_service.domain.search import Facet, SearchDocument
 from repo_service.domain.vocabularies import vocabulary
 from repo_service.models import InspectionRecord, Resource, Version
@@ -146,6 +146,13 @@ def _documents(session: Session, ids: Sequence[UUID]) -> Iterator[SearchDocument
             )
 
 
+def _format(inspection: dict[str, Any]) -> tuple[str, ...]:
+    """A code of ``domain.formats``, or of what a file is a backup. A file that nobody knows has none."""
+    kind = inspection.get("kind")
+    code = kind if kind in BACKUP_KINDS else inspection.get("format")
+    return (code,) if code else ()
+
+
 def document_of(
     resource: Resource, *, file_name: str, inspection: dict[str, Any], inside: str
 ) -> SearchDocument:
@@ -162,6 +169,7 @@ def document_of(
         Facet.MOODLE_RELEASE: (".".join(release.split(".")[:2]).split(" ")[0],) if release else (),
         Facet.MODULE: tuple(sorted(inspection.get("activities_by_module") or {})),
         Facet.FILE_TYPE: (ending,) if ending else (),
+        Facet.FORMAT: _format(inspection),
     }
     names = " ".join(author["name"] for author in resource.authors)
     return SearchDocument(

@@ -6,7 +6,7 @@ Each says which language it is in, so that screen readers pronounce it right.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from babel import Locale, UnknownLocaleError
@@ -175,11 +175,13 @@ def facet_value(facet: Facet, value: str) -> Label:
         return concept(_FACET_VOCABULARY[facet], value)
     if facet is Facet.LANGUAGE:
         return language(value)
-    if facet is Facet.MODULE:
-        return Label(module_name(value))
-    if facet is Facet.KIND:
-        return Label(entry_kind(value))
-    return Label(f"Moodle {value}" if facet is Facet.MOODLE_RELEASE else value)
+    namers: Mapping[Facet, Callable[[str], str]] = {
+        Facet.FORMAT: lambda code: kind_name(code, code),
+        Facet.KIND: entry_kind,
+        Facet.MODULE: module_name,
+        Facet.MOODLE_RELEASE: "Moodle {}".format,
+    }
+    return Label(namers.get(facet, str)(value))
 
 
 def concept(name: str, code: str) -> Label:

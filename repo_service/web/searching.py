@@ -39,6 +39,7 @@ FACETS = {
     Facet.SUBJECT: text("Subject"),
     Facet.LEVEL: text("Level"),
     Facet.LANGUAGE: text("Language"),
+    Facet.FORMAT: text("Format"),
     Facet.MODULE: text("Activities"),
     Facet.TYPE: text("Type"),
     Facet.LICENCE: text("Licence"),

@@ -10,6 +10,7 @@ from tests.contract.support import problem_of, publish, share
 from tests.support.mutating import zipped
 from tests.support.oer import SAMPLES, docx, h5p, moodle_xml, scorm12
 from tests.support.service import Service, json_of
+from tests.web.visitor import Visitor
 
 
 def _version(resource: dict[str, Any], client: Any) -> dict[str, Any]:
@@ -50,6 +51,20 @@ def test_what_nobody_knows_has_no_format(service: Service) -> None:
     service.work()
     version = _version(resource, teacher)
     assert (version["kind"], version["format"], version["moodle_use"]) == ("file", None, "resource")
+
+
+def test_found_by_its_format(service: Service) -> None:
+    """By what is in it, whatever it is called; on the page by the format's name."""
+    teacher, public = service.member(), service.client()
+    found = publish(service, teacher, h5p(), file_name="berries.zip", languages=["en"])
+    publish(service, teacher, docx(), file_name="leaves.docx", languages=["en"])
+    publish(service, teacher, b"\x00\x01\x02\x03", file_name="x.bin", languages=["en"])
+    answer = json_of(public.get("/api/v1/resources?format=h5p&facet=format"))
+    assert [resource["id"] for resource in answer["items"]] == [found["id"]]
+    counts = [{"value": "docx", "count": 1}, {"value": "h5p", "count": 1}]
+    assert sorted(answer["facets"]["format"], key=lambda one: str(one["value"])) == counts
+    page = Visitor(service).get("/")
+    assert page.links()["H5P package 1 (1 resource)"] == "/?format=h5p"
 
 
 def test_what_the_file_says_is_taken_over_where_its_owner_says_nothing(service: Service) -> None:

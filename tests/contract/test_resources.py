@@ -548,6 +548,8 @@ def test_filters_and_facets_over_the_api(any_service: Service, tmp_path: Path) -
     assert ask(file_type="mbz")["total"] == 3
     assert ask(file_type=["pdf", "mbz"], module="forum")["total"] == 1
     assert ask(file_type="pdf")["total"] == 0
+    assert ask(format="course")["total"] == 3
+    assert ask(format=["h5p", "activity"])["total"] == 0
     found = ask(module="quiz", facet=["module", "licence"])
     assert found["facets"]["module"] == [{"value": "quiz", "count": 2}, {"value": "forum", "count": 1}]
     assert {c["value"]: c["count"] for c in found["facets"]["licence"]} == {"CC0-1.0": 1, "CC-BY-4.0": 1}
