@@ -1,6 +1,7 @@
 """Fuzz for some minutes: ``python -m tests.fuzz --minutes 10``. Ends with 1 when something was found.
 
-Backups, or with ``--format`` a sample of ``tests/support/oer.py`` (``--format all``: each for that long).
+Backups, or with ``--parser`` the samples of another parser (``tests/support/oer.py``; ``--parser all``: each
+parser for that long).
 
 A case is a number. What it found is shown; put the number into seeds.json once it is understood, and the
 short form that all tests run does it each time.
@@ -23,7 +24,6 @@ from pathlib import Path
 
 from tests.fuzz import formats
 from tests.fuzz.running import run
-from tests.support.oer import SAMPLES
 
 _SECONDS_EACH = 20
 _MOST_GROWTH_MIB = 200
@@ -34,12 +34,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
-    parser.add_argument("--format", choices=["all", *SAMPLES])
+    parser.add_argument("--parser", choices=["all", *formats.PARSERS], action="append")
     given = parser.parse_args()
     signal.signal(signal.SIGALRM, _too_long)
-    if given.format is None:
+    if given.parser is None:
         return _fuzz(run, given.minutes, given.seed)
-    names = [*SAMPLES] if given.format == "all" else [given.format]
+    names = formats.PARSERS if "all" in given.parser else given.parser
     return max(_fuzz(partial(formats.run, name), given.minutes, given.seed, name) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Fuzzing of files that are no backups: each case is a sample of ``tests/support/oer.py``, spoiled."""
+"""Fuzzing of files that are no backups: each case is a sample of one parser (tests/support/oer.py), spoiled."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ from tests.fuzz.running import SMALL
 from tests.support.mutating import mutated, mutated_within
 from tests.support.oer import SAMPLES
 
+PARSERS = tuple(dict.fromkeys(sample.parser for sample in SAMPLES.values()))
+"""Names of those that have samples."""
+
 _PARSERS = parsers(SMALL)
 
 
-def run(sample: str, number: int, folder: Path) -> str:
+def run(parser: str, number: int, folder: Path) -> str:
     """Inspect the case of that number, and make its thumbnails, in ``folder``.
 
     Whatever is no refusal of ours comes out as it is: that is what fuzzing looks for.
     """
     chance = random.Random(number)
-    data = _sample(sample)
-    spoil = mutated_within if data.startswith(b"PK") and number % 8 else mutated
+    samples = _samples(parser)
+    data = samples[number % len(samples)]
+    spoil = mutated_within if data.startswith(b"PK") and chance.random() < 0.9 else mutated
     path = folder / "case.bin"
     path.write_bytes(spoil(data, chance))
     with FileSource(path) as source:
         try:
-            parser, found = inspect(source, name="", parsers=_PARSERS)
+            asked, found = inspect(source, name="", parsers=_PARSERS)
         except InvalidFile:
             return "refused"
         document = to_json(found)
@@ -40,10 +44,10 @@ def run(sample: str, number: int, folder: Path) -> str:
             try:
                 thumbnails_of(source, format_code=found.format, cover=found.cover, limits=SMALL)
             except InvalidFile:
-                return f"{parser.name}, not shown"
-    return parser.name
+                return f"{asked.name}, not shown"
+    return asked.name
 
 
 @cache
-def _sample(name: str) -> bytes:
-    return SAMPLES[name].make()
+def _samples(parser: str) -> list[bytes]:
+    return [sample.make() for sample in SAMPLES.values() if sample.parser == parser]
