@@ -1,4 +1,4 @@
-"""Fuzzing of files that are no backups: each case is a sample of one parser (tests/support/oer.py), spoiled."""
+"""Fuzzing of files that are no backups: a case is a sample of a parser (tests/support/oer.py), spoiled."""
 
 from __future__ import annotations
 
