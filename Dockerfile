@@ -21,7 +21,7 @@ RUN /opt/repo/bin/pip install --no-cache-dir --no-deps . \
 
 FROM debian:trixie-slim
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates libmagic1t64 python3 \
+    && apt-get install --yes --no-install-recommends ca-certificates libmagic1t64 libseccomp2 python3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --home-dir /var/lib/repo --no-create-home --shell /usr/sbin/nologin repo \
     && install --directory --owner=repo --group=repo --mode=750 /var/lib/repo

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from repo_service.backups.licence_report import FileRow, Place, media_row
-from repo_service.backups.licence_words import licence_of
-from repo_service.backups.licences import from_moodle
+from repo_service.backups.licence_words import licence_of_all
 from repo_service.domain.inspection import FileInspection
 
 _NOWHERE = Place(activity=None, module="", title="", section="", component="", area="")
@@ -14,8 +13,7 @@ _NOWHERE = Place(activity=None, module="", title="", section="", component="", a
 
 def rows_of(inspection: FileInspection, *, name: str) -> Iterator[FileRow]:
     """The file itself, called ``name``, then each of its media that says something."""
-    said = inspection.licences
-    licence = licence_of(said[0]) if said else from_moodle("")
+    licence = licence_of_all(inspection.licences)
     yield FileRow(
         sha1="",
         name=name,

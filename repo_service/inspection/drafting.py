@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -19,7 +18,7 @@ from repo_service.domain.inspection import (
 from repo_service.inspection.languages import canonical_tag, language_of
 from repo_service.inspection.limits import LIMITS, Limits
 from repo_service.inspection.outlines import OutlineBuilder
-from repo_service.inspection.text import TextAllowance, clean_line, html_to_text
+from repo_service.inspection.text import TextAllowance, clean_line, html_to_text, unescape
 
 TEXT_LIMIT = 200_000
 """Characters of text that are kept for search."""
@@ -29,6 +28,10 @@ ITSELF = "."
 
 _TITLE, _NAME, _LICENCE, _KEYWORD = 500, 255, 2000, 100
 _COVER = 4096
+_MAX_TAGS = 20
+"""Tags of languages that are looked at until one is understood."""
+_LONGER = 20
+"""How many times its limit is looked at of what becomes a line: much of it may be blanks."""
 _MAX_AUTHORS, _MAX_KEYWORDS, _MAX_LICENCES, _MAX_MEDIA, _MAX_LIBRARIES = 100, 100, 20, 2000, 500
 _HAS_MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|&(?:[a-zA-Z]+|#\d+);")
 
@@ -53,10 +56,11 @@ class Draft:
         self._libraries: dict[Library, None] = {}
         self._text: list[str] = []
         self._text_left = TEXT_LIMIT
+        self._tags_left = _MAX_TAGS
 
     def line(self, text: str, *, limit: int = _TITLE) -> str:
         """One line of plain text, its blanks made one. Raises InvalidFile when there is too much text."""
-        return self._allowance.line(" ".join(text.split()), limit=limit)
+        return self._allowance.line(" ".join(text[: _LONGER * limit].split()), limit=limit).strip()
 
     def name_it(self, title: str) -> None:
         """Its title."""
@@ -70,7 +74,9 @@ class Draft:
 
     def say_language(self, tag: str) -> None:
         """Its language, as the file declares it; what is no BCP 47 tag says nothing."""
-        self.language = self.language or canonical_tag(tag)
+        if not self.language and tag and self._tags_left:
+            self._tags_left -= 1
+            self.language = canonical_tag(tag)
 
     def add_author(self, name: str, role: str = "") -> None:
         """Somebody whom it names."""
@@ -116,7 +122,7 @@ class Draft:
 
     def head(self, level: int, title: str, kind: str = "") -> None:
         """A heading, chapter or part, for the outline."""
-        self.outline.add(level, self.line(title), kind)
+        self.outline.add(level, self.line(title), clean_line(kind))
 
     @property
     def media(self) -> tuple[MediaItem, ...]:
@@ -135,6 +141,8 @@ class Draft:
 
     def add_text(self, text: str) -> None:
         """More of what it says, for search; what is beyond ``TEXT_LIMIT`` is dropped."""
+        if not self.wants_text:
+            return
         piece = " ".join(clean_line(text, limit=self._text_left).split())
         if piece:
             self._text.append(piece)
@@ -183,7 +191,7 @@ def title_of(name: str) -> str:
 
 def plain(text: str) -> str:
     """What formats keep as it stands in HTML."""
-    return html.unescape(text)
+    return unescape(text)
 
 
 def _titles(outline: OutlineBuilder) -> Sequence[str]:

@@ -82,6 +82,7 @@ def of_packages(limits: Limits) -> Limits:
         max_directory=min(limits.max_directory, 64 * MIB),
         max_xml=min(limits.max_xml, 256 * MIB),
         max_xml_total=min(limits.max_xml_total, 512 * MIB),
-        max_xml_events=min(limits.max_xml_events, 20_000_000),
+        max_xml_depth=min(limits.max_xml_depth, 128),
+        max_xml_events=min(limits.max_xml_events, 10_000_000),
         ratio_free=min(limits.ratio_free, 32 * MIB),
     )

@@ -60,9 +60,11 @@ def search_text(inspection: Inspection) -> str:
     lines: list[str] = []
     left = SEARCH_TEXT_LIMIT
     for line in dict.fromkeys(_lines(inspection)):
-        left -= len(line.encode()) + 1
-        if left < 0:
+        encoded = line.encode()
+        if len(encoded) > left:
+            lines.append(encoded[:left].decode(errors="ignore"))
             break
+        left -= len(encoded) + 1
         lines.append(line)
     return "\n".join(lines)
 
@@ -80,7 +82,7 @@ def _lines(inspection: Inspection) -> Iterator[str]:
 def _file_lines(inspection: FileInspection) -> Iterator[str]:
     yield from (inspection.description, *inspection.keywords)
     yield from _titles(inspection.outline)
-    yield inspection.text
+    yield from inspection.text.split("\n")
 
 
 def _titles(items: Iterable[OutlineItem]) -> Iterator[str]:

@@ -20,9 +20,10 @@ HTML_LIMIT = 64 * 1024
 _UNWANTED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
+_LONG_REFERENCE = re.compile(r"&#[0-9]{20,}+;?")
 _LINE_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
 
-_TAG = re.compile(r"<(?:!--.*?(?:-->|\Z)|(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|[!?/][^<>]*>)", re.DOTALL)
+_TAG = re.compile(r"<(?:!--.*?(?:-->|\Z)|(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*+>|[!?/][^<>]*+>)", re.DOTALL)
 _UNSHOWN = {"script", "style", "object", "iframe", "noscript", "template", "svg", "math", "title", "textarea"}
 _BLOCKS = {
     *("p", "br", "hr", "div", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"),
@@ -91,6 +92,17 @@ def clean_line(text: str, *, limit: int = LINE_LIMIT) -> str:
 def clean_paragraphs(text: str, *, limit: int = PARAGRAPH_LIMIT) -> str:
     """Plain text of several lines."""
     return _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))[:limit]
+
+
+def short_references(text: str) -> str:
+    """HTML in which numbers of characters have so few digits that Python takes them for numbers: others mean
+    U+FFFD anyway (HTML Standard, 13.2.5.80)."""
+    return _LONG_REFERENCE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def unescape(text: str) -> str:
+    """``html.unescape`` of foreign text."""
+    return html.unescape(short_references(text))
 
 
 def clean_html(text: str) -> str:
@@ -165,7 +177,7 @@ def html_to_text(text: str) -> str:
             pieces.append(" ")
     if not within:
         pieces.append(text[at:])
-    plain = clean_paragraphs(html.unescape("".join(pieces)))
+    plain = clean_paragraphs(unescape("".join(pieces)))
     return _EMPTY_LINES.sub("\n", _BLANKS.sub(" ", plain)).strip()
 
 

@@ -9,9 +9,10 @@ from repo_service.inspection.limits import KIB, Limits, of_packages
 from repo_service.inspection.xml import Handler, XmlAllowance, XmlSink
 
 _BLOCK = 256 * KIB
-_COMMENTS = r"(?:<!--(?:[^-]|-[^-]){0,2000}-->\s*)*"
-_BEFORE = r"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>)?\s*" + _COMMENTS
-_DOCTYPE = r"(?:<!DOCTYPE\s+%s[^\[>]{0,500}(?:\[[^\]]{0,3000}\]\s*)?>\s*)?" + _COMMENTS
+# Nothing is tried twice: whoever gives back what it took would take the cube of the time.
+_COMMENTS = r"(?:<!--(?:[^-]|-[^-]){0,2000}+-->\s*+)*+"
+_BEFORE = r"(?:\xef\xbb\xbf)?+\s*+(?:<\?xml[^>]{0,200}>\s*+)?+" + _COMMENTS
+_DOCTYPE = r"(?:<!DOCTYPE\s++%s[^\[>]{0,500}+(?:\[[^\]]{0,3000}+\]\s*+)?+>\s*+)?+" + _COMMENTS
 
 
 def root_named(tag: str, *, prefix: str = "", may_have_doctype: bool = False) -> re.Pattern[bytes]:

@@ -15,8 +15,9 @@ from argon2 import PasswordHasher
 from botocore.loaders import JSONFileLoader
 from jinja2 import Environment
 from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
-from sqlalchemy.engine.interfaces import CompiledCacheType
+from sqlalchemy.engine.interfaces import CompiledCacheType, Dialect
 from werkzeug.routing import Rule
 
 from repo_service import app
@@ -34,10 +35,11 @@ def made_once() -> Iterator[None]:
         patch.setattr(JSONFileLoader, "load_file", lambda loader, path: read(path))
         patch.setattr(httpx, "create_ssl_context", _trusted_once(httpx.create_ssl_context))
         patch.setattr(Environment, "compile", _templates_once(Environment.compile))
-        patch.setattr(SQLiteDialect, "engine_created", classmethod(_statements_once()))
-        # An engine keeps statements by its dialect, and would see in each other SQLite another dialect.
-        patch.setattr(SQLiteDialect, "__eq__", lambda one, other: type(one) is type(other))
-        patch.setattr(SQLiteDialect, "__hash__", lambda one: hash(type(one)))
+        for dialect in (SQLiteDialect, PGDialect):
+            patch.setattr(dialect, "engine_created", classmethod(_statements_once()))
+            # An engine keeps statements by its dialect, and would see in each other database another dialect.
+            patch.setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))
+            patch.setattr(dialect, "__hash__", lambda one: hash(type(one)))
         patch.setattr(app, "Passwords", _cheap_passwords())
         yield
 
@@ -71,11 +73,11 @@ def _templates_once(compile_template: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-def _statements_once() -> Callable[[type[SQLiteDialect], Engine], None]:
-    """Of all SQLite databases, which have the same tables."""
+def _statements_once() -> Callable[[type[Dialect], Engine], None]:
+    """Of all databases of one kind, which have the same tables."""
     statements: CompiledCacheType = {}
 
-    def made(_dialect: type[SQLiteDialect], engine: Engine) -> None:
+    def made(_dialect: type[Dialect], engine: Engine) -> None:
         engine.update_execution_options(compiled_cache=statements)
 
     return made

@@ -17,11 +17,12 @@ from repo_service.inspection.limits import LIMITS, MIB, Limits
 MEDIA_TYPE = "text/x-gift"
 
 _MAX_SIZE = 16 * MIB
-_SIGNS = re.compile(rb"(?m)^(?:\s*::[^:\n]{1,300}::|\$CATEGORY:)")
+_SIGNS = re.compile(rb"(?m)^(?:[ \t]*+::[^:\n]{1,300}::|\$CATEGORY:)")
 _CATEGORY = re.compile(r"\$CATEGORY:\s*(.+)")
 _TITLE = re.compile(r"::((?:\\.|[^\\:]|:(?!:)){1,500})::")
 _FORMAT = re.compile(r"\[(?:html|moodle|plain|markdown)\]")
-_ANSWERS = re.compile(r"(?<!\\)\{((?:\\.|[^\\}])*)\}", re.DOTALL)
+_BEGIN, _END = re.compile(r"(?<!\\)\{"), re.compile(r"(?<!\\)\}")
+"""Of the answers of a question, which are all that stands in its first braces."""
 _ESCAPED = re.compile(r"\\([~=#{}:\\])")
 _BLOCKS = re.compile(r"\n[ \t]*\n")
 
@@ -47,15 +48,15 @@ class GiftParser:
         level = 1
         for block in _BLOCKS.split(text):
             lines = [line for line in block.split("\n") if not line.lstrip().startswith("//")]
-            while lines and (category := _CATEGORY.match(lines[0].strip())) is not None:
-                del lines[0]
+            begin = 0
+            while begin < len(lines) and (category := _CATEGORY.match(lines[begin].strip())) is not None:
+                begin += 1
                 categories, level = categories + 1, 2
                 draft.head(1, category[1].rstrip("/").rpartition("/")[2], "category")
-            asked = "\n".join(lines).strip()
-            answers = _ANSWERS.search(asked)
-            if answers is not None:
+            question = _parts("\n".join(lines[begin:]).strip())
+            if question is not None:
                 questions += 1
-                _describe(draft, asked, answers, level)
+                _describe(draft, *question, level)
         if not questions:
             raise NotThisFormat
         draft.facts |= {"questions": questions, "categories": categories}
@@ -63,14 +64,23 @@ class GiftParser:
         return draft.inspection("gift", media_type=MEDIA_TYPE, size=source.size, name=name)
 
 
-def _describe(draft: Draft, asked: str, answers: re.Match[str], level: int) -> None:
-    titled = _TITLE.match(asked)
+def _parts(block: str) -> tuple[str, str, str] | None:
+    """What stands before the answers, they themselves, and what follows; None for what is no question."""
+    begin = _BEGIN.search(block)
+    end = None if begin is None else _END.search(block, begin.end())
+    if begin is None or end is None:
+        return None
+    return block[: begin.start()], block[begin.end() : end.start()], block[end.end() :]
+
+
+def _describe(draft: Draft, before: str, answers: str, after: str, level: int) -> None:
+    titled = _TITLE.match(before)
     begin = 0 if titled is None else titled.end()
-    words = f"{asked[begin : answers.start()]} _____ {asked[answers.end() :]}".removesuffix("_____ ")
+    words = f"{before[begin:]} _____ {after}".removesuffix("_____ ")
     words = _plain(_FORMAT.sub("", words, count=1))
-    draft.head(level, words if titled is None else _plain(titled[1]), _type_of(answers[1]))
+    draft.head(level, words if titled is None else _plain(titled[1]), _type_of(answers))
     draft.add_html(words)
-    draft.add_html(_plain(re.sub(r"(?<!\\)[~=]|->", " ", answers[1])))
+    draft.add_html(_plain(re.sub(r"(?<!\\)[~=]|->", " ", answers)))
 
 
 def _plain(text: str) -> str:

@@ -16,6 +16,7 @@ from repo_service.inspection.xml_files import read_xml, root_named
 MEDIA_TYPE = "application/xml"
 
 _QUESTION = ["quiz", "question"]
+_PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 
 class MoodleXmlParser(SignatureParser):
@@ -50,7 +51,8 @@ class _QuizReader:
 
     def start(self, path: list[str], attributes: Mapping[str, str]) -> None:
         if path == _QUESTION:
-            self._type = attributes.get("type", "")[:100]
+            said = attributes.get("type", "")
+            self._type = said if _PLUGIN.fullmatch(said) else "unknown"
             if self._type == "category":
                 self.categories += 1
             else:

@@ -11,7 +11,9 @@ from repo_service.inspection.documents.decoding import decoded
 from repo_service.inspection.drafting import Draft
 from repo_service.inspection.limits import LIMITS, MIB, Limits
 
-_MAX_SIZE = 4 * MIB
+_MAX_SIZE = 2 * MIB
+_LONGEST_CUE = 4000
+"""Characters: pysubs2 looks for markup in each again and again, so longer ones are not given to it."""
 _SIGNS = (
     ("vtt", re.compile(rb"(?:\xef\xbb\xbf)?WEBVTT(?:[ \t\r\n]|\Z)")),
     ("srt", re.compile(rb"(?:\xef\xbb\xbf)?\s*\d{1,6}\s*\r?\n\d{1,3}:\d\d:\d\d[,.]\d{1,3} --> \d")),
@@ -36,14 +38,14 @@ class SubtitlesParser:
     def parse(self, source: Source, *, name: str, progress: Progress) -> FileInspection:
         kind = _kind_of(source.read_at(0, 1024))
         text = None if source.size > _MAX_SIZE else decoded(source, limit=_MAX_SIZE)
-        if kind is None or text is None:
+        if kind is None or text is None or _has_long_cue(kind, text):
             raise NotThisFormat
         import pysubs2
 
         try:
             with warnings.catch_warnings(action="ignore"):  # fields that have no value
                 cues = pysubs2.SSAFile.from_string(text, format_=kind)
-        except (pysubs2.Pysubs2Error, ValueError, OverflowError) as error:
+        except (pysubs2.Pysubs2Error, ValueError, OverflowError, LookupError, TypeError) as error:
             raise NotThisFormat from error
         draft = Draft(self._limits)
         draft.name_it(cues.info.get("Title", ""))
@@ -52,7 +54,7 @@ class SubtitlesParser:
             draft.say_language(language[1])
         spoken = [cue for cue in cues if not cue.is_comment]
         draft.facts["cues"] = len(spoken)
-        draft.facts["duration"] = max((cue.end for cue in spoken), default=0) / 1000
+        draft.facts["duration"] = max((0, *(cue.end for cue in spoken))) / 1000
         for cue in spoken:
             if not draft.wants_text:
                 break
@@ -61,6 +63,12 @@ class SubtitlesParser:
         return draft.inspection(
             "subtitles", media_type=_MEDIA[kind], size=source.size, name=name, version=kind
         )
+
+
+def _has_long_cue(kind: str, text: str) -> bool:
+    """Cues are parted by their times; in SubStation Alpha each is a line."""
+    pieces = text.split("\n" if kind == "ass" else "-->")
+    return any(len(piece) > _LONGEST_CUE for piece in pieces)
 
 
 def _kind_of(head: bytes) -> str | None:

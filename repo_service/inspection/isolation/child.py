@@ -22,6 +22,7 @@ from typing import Any
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.isolation import frames
+from repo_service.inspection.isolation.syscalls import forbid_others, load_library
 from repo_service.inspection.limits import KIB, MIB
 
 _MEDIA = "repo_service.inspection.media"
@@ -58,15 +59,24 @@ def main(descriptor: int) -> None:
     }
     preload_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this one
+    for one in (signal.SIGINT, signal.SIGTERM):  # they are for the service, which ends this one when it ends
+        signal.signal(one, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     with socket.socket(fileno=descriptor) as control:
         while True:
             said, descriptors, _, _ = socket.recv_fds(control, 1, 1)
             if not said:
                 return
-            if os.fork() == 0:
+            try:
+                pid = os.fork()
+            except OSError:  # the other side sees that there is nobody
+                os.close(descriptors[0])
+                continue
+            if pid == 0:
                 control.detach()
                 os.close(descriptor)
+                for stream in (1, 2):  # libraries print what stands in files
+                    os.dup2(nowhere, stream)
                 _answer(descriptors[0], work)
                 os._exit(0)
             os.close(descriptors[0])
@@ -74,6 +84,7 @@ def main(descriptor: int) -> None:
 
 def preload_all() -> None:
     """Import all modules of what tasks use: who is confined can import none any more."""
+    load_library()
     for package in _PRELOADED:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if module.name.rpartition(".")[2] not in _NEVER_LOADED:
@@ -90,13 +101,12 @@ def _answer(descriptor: int, work: dict[str, Work]) -> None:
             file = io.BufferedReader(RemoteFile(connection, task["size"]), _BLOCK)
             answer, pictures = work[task["name"]](file, **task["arguments"])
         except InvalidFile as refused:
-            frames.send(connection, frames.REFUSAL, json.dumps([refused.detail, refused.reason]).encode())
+            frames.send(connection, frames.REFUSAL, refused.reason.encode())
         except MemoryError:
-            frames.send(connection, frames.REFUSAL, json.dumps(["", "too-much-memory"]).encode())
-        except Exception as error:
+            frames.send(connection, frames.REFUSAL, b"too-much-memory")
+        except Exception:
             # Whatever a library makes of a damaged file: its words say nothing to people.
-            said = [type(error).__name__, "unreadable"]
-            frames.send(connection, frames.REFUSAL, json.dumps(said).encode())
+            frames.send(connection, frames.REFUSAL, b"unreadable")
         else:
             frames.send(connection, frames.ANSWER, json.dumps({**answer, "pictures": len(pictures)}).encode())
             for picture in pictures:
@@ -107,25 +117,35 @@ def confine(memory: int, seconds: int) -> None:
     """Give up, for good, everything that reading a file does not need: ``memory`` in bytes.
 
     No descriptor can be opened any more, so there are neither files nor connections; no process or thread can
-    be started, and nothing be written to disk.
+    be started, and nothing be written to disk. Where the system has libseccomp, the kernel refuses all that
+    has nothing to do with memory and the socket, too: signals to other processes, or their memory.
     """
+    seccomp = load_library()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(2 * seconds)
     with contextlib.suppress(FileNotFoundError):  # a system without /proc bounds no memory
         taken = int(_line_of("/proc/self/statm").split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + memory, taken + memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        _limit(resource.RLIMIT_AS, taken + memory)
+    _limit(resource.RLIMIT_CPU, seconds)
     for kind in (
         resource.RLIMIT_FSIZE,
         resource.RLIMIT_CORE,
         resource.RLIMIT_NPROC,
         resource.RLIMIT_NOFILE,
     ):
-        resource.setrlimit(kind, (0, 0))
+        _limit(kind, 0)
     if os.geteuid() == 0:  # root could set the limits back
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    forbid_others(seccomp)
+
+
+def _limit(kind: int, value: int) -> None:
+    """For good; where there is a lower one already, that one holds."""
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
 
 
 def _line_of(path: str) -> str:

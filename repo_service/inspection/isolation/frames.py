@@ -2,13 +2,14 @@
 
 The child begins with ``PID``. It asks for parts of the file (``READ``: offset and length), which it gets as
 ``DATA``, and ends with an ``ANSWER`` (JSON), after which one ``PICTURE`` may come for each that is announced,
-or with a ``REFUSAL`` (JSON).
+or with a ``REFUSAL`` (a reason).
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+import time
 from typing import Final
 
 PID: Final = b"I"
@@ -23,6 +24,10 @@ RANGE: Final = struct.Struct("!QQ")
 _HEAD: Final = struct.Struct("!cQ")
 
 
+_NO_TIME: Final = 1e-6
+"""Zero would mean not to wait at all, which fails in other words."""
+
+
 class Broken(Exception):
     """The other process has gone, or says what it must not."""
 
@@ -33,20 +38,24 @@ def send(connection: socket.socket, kind: bytes, payload: bytes | memoryview = b
     connection.sendall(payload)
 
 
-def receive(connection: socket.socket, *, limit: int) -> tuple[bytes, bytes]:
-    """The kind and payload of the next frame. Raises Broken, also for one of more than ``limit`` bytes."""
-    kind, length = _HEAD.unpack(_exactly(connection, _HEAD.size))
+def receive(
+    connection: socket.socket, *, limit: int, deadline: float | None = None
+) -> tuple[bytes, bytearray]:
+    """The kind and payload of the next frame. Raises Broken, also for one of more than ``limit`` bytes, and
+    TimeoutError when it has not all come by ``deadline`` (of ``time.monotonic``)."""
+    kind, length = _HEAD.unpack(_exactly(connection, _HEAD.size, deadline))
     if length > limit:
         raise Broken("a frame is too long")
-    return kind, _exactly(connection, length)
+    return kind, _exactly(connection, length, deadline)
 
 
-def _exactly(connection: socket.socket, length: int) -> bytes:
-    pieces = []
-    while length:
-        piece = connection.recv(min(length, 1 << 20))
+def _exactly(connection: socket.socket, length: int, deadline: float | None) -> bytearray:
+    data = bytearray()
+    while len(data) < length:
+        if deadline is not None:
+            connection.settimeout(max(deadline - time.monotonic(), _NO_TIME))
+        piece = connection.recv(min(length - len(data), 1 << 20))
         if not piece:
             raise Broken("the connection has ended")
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
+        data += piece
+    return data

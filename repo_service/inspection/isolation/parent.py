@@ -26,9 +26,12 @@ SECONDS = 60.0
 """That a task may take by the clock, the store that its file is read from included."""
 
 _MAX_ANSWER = 8 * MIB
-_MAX_PICTURE = 8 * MIB
+_MAX_PICTURE = 2 * MIB
 _MAX_PICTURES = 4
 _MAX_READ = 1 * MIB
+_CONTROL_SECONDS = 10.0
+"""For the process that others are split off from to take a message, or to end."""
+_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,35 @@ class Answer:
 
     said: Mapping[str, Any]
     pictures: tuple[bytes, ...]
+
+
+class NoProcess(Exception):
+    """The system has none to spare now. This says nothing of the file."""
+
+
+class _Nobody(Exception):
+    """The process that was to answer is not there."""
+
+
+class _Process:
+    """A process that answers; ended by what no other can take for itself when it has gone."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._descriptor: int | None = None
+        with contextlib.suppress(AttributeError, OSError):  # other systems, and those that have gone already
+            self._descriptor = os.pidfd_open(pid)
+
+    def end(self) -> None:
+        """Whatever it is doing."""
+        with contextlib.suppress(OSError):
+            if self._descriptor is not None:
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+            elif not hasattr(os, "pidfd_open"):
+                os.kill(self._pid, signal.SIGKILL)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Isolation:
@@ -51,13 +83,17 @@ class Isolation:
         """Have ``task`` (of ``child.TASKS``) done about ``source``.
 
         Raises InvalidFile with the reason ``unreadable``, ``too-much-memory`` or ``too-slow``, or with that
-        of the task; and what the source raises.
+        of the task; NoProcess; and what the source raises.
         """
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                self._hand_over(theirs)
-            return _converse(ours, task, source, arguments)
+        for _ in range(_ATTEMPTS):
+            ours, theirs = socket.socketpair()
+            with ours:
+                with theirs:
+                    self._hand_over(theirs)
+                with contextlib.suppress(_Nobody):
+                    return _converse(ours, task, source, arguments)
+            self.close()
+        raise NoProcess("no process can be split off: is there memory, and room for processes?")
 
     def close(self) -> None:
         """End the process that others are split off from."""
@@ -88,13 +124,18 @@ class Isolation:
                 stdin=subprocess.DEVNULL,
                 env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": "C.UTF-8"},
             )
+        ours.settimeout(_CONTROL_SECONDS)
         self._control = ours
 
     def _close(self) -> None:
         if self._control is not None:
             self._control.close()
         if self._process is not None:
-            self._process.wait()
+            try:
+                self._process.wait(_CONTROL_SECONDS)
+            except subprocess.TimeoutExpired:  # stopped by somebody
+                self._process.kill()
+                self._process.wait()
         self._control = self._process = None
 
 
@@ -105,36 +146,35 @@ atexit.register(isolation.close)
 def _converse(connection: socket.socket, task: str, source: Source, arguments: Mapping[str, Any]) -> Answer:
     deadline = time.monotonic() + SECONDS
     asked = {"name": task, "size": source.size, "arguments": arguments}
-    pid = 0
+    process: _Process | None = None
     try:
         for kind, payload in _frames(connection, deadline):
             match kind:
-                case frames.PID if (
-                    not pid
-                ):  # said before it looks at the file: whom to kill is no word of the file's
-                    pid = int(payload)
+                # Said before it looks at the file: whom to kill is no word of the file's.
+                case frames.PID if process is None:
+                    process = _Process(int(payload))
                     frames.send(connection, frames.TASK, json.dumps(asked).encode())
                 case frames.READ:
                     offset, length = frames.RANGE.unpack(payload)
                     data = _read(source, offset, min(length, _MAX_READ))
                     frames.send(connection, frames.DATA, data)
                 case frames.REFUSAL:
-                    said, reason = json.loads(payload)
-                    raise _refused(str(said), str(reason))
+                    raise _refused(payload.decode("ascii", "replace"))
                 case frames.ANSWER:
-                    return _answer(connection, json.loads(payload), deadline)
-        raise _refused("", "unreadable")
+                    return _answer(connection, _value(payload), deadline)
+        raise _refused("unreadable")
     except _SourceFailed as failed:
         raise failed.error from None
     except TimeoutError as error:
-        raise _refused("", "too-slow") from error
+        raise _refused("too-slow") from error
     except (frames.Broken, struct.error, ValueError, TypeError, OSError) as error:
+        if process is None:
+            raise _Nobody from error
         # It ended in the middle: by a limit, or because the library that read the file crashed.
-        raise _refused("", "unreadable") from error
+        raise _refused("unreadable") from error
     finally:
-        if pid > 1:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        if process is not None:
+            process.end()
 
 
 class _SourceFailed(Exception):
@@ -152,34 +192,45 @@ def _read(source: Source, offset: int, length: int) -> bytes:
         raise _SourceFailed(error) from error
 
 
-def _frames(connection: socket.socket, deadline: float) -> Iterator[tuple[bytes, bytes]]:
+def _frames(connection: socket.socket, deadline: float) -> Iterator[tuple[bytes, bytearray]]:
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        connection.settimeout(left)
-        yield frames.receive(connection, limit=_MAX_ANSWER)
+        yield frames.receive(connection, limit=_MAX_ANSWER, deadline=deadline)
 
 
 def _answer(connection: socket.socket, said: Any, deadline: float) -> Answer:
     if not isinstance(said, dict):
         raise frames.Broken("no answer")
-    count = min(int(said.pop("pictures", 0)), _MAX_PICTURES)
+    count = said.pop("pictures", 0)
+    if type(count) is not int or not 0 <= count <= _MAX_PICTURES:
+        raise frames.Broken("no number of pictures")
     pictures = []
     for kind, payload in _frames(connection, deadline) if count else ():
         if kind != frames.PICTURE or len(payload) > _MAX_PICTURE:
             raise frames.Broken("no picture")
-        pictures.append(payload)
+        pictures.append(bytes(payload))
         if len(pictures) == count:
             break
     return Answer(said=said, pictures=tuple(pictures))
 
 
-def _refused(said: str, reason: str) -> InvalidFile:
+def _value(payload: bytearray) -> Any:
+    """JSON without what is none (NaN). Raises Broken."""
+    try:
+        return json.loads(payload, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise frames.Broken("no answer") from error
+
+
+def _no_number(said: str) -> None:
+    raise ValueError(said)
+
+
+def _refused(reason: str) -> InvalidFile:
+    """In words of ours: those of a library say nothing to people, and those of a file may be anything."""
     if reason == "too-slow":
         return InvalidFile("Reading the file takes too long.", reason=reason)
     if reason == "too-much-memory":
         return InvalidFile("Reading the file takes too much memory.", reason=reason)
-    if reason == "unreadable":
-        return InvalidFile("The file is damaged, or of a kind that cannot be read.", reason=reason)
-    return InvalidFile(said[:500], reason=reason[:50])
+    if reason == "too-many-pixels":
+        return InvalidFile("The picture has too many pixels.", reason=reason)
+    return InvalidFile("The file is damaged, or of a kind that cannot be read.", reason="unreadable")

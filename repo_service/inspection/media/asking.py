@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import InspectionWarning
@@ -17,15 +17,17 @@ from repo_service.inspection.isolation.parent import isolation
 
 _KEPT_ALL_THE_SAME = frozenset({"unreadable", "too-slow", "too-much-memory"})
 
+_Count = Annotated[int, Field(ge=0, le=2**31)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSaid:
     """Of ``picture_task``."""
 
-    width: int
-    height: int
+    width: _Count
+    height: _Count
     format: str
-    frames: int
+    frames: _Count
     location: bool
     fields: list[tuple[str, str]]
     xmp: str
@@ -37,7 +39,7 @@ class DocumentSaid:
 
     version: str
     locked: bool
-    pages: int = 0
+    pages: _Count = 0
     outline: list[tuple[int, str]]
     text: str = ""
     fields: list[tuple[str, str]]
@@ -49,10 +51,10 @@ class DocumentSaid:
 class RecordingSaid:
     """Of ``recording_task``."""
 
-    duration: float
-    video: list[tuple[int, int]]
-    audio: int
-    subtitles: int
+    duration: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+    video: list[tuple[_Count, _Count]]
+    audio: _Count
+    subtitles: _Count
     cover: bool
     tags: list[tuple[str, str]]
     chapters: list[str]

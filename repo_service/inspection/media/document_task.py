@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, BinaryIO
 
 import pypdfium2
@@ -10,8 +11,11 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
 from repo_service.domain.errors import InvalidFile
-from repo_service.inspection.media.shrinking import SIZES, thumbnails
+from repo_service.inspection.media.shrinking import thumbnails
+from repo_service.inspection.media.sizes import SIZES
 
+_HEAD = 2048
+_VERSION = re.compile(rb"%PDF-([0-9]\.[0-9])")
 _MAX_XMP = 1 << 20
 _MAX_TEXT = 250_000
 _MAX_OUTLINE = 5000
@@ -32,7 +36,8 @@ def work(file: BinaryIO) -> tuple[dict[str, Any], list[bytes]]:
 
     Of what is locked with a password only the version is known.
     """
-    version = file.read(8)[5:8].decode("latin-1")
+    found = _VERSION.search(file.read(_HEAD))
+    version = "" if found is None else found[1].decode("ascii")
     file.seek(0)
     try:
         pdf = pypdfium2.PdfDocument(file)

@@ -7,7 +7,8 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, ImageOps, IptcImagePlugin
 
-from repo_service.inspection.media.shrinking import SIZES, require_small, thumbnails
+from repo_service.inspection.media.shrinking import require_small, thumbnails
+from repo_service.inspection.media.sizes import SIZES
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP")
 MAX_XMP = 1 << 20
@@ -100,7 +101,10 @@ def _from_iptc(image: Image.Image) -> list[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
-        value = bytes(value)
+        try:
+            value = bytes(value)
+        except (ValueError, TypeError):  # numbers where a text should be
+            return ""
     if isinstance(value, bytes):
         is_wide = value[1::2].count(0) * 4 > len(value)
         value = value.decode("utf-16-le" if is_wide else "utf-8", "replace")

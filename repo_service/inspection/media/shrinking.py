@@ -7,9 +7,8 @@ import io
 from PIL import Image
 
 from repo_service.domain.errors import InvalidFile
+from repo_service.inspection.media.sizes import SIZES
 
-SIZES = ((320, 240), (1280, 960))
-"""Width and height in pixels that the small and the large thumbnail fit into."""
 MAX_PIXELS = 100_000_000
 """Of a picture that is opened: four bytes each fit into the memory of a task."""
 _QUALITY = 80
@@ -23,6 +22,8 @@ def require_small(width: int, height: int) -> None:
 
 def thumbnails(image: Image.Image) -> list[bytes]:
     """The small and the large one as WebP, on white, without anything but the pixels."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _of_eight_bits(image)
     if image.mode not in ("RGB", "L"):
         clear = image.convert("RGBA")
         image = Image.new("RGB", clear.size, "white")
@@ -35,3 +36,18 @@ def thumbnails(image: Image.Image) -> list[bytes]:
         image.convert("RGB").save(file, "WEBP", quality=_QUALITY)
         made.append(file.getvalue())
     return made[::-1]
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """A picture in many greys, which Pillow would cut off at white: of 16 bits, or between what is in it."""
+    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else _extremes(image)
+    scale = 255 / (high - low) if high > low else 0.0
+    wide = image if image.mode == "F" else image.convert("I").convert("F")
+    return wide.point(lambda value: value * scale - low * scale).convert("L")
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    low, high = image.getextrema()
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        raise InvalidFile("The picture cannot be read.", reason="unreadable")
+    return float(low), float(high)

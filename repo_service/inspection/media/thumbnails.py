@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 
 from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import ReadStream, Source
 from repo_service.inspection.drafting import ITSELF
 from repo_service.inspection.isolation.parent import isolation
 from repo_service.inspection.limits import LIMITS, MIB, Limits
+from repo_service.inspection.media.sizes import SIZES
 from repo_service.inspection.packages.opened import Package
 
 VERSION = 1
@@ -16,6 +18,7 @@ VERSION = 1
 MEDIA_TYPE = "image/webp"
 
 _MAX_COVER = 32 * MIB
+_HEADER = struct.Struct("<4sI4s4s7s3sHH")
 _TASKS = {
     "image": "show-picture",
     "pdf": "show-document",
@@ -43,7 +46,16 @@ def thumbnails_of(
 
 
 def _is_webp(data: bytes) -> bool:
-    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
+    """Whether it is what ``shrinking`` writes and no more: a lossy picture of such a size (RFC 9649, 2.5)."""
+    if len(data) < _HEADER.size:
+        return False
+    riff, size, webp, vp8, _, start, width, height = _HEADER.unpack_from(data)
+    most = SIZES[-1]
+    return (
+        (riff, size, webp, vp8, start) == (b"RIFF", len(data) - 8, b"WEBP", b"VP8 ", b"\x9d\x01\x2a")
+        and 0 < width <= most[0]
+        and 0 < height <= most[1]
+    )
 
 
 class _Held:

@@ -59,7 +59,7 @@ class _DrawingReader:
         text = text.strip()
         if not text:
             return
-        names = [local(tag) for tag in path]
+        names = [local(tag) for tag in (*path[:4], *path[4:][-3:])]
         if names[-1] in ("text", "tspan", "desc"):
             self._draft.add_text(text)
         if names[1:] == ["title"]:

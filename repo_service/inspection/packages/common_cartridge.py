@@ -32,7 +32,7 @@ _TYPES = (
     (re.compile(r"webcontent|associatedcontent/.*"), "page"),
 )
 _COUNTED = {"quiz": "quizzes", "question-bank": "question_banks"}
-_VERSION = re.compile(r"imsccv1p(\d)")
+_VERSION = re.compile(r"imsccv1p([0-9])")
 _MAX_DOCUMENT = 16 * MIB
 _MAX_DOCUMENTS = 5000
 
@@ -71,7 +71,7 @@ def _kind_of(type_: str) -> str:
 
 def _version(manifest: ImsManifest) -> str:
     """``1.3.0`` is 1.3."""
-    said = re.match(r"1\.\d", manifest.schema_version)
+    said = re.match(r"1\.[0-9]", manifest.schema_version)
     if said is not None:
         return said[0]
     found = sorted(match[1] for uri in manifest.namespaces if (match := _VERSION.search(uri)))

@@ -11,7 +11,7 @@ from repo_service.domain.errors import InvalidFile
 from repo_service.domain.inspection import FileInspection, InspectionWarning
 from repo_service.domain.texts import text
 from repo_service.inspection.base import NotThisFormat, Progress, Source
-from repo_service.inspection.drafting import Draft
+from repo_service.inspection.drafting import ITSELF, Draft
 from repo_service.inspection.packages.html import add_pages
 from repo_service.inspection.packages.lom import dublin_core, local
 from repo_service.inspection.packages.opened import Package, ZipParser, opened
@@ -25,6 +25,7 @@ _AUTHOR_ROLES = frozenset({"", "aut"})
 """MARC relators: ``aut`` is the author."""
 _LICENCE_PROPERTIES = frozenset({"dcterms:license", "dcterms:rights", "cc:license", "schema:license"})
 _MAX_ITEMS = 20_000
+_NAME = 255
 
 
 class EpubParser(ZipParser):
@@ -55,8 +56,8 @@ class EpubParser(ZipParser):
         _read_contents(package, folder, book, draft)
         chapters = [_within(folder, book.items[one].href) for one in book.spine if one in book.items]
         draft.facts["chapters"] = len(chapters)
-        if (cover := book.cover()) is not None and _within(folder, cover) in package:
-            draft.cover = _within(folder, cover)
+        if (cover := book.cover()) is not None and (place := _within(folder, cover)) in package:
+            draft.cover = "" if place == ITSELF else place
         add_pages(package, chapters, draft)
         progress(1.0)
         return draft.inspection(
@@ -143,7 +144,7 @@ class _BookReader:
             self.version = attributes.get("version", "")[:10]
         elif name in ("creator", "contributor"):
             role = next((value for key, value in attributes.items() if local(key) == "role"), "")
-            self._open = _Named(name, role=role)
+            self._open = _Named(name, role=role[:_NAME])
             if len(self._names) < 1000:
                 self._names[attributes.get("id") or f" {len(self._names)}"] = self._open
         elif name == "meta":
@@ -163,10 +164,10 @@ class _BookReader:
 
     def end(self, path: list[str], text: str) -> None:
         name, text = local(path[-1]), text.strip()
-        if not text or "metadata" not in map(local, path):
+        if not text or len(path) < 3 or local(path[1]) != "metadata":
             return
         if name in ("creator", "contributor") and self._open is not None:
-            self._open.name, self._open = text, None
+            self._open.name, self._open = text[:_NAME], None
         elif name == "meta":
             property_, refined = self._meta
             if property_ == "role" and refined in self._names:
@@ -214,7 +215,7 @@ class _NavReader:
             self._toc_at = 0
         elif self._toc_at and name == "ol":
             self._level -= 1
-        elif name in ("a", "span") and self._words is not None and local(path[-2]) == "li":
+        elif name in ("a", "span") and self._words is not None and local(path[-2:][0]) == "li":
             self._draft.head(self._level, "".join(self._words), "chapter")
             self._words = None
 
@@ -229,11 +230,13 @@ class _NcxReader:
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
+        self._level = 0
 
     def start(self, path: list[str], attributes: Mapping[str, str]) -> None:
-        pass
+        self._level += local(path[-1]) == "navpoint"
 
     def end(self, path: list[str], text: str) -> None:
         names = [local(tag) for tag in path[-3:]]
         if names == ["navpoint", "navlabel", "text"]:
-            self._draft.head(sum(local(tag) == "navpoint" for tag in path), text, "chapter")
+            self._draft.head(self._level, text, "chapter")
+        self._level -= names[-1] == "navpoint"

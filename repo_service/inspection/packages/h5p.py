@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from repo_service.domain.errors import InvalidFile
@@ -30,9 +31,12 @@ from repo_service.inspection.packages.h5p_manifest import MANIFEST, MEDIA_TYPE
 from repo_service.inspection.packages.opened import Package, ZipParser, opened
 
 _CONTENT = "content/content.json"
-_MAX_CONTENT = 16 * MIB
-_MAX_SEMANTICS = 2 * MIB
+_MAX_CONTENT = 4 * MIB
+_MAX_SEMANTICS = 1 * MIB
+_MAX_COMMON = 20_000
+"""Names of fields that hold no content, of all libraries together."""
 _MAX_DEPTH = 100
+_MAX_VALUES = 500_000
 _LIBRARY = re.compile(r"([\w.-]{1,100}) (\d{1,5}\.\d{1,5})")
 _NOT_CONTENT = frozenset(
     {"library", "path", "mime", "subContentId", "l10n", "behaviour", "UI", "copyright", "metadata"}
@@ -144,12 +148,17 @@ class _Reader:
         self._package = package
         self._draft = draft
         self._common: dict[str, frozenset[str]] = {}
+        self._common_left = _MAX_COMMON
 
     def read(self, library: str, content: Any, version: str) -> None:
         """Raises InvalidFile."""
         waiting = [_Node(content, 1, 0, self._common_of(library, version))]
         while waiting:
             node = waiting.pop()
+            if len(waiting) > _MAX_VALUES:
+                raise InvalidFile(
+                    "The content has too many values.", reason="too-many-values", place=_CONTENT
+                )
             if node.depth > _MAX_DEPTH:
                 raise InvalidFile("The content is nested too deeply.", reason="json-too-deep", place=_CONTENT)
             if isinstance(node.value, dict):
@@ -224,7 +233,9 @@ class _Reader:
         if folder not in self._common:
             if len(self._common) > 200:
                 return frozenset()
-            self._common[folder] = frozenset(self._common_fields(f"{folder}/semantics.json"))
+            fields = self._common_fields(f"{folder}/semantics.json")
+            self._common[folder] = frozenset(islice(fields, self._common_left))
+            self._common_left -= len(self._common[folder])
         return self._common[folder]
 
     def _common_fields(self, place: str) -> Iterator[str]:
@@ -241,7 +252,7 @@ class _Reader:
             if isinstance(one, list):
                 waiting += one
             elif isinstance(one, dict):
-                is_no_text = one.get("common") is True or one.get("type") in _NO_TEXT
+                is_no_text = one.get("common") is True or str(one.get("type")) in _NO_TEXT
                 if is_no_text and isinstance(one.get("name"), str):
                     yield one["name"]
                 else:

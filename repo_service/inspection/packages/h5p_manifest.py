@@ -6,7 +6,6 @@ lengths those of ``H5PMetadata::$fields`` there.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ from repo_service.domain.errors import InvalidFile
 from repo_service.inspection.base import Source
 from repo_service.inspection.limits import KIB, LIMITS, MIB, Limits
 from repo_service.inspection.packages.opened import Package as OpenedPackage
-from repo_service.inspection.text import clean_line, clean_paragraphs
+from repo_service.inspection.text import clean_line, clean_paragraphs, unescape
 
 MEDIA_TYPE = "application/zip.h5p"
 """By which Moodle knows them (lib/classes/filetypes.php)."""
@@ -106,8 +105,8 @@ def _authors(said: Any) -> list[tuple[str, str]]:
 
 def _line(said: Any) -> str:
     # H5P keeps texts as they stand in HTML.
-    return clean_line(html.unescape(said[:_TEXT]), limit=_NAME).strip() if isinstance(said, str) else ""
+    return clean_line(unescape(said[:_TEXT]), limit=_NAME).strip() if isinstance(said, str) else ""
 
 
 def _plain(said: Any) -> str:
-    return clean_paragraphs(html.unescape(said), limit=_TEXT).strip() if isinstance(said, str) else ""
+    return clean_paragraphs(unescape(said[: 2 * _TEXT]), limit=_TEXT).strip() if isinstance(said, str) else ""

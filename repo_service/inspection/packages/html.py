@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from repo_service.inspection.drafting import Draft
 from repo_service.inspection.limits import KIB
 from repo_service.inspection.packages.opened import Package
+from repo_service.inspection.text import short_references
 
 _PAGE = 256 * KIB
 """Bytes of a page that are looked at."""
@@ -20,6 +21,17 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_ENCODINGS = frozenset(
+    {
+        *("utf-8", "utf8", "us-ascii", "ascii", "latin1", "macintosh", "koi8-r", "koi8-u", "ibm866"),
+        *(f"iso-8859-{part}" for part in (*range(1, 12), *range(13, 17))),
+        *(f"windows-{page}" for page in range(1250, 1259)),
+        *("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr"),
+    }
+)
+"""As Encoding Standard, 4.2, has them. Python knows more, some of which take forever."""
+_NO_TAGS = re.compile(r"<!--.*?(?:-->|\Z)|<[!?][^<>]*+>", re.DOTALL)
+_STRAY = re.compile(r"<(?![a-zA-Z/][^<>]*+>)")
 _MAX_PAGES = 200
 _NAMES = re.compile(r"\.x?html?$", re.IGNORECASE)
 
@@ -35,17 +47,14 @@ def decoded(data: bytes) -> str:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
     said = _CHARSET.search(data[:1024])
-    encoding = "utf-8" if said is None else said[1].decode("ascii")
-    try:
-        return data.decode(encoding, "replace")
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")
+    encoding = "utf-8" if said is None else said[1].decode("ascii", "replace").lower()
+    return data.decode(encoding if encoding in _ENCODINGS else "utf-8", "replace")
 
 
 def read_head(page: str, draft: Draft) -> None:
     """Title, language, description, author and licence, as the head of a page says them."""
     reader = _Head(draft)
-    reader.feed(page[:_HEAD])
+    reader.feed(_tags_only(page[:_HEAD]))
     reader.close()
 
 
@@ -56,6 +65,12 @@ def add_pages(package: Package, names: list[str], draft: Draft) -> None:
             return
         if name in package and is_page(name):
             draft.add_html(decoded(package.head(name, _PAGE)))
+
+
+def _tags_only(page: str) -> str:
+    """A page without comments and declarations, each ``<`` in it the begin of a tag that ends: of others
+    Python's parser looks for the end again and again, or fails."""
+    return _STRAY.sub("&lt;", _NO_TAGS.sub("", short_references(page)))
 
 
 class _Head(HTMLParser):

@@ -19,6 +19,7 @@ MANIFEST = "imsmanifest.xml"
 MEDIA_TYPE = "application/zip"
 
 _MAX_RESOURCES = 50_000
+_MAX_NAMESPACES = 1000
 
 _read: WeakKeyDictionary[Package, ImsManifest] = WeakKeyDictionary()
 
@@ -111,12 +112,14 @@ class _ManifestReader:
         self._path: list[str] = []
         self._items: list[ManifestItem] = []
         self._resource: ManifestResource | None = None
+        self._files = 0
         self.is_manifest = False
 
     def start(self, path: list[str], attributes: Mapping[str, str]) -> None:
         self._path.append(local(path[-1]))
         for name, value in attributes.items():
-            if name == "xmlns" or name.startswith("xmlns:"):
+            is_namespace = name == "xmlns" or name.startswith("xmlns:")
+            if is_namespace and len(self._manifest.namespaces) < _MAX_NAMESPACES:
                 self._manifest.namespaces.add(value[:200])
         if len(self._path) == 1:
             self.is_manifest = self._path == ["manifest"]
@@ -131,7 +134,8 @@ class _ManifestReader:
             self._manifest.items.append(item)
         elif self._path == ["manifest", "resources", "resource"]:
             self._add_resource(attributes)
-        elif self._path[-1] == "file" and self._resource is not None:
+        elif self._path[-1] == "file" and self._resource is not None and self._files < _MAX_RESOURCES:
+            self._files += 1
             self._resource.files.append(attributes.get("href", "")[:1000])
 
     def end(self, path: list[str], text: str) -> None:

@@ -10,6 +10,7 @@ from repo_service.inspection.drafting import Draft
 _VCARD_NAME = re.compile(r"^FN[^:\n]*:(.+)$", re.MULTILINE | re.IGNORECASE)
 """RFC 6350, 6.2.1."""
 _AUTHORS = frozenset({"author", "creator", ""})
+_NAME, _MAX_NAMES = 255, 100
 _NOTHING = frozenset({"no", "yes", "lomv1.0", "none"})
 
 
@@ -42,9 +43,10 @@ class LomReader:
                 self._draft.add_keywords([text])
             case ["lifecycle", "contribute", "role", *rest] if text and rest[-1:] != ["source"]:
                 if text.lower() not in _NOTHING:
-                    self._role = text
+                    self._role = text[:_NAME]
             case ["lifecycle", "contribute", "entity" | "centity", *_] if text:
-                self._names.append(_name_of(text))
+                if len(self._names) < _MAX_NAMES:
+                    self._names.append(_name_of(text)[:_NAME])
             case ["lifecycle", "contribute"]:
                 self._contributed()
             case ["rights", *_, "string" | "langstring"] if text and text.lower() not in _NOTHING:

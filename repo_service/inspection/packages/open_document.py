@@ -150,7 +150,7 @@ class _ContentReader:
             self.sheets += 1
             self._draft.head(1, attributes.get("table:name", ""), "sheet")
         elif name in ("text:tab", "text:s", "text:line-break"):
-            self._words.append(" ")
+            self.told_text(" ")
 
     def end(self, path: list[str], text: str) -> None:
         name = path[-1]

@@ -38,8 +38,8 @@ _MEDIA = {
 _HEADING = re.compile(r"(?:heading|title)\s?(\d?)", re.IGNORECASE)
 _COUNTS = {"pages": "pages", "words": "words", "slides": "slides"}
 _MAX_SLIDES = 2000
-_FIRST = 100
-"""Characters of the first words of a slide, where it has no title."""
+_TITLE, _FIRST = 500, 100
+"""Characters of the title of a slide, and of its first words, where it has none."""
 
 
 class OpenXmlParser(ZipParser):
@@ -227,7 +227,7 @@ class _StyleReader:
         name = path[-1]
         if name == "w:style":
             self._style = attributes.get("w:styleId", "")[:255]
-        elif name == "w:name" and path[-2] == "w:style":
+        elif name == "w:name" and path[-2:-1] == ["w:style"]:
             found = _HEADING.fullmatch(attributes.get("w:val", ""))
             if found is not None and len(self.levels) < 1000:
                 self.levels[self._style] = int(found[1] or 1)
@@ -271,15 +271,16 @@ class _TextReader:
         if name == "t" and self._length < 10_000:
             self._words.append(text)
             self._length += len(text)
-        elif name in ("tab", "br"):
+        elif name in ("tab", "br") and self._length < 10_000:
             self._words.append(" ")
+            self._length += 1
         elif name == self._paragraph:
             words = "".join(self._words)
             if self._level is not None:
                 self._draft.head(self._level, words, "heading")
             self.first = self.first or words.strip()[:_FIRST]
             if self._is_title:
-                self.title = f"{self.title} {words}".strip()
+                self.title = f"{self.title} {words}".strip()[:_TITLE]
             if self._draft.wants_text:
                 self._draft.add_text(words)
             self._words, self._length, self._level = [], 0, None
