@@ -96,7 +96,7 @@ def download(resource_id: UUID, number: int, file_name: str, query: SignatureIn)
 
 @blueprint.get("/thumbnails/<uuid:resource_id>/<version:number>/<any(small, large):size>.webp")
 @blueprint.doc(
-    operation_id="get_thumbnail",
+    operation_id="getThumbnail",
     security=operations.PUBLIC,
     responses=problems(
         "gone",

@@ -402,7 +402,7 @@ def _version(record: ResourceRecord, version: VersionRecord) -> dict[str, Any]:
         "media_type": version.media_type,
         "kind": version.kind,
         "format": version.format or None,
-        "moodle_use": version.kind and moodle_use(version.kind, version.format, version.media_type or ""),
+        "moodle_use": version.kind and moodle_use(version.kind, version.format, version.file_name),
         "glance": version.glance,
         "change_note": version.change_note,
         "created_at": version.created_at,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from repo_service.domain.resources import BACKUP_KINDS
 from repo_service.domain.texts import Text, text
@@ -51,12 +52,13 @@ FORMATS: Mapping[str, Text] = {
 }
 
 
-def moodle_use(kind: str, format_code: str, media_type: str) -> MoodleUse:
-    """By the ``kind``, ``format`` and media type of an inspection."""
+def moodle_use(kind: str, format_code: str, file_name: str) -> MoodleUse:
+    """By the ``kind`` and ``format`` of an inspection, and by the file's name, as Moodle does."""
+    ending = PurePosixPath(file_name).suffix.lower()
     if kind in BACKUP_KINDS:
         return MoodleUse.RESTORE
-    if format_code == "h5p":
+    if format_code == "h5p" and ending == ".h5p":
         return MoodleUse.H5P
-    if format_code in ("scorm", "imscp") and media_type == "application/zip":
+    if format_code in ("scorm", "imscp") and ending == ".zip":
         return MoodleUse.SCORM
     return MoodleUse.FILE

@@ -9,9 +9,6 @@ from flask import Response, request
 from repo_service.http.context import identity, services
 from repo_service.http.delivery import deliver
 
-_KEPT = 3600
-"""Seconds. Their addresses change with them; but what is shown can be withdrawn."""
-
 
 def thumbnail_response(resource_id: UUID, number: int, *, large: bool) -> Response:
     """The picture of a version that the asker may read. Raises NotFound, Gone, and as ``deliver``."""
@@ -25,8 +22,9 @@ def thumbnail_response(resource_id: UUID, number: int, *, large: bool) -> Respon
         digest=found.digest,
         last_modified=found.modified,
         open_range=lambda offset, length: found.copies.open(offset=offset, length=length),
-        cache_control=f"public, max-age={_KEPT}" if found.public else "private, no-store",
+        # As the file: what is withdrawn is shown no more by any cache.
+        cache_control="public, no-cache" if found.public else "private, no-store",
     )
-    # Pickers of other sites show it. These are pixels that we have written ourselves.
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if found.public:  # pickers of other sites show it, pixels that we have written ourselves
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

@@ -7,7 +7,7 @@ Their bytes are blobs of the primary store. They are held as long as a version h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -105,13 +105,14 @@ class Renditions:
                 return
             if not self._may_keep(session, digest):
                 raise JobFailed("The primary store is public, and this file is not.")
+        pictures: dict[RenditionKind, bytes] = {}
         for done, kind in enumerate(kinds):
 
             def tell(share: float, done: int = done) -> None:
                 report((done + share) / len(kinds))
 
             try:
-                self._make(digest, kind, begun, tell)
+                self._make(digest, kind, begun, tell, pictures)
             except InvalidFile as error:
                 raise JobFailed(error.detail) from error
             except BlobNotFound as error:
@@ -199,18 +200,24 @@ class Renditions:
             return True
         return bool(session.scalar(select(wanted_in(primary)).where(Blob.digest == digest)))
 
-    def _make(self, digest: str, kind: RenditionKind, begun: datetime, report: Report) -> None:
+    def _make(
+        self,
+        digest: str,
+        kind: RenditionKind,
+        begun: datetime,
+        report: Report,
+        pictures: dict[RenditionKind, bytes],
+    ) -> None:
+        """``pictures`` are those that the job has made already: all come at once."""
         with self._database.read() as session:
             source = source_of(self._copies.of(session, digest), checked=True)
             index = self.find(session, digest, RenditionKind.SEEK_INDEX, since=None)
             record = newest_inspection(session, digest)
         with TemporaryFile(dir=self._folder) as file:
             if kind in _THUMBNAILS:
-                document = {} if record is None else record.document
-                made_of = thumbnails.thumbnails_of(
-                    source, format_code=document["format"], cover=document["cover"], limits=self._limits
-                )
-                file.write(made_of[_THUMBNAILS.index(kind)])
+                if kind not in pictures:
+                    pictures.update(self._pictures(source, record))
+                file.write(pictures[kind])
             elif kind is RenditionKind.SEEK_INDEX:
                 build_seek_index(source, write_to=file, progress=report, limits=self._limits)
             else:
@@ -221,6 +228,15 @@ class Renditions:
             except (Busy, StorageFull) as error:
                 raise JobWaits(str(error)) from error
         self._remember(digest, kind, made, begun)
+
+    def _pictures(
+        self, source: Source, record: InspectionRecord | None
+    ) -> Iterable[tuple[RenditionKind, bytes]]:
+        document = {} if record is None else record.document
+        made = thumbnails.thumbnails_of(
+            source, format_code=document["format"], cover=document["cover"], limits=self._limits
+        )
+        return zip(_THUMBNAILS, made, strict=True)
 
     def _write_contents(
         self,

@@ -96,9 +96,9 @@ def file_inside_of(document: Mapping[str, Any]) -> FileInside | None:
     )
 
 
-def use_in_moodle(kind: str | None, format_code: str, media_type: str | None) -> Text | None:
+def use_in_moodle(kind: str | None, format_code: str, file_name: str) -> Text | None:
     """What Moodle makes of a file, in words; None before it was looked into."""
-    return None if kind is None else _USES[moodle_use(kind, format_code, media_type or "")]
+    return None if kind is None else _USES[moodle_use(kind, format_code, file_name)]
 
 
 def _counts(facts: Mapping[str, int | float]) -> Iterator[Text]:

@@ -181,7 +181,7 @@ def _values(
     return {
         "inside": inside,
         "file_inside": file_inside,
-        "use_in_moodle": use_in_moodle(shown.kind, shown.format, shown.media_type),
+        "use_in_moodle": use_in_moodle(shown.kind, shown.format, shown.file_name),
         "is_backup": inside is not None and inside.is_backup,
         "file_authors": "" if document is None else file_authors(document),
         "found": found,

@@ -34,7 +34,8 @@ def test_what_it_is_and_what_moodle_makes_of_it(
     sample: str, format_: str, use: str, any_service: Service
 ) -> None:
     service, teacher = any_service, any_service.member()
-    resource = share(teacher, SAMPLES[sample].make(), file_name="shared.bin")
+    ending = {"h5pactivity": "h5p", "scorm": "zip"}.get(use, "bin")
+    resource = share(teacher, SAMPLES[sample].make(), file_name=f"shared.{ending}")
     before = _version(resource, teacher)
     assert (before["kind"], before["format"], before["moodle_use"]) == (None, None, None)
     service.work()

@@ -82,7 +82,14 @@ _GO_TO_A_BUCKET = r"/uploads/(direct|\{upload_id\}/(parts|complete))$"
 
 _READING = frozenset(
     {
-        *("getResource", "getInspection", "getCompatibility", "getLicences", "getVersionChanges"),
+        *(
+            "getResource",
+            "getThumbnail",
+            "getInspection",
+            "getCompatibility",
+            "getLicences",
+            "getVersionChanges",
+        ),
         *("download", "download_head", "makeDownloadLink"),
         *("downloadActivity", "downloadSection", "downloadContainedFile"),
     }
@@ -170,6 +177,7 @@ class Asker:
         made: dict[str, Callable[[], object]] = {
             "resource_id": lambda: self._resource(operation),
             "number": lambda: 1,
+            "size": lambda: ("small", "large")[self._turn(operation) % 2],
             "file_name": lambda: CONTAINED_NAME if operation == "downloadContainedFile" else "course.mbz",
             "activity_id": lambda: ACTIVITY_ID,
             "section_id": lambda: SECTION_ID,
@@ -208,7 +216,8 @@ class Asker:
         if operation in _OF_COLLECTIONS:
             return released
         if operation in _READING:
-            return (released, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
+            seen = maker.pictured.id if operation == "getThumbnail" else released
+            return (seen, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
         draft = maker.draft().id
         if operation in {"releaseVersion", "cleanVersion"}:
             maker.service.work()

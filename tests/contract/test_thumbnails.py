@@ -146,9 +146,10 @@ def test_only_who_may_read_the_file_sees_it(service: Service) -> None:
         problem_of(somebody.get(url), "not-found")
     answer = teacher.get(url)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "private, no-store")
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     json_of(teacher.post(f"/api/v1/resources/{resource['id']}/versions/1/release"))
     shown = service.client().get(url)
-    assert shown.headers["Cache-Control"] == "public, max-age=3600"
+    assert shown.headers["Cache-Control"] == "public, no-cache"
     assert shown.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert shown.headers["X-Content-Type-Options"] == "nosniff"
     assert service.client().get(url, headers={"If-None-Match": shown.headers["ETag"]}).status_code == 304

@@ -118,19 +118,20 @@ def test_every_parser_has_a_sample() -> None:
     assert {parser.name for parser in parsers()} == known
 
 
-def test_what_moodle_makes_of_them() -> None:
+@pytest.mark.parametrize("ending", ["zip", "h5p", "imscc", ""])
+def test_what_moodle_makes_of_them(ending: str) -> None:
+    """It goes by what files are called, too."""
     uses = {}
     for name in SAMPLES:
         _, found = _inspected(_bytes(name))
-        uses[name] = moodle_use(found.kind, found.format, found.media_type)
+        uses[name] = moodle_use(found.kind, found.format, f"x.{ending}")
     special = {name: use for name, use in uses.items() if use is not MoodleUse.FILE}
-    assert special == {
-        "h5p": MoodleUse.H5P,
-        "SCORM 1.2": MoodleUse.SCORM,
-        "SCORM 2004": MoodleUse.SCORM,
-        "content package": MoodleUse.SCORM,
+    expected = {
+        "h5p": {"h5p": MoodleUse.H5P},
+        "zip": dict.fromkeys(("SCORM 1.2", "SCORM 2004", "content package"), MoodleUse.SCORM),
     }
-    assert moodle_use("course", "", "application/vnd.moodle.backup") is MoodleUse.RESTORE
+    assert special == expected.get(ending, {})
+    assert moodle_use("course", "", f"x.{ending}") is MoodleUse.RESTORE
 
 
 def _inspected_or_refused(data: bytes) -> None:

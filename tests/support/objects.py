@@ -30,6 +30,7 @@ from repo_service.services.records import ResourceRecord, UploadRecord
 from repo_service.services.site_profiles import SiteDescription
 from repo_service.services.webhook_messages import enqueue_message
 from tests.support.backups import backup
+from tests.support.media import picture
 from tests.support.service import OPERATOR, Service
 
 ACTIVITY_ID, SECTION_ID = 100, 21
@@ -86,11 +87,18 @@ class Maker:
         assert published is not None
         return published.manifest.digest
 
-    def draft(self, *, release: bool = False) -> ResourceRecord:
+    @cached_property
+    def pictured(self) -> ResourceRecord:
+        """A public resource that has a picture."""
+        made = self.draft(release=True, content=picture())
+        self.service.work()
+        return made
+
+    def draft(self, *, release: bool = False, content: bytes | None = None) -> ResourceRecord:
         """A resource that could be released, once its file is inspected."""
         return self.service.services.resources.create(
             self.owner,
-            upload_id=self.finished_upload().id,
+            upload_id=self.finished_upload(content).id,
             description=Description(licence="CC-BY-4.0"),
             release=release,
         )
@@ -199,12 +207,13 @@ class Maker:
             httpx.put(part.url, content=self.content).raise_for_status()
         return upload
 
-    def finished_upload(self) -> UploadRecord:
-        """An upload that has its file."""
+    def finished_upload(self, content: bytes | None = None) -> UploadRecord:
+        """An upload that has its file: a course, or ``content``."""
+        content = content or self.content
         uploads = self.service.services.uploads
-        upload = self.open_upload(len(self.content))
+        upload = self.open_upload(len(content))
         with uploads.receive(self.owner, upload.id) as receiver:
-            receiver.write(self.content)
+            receiver.write(content)
             return receiver.finish()
 
     def token(self) -> UUID:

@@ -127,7 +127,7 @@ class item {
         if (isset($version->size)) {
             $item['size'] = (int) $version->size;
         }
-        if (!empty($version->thumbnail_url)) {
+        if (!empty($version->thumbnail_url) && !$draft) { // Browsers have no token.
             $item['realthumbnail'] = $version->thumbnail_url;
         }
         return $item;
