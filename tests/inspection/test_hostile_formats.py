@@ -92,6 +92,12 @@ def test_it_is_described_or_refused(make: Callable[[], bytes]) -> None:
         _inspected(make())
 
 
+def test_content_that_is_too_large_is_not_looked_into() -> None:
+    found = _inspected(h5p(content={"text": "x" * (5 << 20)}))
+    assert [warning.code for warning in found.warnings] == ["content-too-large"]
+    assert (found.title, found.text) == ("Leaves & roots", "")
+
+
 def test_markup_that_does_not_end_is_read_once() -> None:
     for number in range(100):
         html_to_text("<" + "a" * (60_000 + number))

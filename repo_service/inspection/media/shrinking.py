@@ -49,5 +49,5 @@ def _of_eight_bits(image: Image.Image) -> Image.Image:
 def _extremes(image: Image.Image) -> tuple[float, float]:
     low, high = image.getextrema()
     if not isinstance(low, int | float) or not isinstance(high, int | float):
-        raise InvalidFile("The picture cannot be read.", reason="unreadable")
+        raise InvalidFile("The file is damaged, or of a kind that cannot be read.", reason="unreadable")
     return float(low), float(high)

@@ -22,7 +22,7 @@ from repo_service.domain.inspection import (
     LicenceStatement,
     MediaItem,
 )
-from repo_service.domain.texts import text
+from repo_service.domain.texts import Text, text
 from repo_service.inspection.base import NotThisFormat, Progress, Source
 from repo_service.inspection.drafting import Draft
 from repo_service.inspection.limits import LIMITS, MIB, Limits
@@ -61,18 +61,20 @@ class H5pParser(ZipParser):
         draft = Draft(self._limits)
         _describe(draft, said, manifest)
         progress(0.3)
-        if _CONTENT in package:
+        if _CONTENT not in package:
+            _warn(draft, "no-content", text("The package has no content of its own."))
+        elif package.size(_CONTENT) > _MAX_CONTENT:
+            _warn(draft, "content-too-large", text("The content is too large to be looked into."))
+        else:
             content = package.json(_CONTENT, limit=_MAX_CONTENT)
             _Reader(package, draft).read(said.library, content, _version_of(manifest, said.library))
-        else:
-            draft.warnings.append(
-                InspectionWarning(
-                    code="no-content", message=text("The package has no content of its own."), place=_CONTENT
-                )
-            )
         progress(1.0)
         version = next((library.version for library in draft.libraries if library.name == said.library), "")
         return draft.inspection("h5p", media_type=MEDIA_TYPE, size=source.size, name=name, version=version)
+
+
+def _warn(draft: Draft, code: str, message: Text) -> None:
+    draft.warnings.append(InspectionWarning(code=code, message=message, place=_CONTENT))
 
 
 def media_of(source: Source, limits: Limits = LIMITS) -> tuple[MediaItem, ...]:
