@@ -39,7 +39,12 @@ def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     finish: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        # With rich installed, tracebacks would show the values of variables, passwords among them.
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if style == "console"
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )

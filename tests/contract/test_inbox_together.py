@@ -20,7 +20,7 @@ from tests.contract.federating import Peer, approve, peering, send
 from tests.contract.support import problem_of
 from tests.support.service import OPERATOR, MakeService, Service, json_of
 
-_SECONDS = 120
+_SECONDS = 30
 
 
 @pytest.fixture

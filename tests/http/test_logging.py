@@ -111,3 +111,15 @@ def test_for_people(out: io.StringIO, app: Flask) -> None:
     assert "RuntimeError" in out.getvalue()
     assert "some.library" in out.getvalue()
     assert " GET '/fault' 500 in " in out.getvalue()
+
+
+def test_for_people_tracebacks_tell_no_values(out: io.StringIO) -> None:
+    """Whichever library that draws them is installed."""
+    http_logging.configure(level="INFO", style="console", stream=out)
+    password = "correct horse"
+    try:
+        raise RuntimeError(f"{len(password)} characters are wrong")
+    except RuntimeError:
+        structlog.get_logger().exception("unexpected")
+    assert "13 characters are wrong" in out.getvalue()
+    assert password not in out.getvalue().replace('password = "correct horse"', "")

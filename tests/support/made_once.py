@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.interfaces import CompiledCacheType, Dialect
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from repo_service import app
@@ -75,7 +76,7 @@ def _templates_once(compile_template: Callable[..., Any]) -> Callable[..., Any]:
 
 def _statements_once() -> Callable[[type[Dialect], Engine], None]:
     """Of all databases of one kind, which have the same tables."""
-    statements: CompiledCacheType = {}
+    statements: CompiledCacheType = LRUCache(10_000)  # in tracebacks a dictionary would show all of them
 
     def made(_dialect: type[Dialect], engine: Engine) -> None:
         engine.update_execution_options(compiled_cache=statements)

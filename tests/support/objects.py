@@ -79,6 +79,13 @@ class Maker:
         self.service.work()
         return made
 
+    def prepare(self) -> None:
+        """Make what has to be looked into while little else waits for that: afterwards there is much more."""
+        assert self.released
+        assert self.pictured
+        assert self.shared_by_neighbour
+        assert self._reported
+
     @cached_property
     def snapshot(self) -> str:
         """SHA-256 of the manifest of the published catalogue."""
