@@ -272,7 +272,7 @@ def _operation(case: AnyCase) -> str:
     return str(case.operation.definition.raw["operationId"]) if expected else ""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("who", _ASKERS)
 def test_answers_are_as_documented(
     who: str,
