@@ -35,6 +35,7 @@ class World:
     def __init__(self, service: Service, folder: Path) -> None:
         """A course is written into ``folder``, to be shared."""
         self.service = service
+        self._drawn: str | None = None
         self.tokens = {
             "teacher": service.token("teacher"),
             "stranger": service.token("stranger"),
@@ -44,9 +45,6 @@ class World:
         teacher, chief = self.api("teacher"), self.api("chief")
         course = private_backup(folder / "secret plans.mbz", users=False, secrets=False)
         self.draft = json_of(send_file(teacher, course, file_name=course.name), 201)
-        drawing = folder / "secret drawing.png"
-        drawing.write_bytes(picture("PNG", size=(300, 200)))
-        self._drawn = json_of(send_file(teacher, drawing, file_name=drawing.name), 201)["id"]
         service.work()
         self.private = {
             "resource_id": self.draft["id"],
@@ -99,9 +97,16 @@ class World:
     def named(self, rule: Rule) -> dict[str, str]:
         """What is in ``private`` of the arguments that the addresses of ``rule`` have."""
         named = {name: self.private[name] for name in sorted(rule.arguments & self.private.keys())}
-        if rule.endpoint.endswith(".thumbnail"):  # a backup has none
+        if rule.endpoint.endswith(".thumbnail") and self._drawn is not None:  # a backup has none
             named["resource_id"] = self._drawn
         return named
+
+    def draw(self, folder: Path) -> None:
+        """Have the teacher keep a picture, too; it is written into ``folder``."""
+        drawing = folder / "secret drawing.png"
+        drawing.write_bytes(picture("PNG", size=(300, 200)))
+        self._drawn = json_of(send_file(self.api("teacher"), drawing, file_name=drawing.name), 201)["id"]
+        self.service.work()
 
     def address(self, rule: Rule, **instead: object) -> str:
         """Where ``rule`` gives something of the teacher's, or what is named ``instead``.

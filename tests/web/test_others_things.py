@@ -77,7 +77,9 @@ _TYPED: Final = {
 
 @pytest.fixture
 def world(service: Service, tmp_path: Path) -> World:
-    return World(service, tmp_path)
+    made = World(service, tmp_path)
+    made.draw(tmp_path)
+    return made
 
 
 def _private_rules(world: World) -> Iterator[tuple[Rule, str, dict[str, str]]]:
