@@ -5,6 +5,7 @@ Limits of resources leave it signals to other processes of the same user, their 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 from typing import Any
@@ -32,18 +33,13 @@ def load_library() -> Any:
         return None
 
 
-def forbid_others(seccomp: Any) -> bool:
-    """Have the kernel refuse all else, for good (seccomp(2)). False where it cannot be told."""
+def forbid_others(seccomp: Any) -> None:
+    """Have the kernel refuse all else, for good (seccomp(2)), where it can be told."""
     if seccomp is None:
-        return False
-    try:
+        return
+    with contextlib.suppress(OSError):  # a kernel without, or a container that does not let it
         rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
         for name in _ALLOWED:
-            try:
+            with contextlib.suppress(OSError):  # this processor has no such call
                 rules.add_rule(seccomp.ALLOW, name)
-            except OSError:
-                continue  # this processor has no such call
         rules.load()  # which gives up new privileges, too
-    except OSError:
-        return False
-    return True
