@@ -30,6 +30,7 @@ from repo_service.inspection.media import shrinking, thumbnails
 from repo_service.inspection.media.asking import RecordingSaid
 from tests.backups.support import bytes_source
 from tests.support import media
+from tests.support.services import missing
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -58,11 +59,27 @@ _FORBIDDEN = {
     "its limits back": "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))",
     "to be root": "os.setresuid(0, 0, 0)",
     "much memory": "bytearray(2 << 30)",
+}
+
+
+_FORBIDDEN_BY_THE_KERNEL = {
     "the memory of another": "libc.process_vm_readv(0, 0, 0, 0, 0, 0) and failed()",
     "to stop another": "os.kill(other, 0)",
     "the limits of another": "resource.prlimit(other, resource.RLIMIT_NOFILE)",
     "a segment of shared memory": "libc.shmget(0, 4096, 0o1600) < 0 and failed()",
 }
+
+
+@pytest.fixture
+def seccomp() -> None:
+    if load_library() is None:
+        missing("libseccomp", "install libseccomp2")
+
+
+@pytest.mark.usefixtures("seccomp")
+@pytest.mark.parametrize("what", _FORBIDDEN_BY_THE_KERNEL.values(), ids=_FORBIDDEN_BY_THE_KERNEL)
+def test_the_kernel_keeps_from_who_is_confined(what: str, tmp_path: Path) -> None:
+    test_who_is_confined_cannot_have(what, tmp_path)
 
 
 @pytest.mark.parametrize("what", _FORBIDDEN.values(), ids=_FORBIDDEN)
@@ -171,9 +188,9 @@ def test_what_the_store_says_is_no_fault_of_the_file(isolation: Isolation) -> No
         isolation.ask("picture", Gone())
 
 
+@pytest.mark.usefixtures("seccomp")
 def test_the_kernel_refuses_what_has_nothing_to_do_with_reading() -> None:
     """Where there is libseccomp, which the image has."""
-    assert load_library() is not None, "install libseccomp2"
     script = textwrap.dedent(
         """
         import os
