@@ -96,6 +96,8 @@ _READING = frozenset(
 )
 """What everybody may ask of what is released."""
 
+_OF_WHAT_WAS_INSPECTED = frozenset({"releaseVersion", "cleanVersion"})
+
 _OF_COLLECTIONS = frozenset({"changeCollectionItem", "removeFromCollection"})
 
 _answered: dict[str, Answers] = {}
@@ -218,7 +220,7 @@ class Asker:
         if operation in _READING:
             seen = maker.pictured.id if operation == "getThumbnail" else released
             return (seen, maker.draft().id, maker.withdrawn().id)[self._turn(operation) % 3]
-        return maker.draft().id  # of a file that has been looked into
+        return maker.inspected().id if operation in _OF_WHAT_WAS_INSPECTED else maker.draft().id
 
     def _upload(self, operation: str, body: object) -> object:
         if operation == "putUpload":

@@ -19,7 +19,8 @@ from repo_service.domain.reports import ReportReason
 from repo_service.domain.resources import JobKind, JobState
 from repo_service.domain.webhooks import Reach, WebhookEvent
 from repo_service.federation.remote import EntryDescription
-from repo_service.models import Job, NetworkEntry, Report
+from repo_service.jobs.worker import handlers_of
+from repo_service.models import Job, NetworkEntry, Report, Version
 from repo_service.models.base import new_id, now
 from repo_service.services import network_entries
 from repo_service.services.clients import ClientMetadata
@@ -109,6 +110,15 @@ class Maker:
             description=Description(licence="CC-BY-4.0"),
             release=release,
         )
+
+    def inspected(self) -> ResourceRecord:
+        """A resource whose file has been looked into; nothing else that waits is done."""
+        made = self.draft()
+        with self.service.services.database.read() as session:
+            job_id = session.scalars(select(Version.job_id).where(Version.resource_id == made.id)).one()
+        assert job_id is not None
+        handlers_of(self.service.services).run_job(job_id)
+        return made
 
     def withdrawn(self) -> ResourceRecord:
         """A resource that was withdrawn by its owner."""
