@@ -151,8 +151,9 @@ class Deliverer:
         while (due := self._next(instance_id)) is not None:
             if due.actor not in keys:
                 keys[due.actor] = self._signing_key(due.actor)
-            result = self._send(due, keys[due.actor])
-            self._noting.do(_Sent(instance_id, due, result))
+            with self._noting.coming():
+                result = self._send(due, keys[due.actor])
+                self._noting.do(_Sent(instance_id, due, result))
             if result.outcome is _Outcome.AWAY:
                 return
 

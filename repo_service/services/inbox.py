@@ -87,9 +87,10 @@ class Inbox:
         Raises InvalidSignature, SignerUnreachable, Forbidden, MalformedRequest, TooManyRequests.
         """
         try:
-            proven = self._proven(message, address)
-            self._require_sense(proven.activity)
-            self._taking_in.take(proven)
+            with self._taking_in.coming():
+                proven = self._proven(message, address)
+                self._require_sense(proven.activity)
+                self._taking_in.take(proven)
         except (InvalidSignature, Forbidden, MalformedRequest):
             self._throttling.take((REFUSED, address))
             raise

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Exists, Row, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Exists, Row, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from repo_service.domain.resources import JobKind, JobState
@@ -18,7 +19,7 @@ from repo_service.domain.texts import text
 from repo_service.models import Job
 from repo_service.models.base import new_id, now
 from repo_service.models.database import Database, after_commit
-from repo_service.models.insert import insert_if_absent
+from repo_service.models.insert import insert_absent
 from repo_service.services.records import Processing
 from storage import StorageUnavailable
 
@@ -43,6 +44,13 @@ _GIVEN_UP_FOR = timedelta(days=1)
 _IN_BACKGROUND = (JobKind.REPLICATE.value, JobKind.FETCH.value, JobKind.INDEX.value)
 """Kinds of which very many may be due at once. They are not all hinted at: one leads on to the next, so that
 what somebody waits for does not stand in line behind them."""
+
+_OF_KEYS = (
+    select(Job)
+    .where(Job.kind == bindparam("kind"), Job.key.in_(bindparam("keys", expanding=True)))
+    .order_by(Job.key)  # so that those who lock the same rows do not wait in a circle
+    .with_for_update()
+)
 
 
 class JobFailed(Exception):
@@ -87,7 +95,7 @@ class Jobs:
         tried at once, and one that runs, and may have looked already, is done once more. Without ``hint`` no
         worker is told: a sweep will find it.
         """
-        job, _ = self._enqueued(session, kind, key)
+        ((job, _),) = self._enqueued(session, kind, [key])
         if again:
             _have_done_again(job)
         job_id = job.id
@@ -106,19 +114,18 @@ class Jobs:
         after_commit(session, hint_next)
         return job_id
 
-    def wake(self, session: Session, kind: JobKind, key: str) -> None:
-        """Have this done once more after the commit of ``session``, for work of which very much may come at
+    def wake(self, session: Session, kind: JobKind, keys: Collection[str]) -> None:
+        """Have these done once more after the commit of ``session``, for work of which very much may come at
         once: a worker is told only where none has been told, or was, and may have looked already.
 
         The job itself says so while it is locked. The work that waits would not: what is seen of it may be
         done before this commits, by a worker that does not see what this adds.
         """
-        job, is_new = self._enqueued(session, kind, key)
-        is_told = not is_new and _is_told(job)
-        _have_done_again(job)
-        if not is_told:
-            job_id = job.id
-            after_commit(session, lambda: self._hint(job_id))
+        for job, is_new in self._enqueued(session, kind, keys):
+            is_told = not is_new and _is_told(job)
+            _have_done_again(job)
+            if not is_told:
+                after_commit(session, functools.partial(self._hint, job.id))
 
     def enqueue_all(self, kind: JobKind, keys: Iterable[str]) -> int:
         """Have this done for each key; returns how many."""
@@ -187,30 +194,17 @@ class Jobs:
             self._hint(job_id)
         return len(due) + self._hint_next()
 
-    def _enqueued(self, session: Session, kind: JobKind, key: str) -> tuple[Job, bool]:
-        """The job, locked, and whether it is to be done anew: there was none, or it was over."""
+    def _enqueued(self, session: Session, kind: JobKind, keys: Collection[str]) -> list[tuple[Job, bool]]:
+        """The jobs, locked, and whether each is to be done anew: there was none, or it was over."""
         moment = now()
-        query = select(Job).where(Job.kind == kind.value, Job.key == key).with_for_update()
-        job, is_new = session.scalar(query), False
-        if job is None:
-            is_new = insert_if_absent(
-                session,
-                Job,
-                id=new_id(),
-                kind=kind.value,
-                key=key,
-                state=JobState.QUEUED.value,
-                attempts=0,
-                progress=0.0,
-                next_try_at=moment,
-                created_at=moment,
-            )
-            job = session.scalars(query).one()
-        if job.state in (JobState.DONE.value, JobState.FAILED.value):
-            job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
-            job.next_try_at, job.finished_at = moment, None
-            is_new = True
-        return job, is_new
+        wanted = {"kind": kind.value, "keys": list(keys)}
+        jobs = list(session.scalars(_OF_KEYS, wanted))
+        new: set[str] = set()
+        if missing := sorted(set(keys) - {job.key for job in jobs}):
+            rows = [_row(kind, key, moment) for key in missing]
+            new = insert_absent(session, Job.key, rows)
+            jobs = list(session.scalars(_OF_KEYS, wanted))
+        return [(job, _begin_anew(job, moment) or job.key in new) for job in jobs]
 
     def _hint_next(self) -> bool:
         """Hint at one background job that is due, unless one is running; returns whether there is one."""
@@ -329,6 +323,29 @@ def _due() -> Select[UUID]:
             and_(Job.state == JobState.RUNNING.value, Job.lease_until <= moment),
         )
     )
+
+
+def _row(kind: JobKind, key: str, moment: datetime) -> dict[str, Any]:
+    """A job that waits and was never tried, for ``insert_absent``."""
+    return {
+        "id": new_id(),
+        "kind": kind.value,
+        "key": key,
+        "state": JobState.QUEUED.value,
+        "attempts": 0,
+        "progress": 0.0,
+        "next_try_at": moment,
+        "created_at": moment,
+    }
+
+
+def _begin_anew(job: Job, moment: datetime) -> bool:
+    """Have a job that is over begin as if it were new; returns whether it was over."""
+    if job.state not in (JobState.DONE.value, JobState.FAILED.value):
+        return False
+    job.state, job.attempts, job.progress, job.reason = JobState.QUEUED.value, 0, 0.0, None
+    job.next_try_at, job.finished_at = moment, None
+    return True
 
 
 def _have_done_again(job: Job) -> None:

@@ -5,9 +5,11 @@ handled. As many as wait are taken in by one transaction, and each is refused fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import DBAPIError
@@ -22,7 +24,7 @@ from repo_service.models.base import new_id, now
 from repo_service.models.database import Database, outage_of
 from repo_service.models.insert import insert_absent
 from repo_service.services.delivering import FIRST_WAIT
-from repo_service.services.instances import BLOCKED, instances_of, note_answer
+from repo_service.services.instances import BLOCKED, instance_of, instances_of, note_answer
 from repo_service.services.jobs import Jobs
 from repo_service.services.throttling import Allowance, Throttling
 from repo_service.services.together import Together
@@ -37,6 +39,15 @@ _OF_CONTENT: Final = frozenset({"Create", "Update", "Delete", "Announce", "Add",
 
 _AT_ONCE: Final = 100
 
+_SERVERS: Final = (
+    select(
+        *(Instance.id, Instance.host, Instance.standing),
+        *(Instance.failures, Instance.failing_since, Instance.unreachable_at),
+    )
+    .where(Instance.host.in_(bindparam("hosts", expanding=True)))
+    .order_by(Instance.host)
+    .with_for_update()
+)
 _BLOCKED: Final = select(RemoteActor.uri).where(
     RemoteActor.uri.in_(bindparam("actors", expanding=True)), RemoteActor.blocked_at.is_not(None)
 )
@@ -58,6 +69,15 @@ class Proven:
         return host_of(self.activity.actor)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    """A row of ``Instance``. ``was_away``: it did not answer when it was spoken to last."""
+
+    id: UUID
+    standing: str
+    was_away: bool
+
+
 class TakingIn:
     """Use case: take in an activity."""
 
@@ -66,6 +86,10 @@ class TakingIn:
         self._jobs = jobs
         self._throttling = throttling
         self._together = Together(self._take_all, most=_AT_ONCE)
+
+    def coming(self) -> AbstractContextManager[None]:
+        """While something is checked that may be taken in: what is ready sooner waits a moment for it."""
+        return self._together.coming()
 
     def take(self, proven: Proven) -> None:
         """Raises InvalidSignature where the request was here before, Forbidden, TooManyRequests."""
@@ -94,8 +118,8 @@ class TakingIn:
             # Everybody in the same order, so nobody waits in a circle.
             hosts = sorted({one.host for one in proven})
             room = self._throttling.hold(session, TAKEN, hosts)
-            instances = instances_of(session, hosts)
-            blocked = _blocked(session, proven, instances)
+            servers = _servers_of(session, hosts)
+            blocked = _blocked(session, proven, servers)
             seen = _seen(session, proven)
             admitted = []
             for number, one in enumerate(proven):
@@ -110,15 +134,16 @@ class TakingIn:
                 else:
                     seen.add(one.token)
                     admitted.append(one)
-            self._remember_and_keep(session, admitted, instances)
+            room.keep(session)
+            self._remember_and_keep(session, admitted, servers)
         return [refused.get(number) for number in range(len(proven))]
 
     def _remember_and_keep(
-        self, session: Session, admitted: Sequence[Proven], instances: Mapping[str, Instance]
+        self, session: Session, admitted: Sequence[Proven], servers: Mapping[str, _Server]
     ) -> None:
         moment = now()
-        for host in sorted({one.host for one in admitted}):
-            _note_sign_of_life(session, instances[host], moment)
+        for host in sorted({one.host for one in admitted if servers[one.host].was_away}):
+            _note_sign_of_life(session, instance_of(session, host), moment)
         insert_absent(
             session, SeenRequest.token, [{"token": one.token, "until": one.until} for one in admitted]
         )
@@ -126,7 +151,7 @@ class TakingIn:
             {
                 "id": new_id(),
                 "uri": one.activity.id,
-                "instance_id": instances[one.host].id,
+                "instance_id": servers[one.host].id,
                 "actor": one.activity.actor,
                 "document": one.activity.document,
                 "attempts": 0,
@@ -135,18 +160,35 @@ class TakingIn:
                 "created_at": moment,
             }
             for one in admitted
-            if _is_of_use(session, instances[one.host], one.activity)
+            if _is_of_use(session, servers[one.host], one.activity)
         ]
         kept = insert_absent(session, ReceivedActivity.uri, rows)
-        for instance_id in sorted({str(row["instance_id"]) for row in rows if row["uri"] in kept}):
-            self._jobs.wake(session, JobKind.RECEIVE, instance_id)
+        concerned = {str(row["instance_id"]) for row in rows if row["uri"] in kept}
+        if concerned:
+            self._jobs.wake(session, JobKind.RECEIVE, concerned)
 
 
-def _blocked(session: Session, proven: Sequence[Proven], instances: Mapping[str, Instance]) -> set[str]:
+def _servers_of(session: Session, hosts: Sequence[str]) -> dict[str, _Server]:
+    """The servers by host, locked, as rows: objects would take more time than all else that is done here."""
+    rows = session.connection().execute(_SERVERS, {"hosts": hosts}).all()
+    if len(rows) < len(hosts):
+        instances_of(session, hosts)
+        rows = session.connection().execute(_SERVERS, {"hosts": hosts}).all()
+    return {
+        row.host: _Server(
+            id=row.id,
+            standing=row.standing,
+            was_away=bool(row.failures) or row.failing_since is not None or row.unreachable_at is not None,
+        )
+        for row in rows
+    }
+
+
+def _blocked(session: Session, proven: Sequence[Proven], servers: Mapping[str, _Server]) -> set[str]:
     """The actors that nothing is spoken with. ``is_blocked`` for many."""
     blocked = set(session.connection().scalars(_BLOCKED, {"actors": [one.activity.actor for one in proven]}))
     for one in proven:
-        if instances[one.host].standing == Standing.BLOCKED.value:
+        if servers[one.host].standing == Standing.BLOCKED.value:
             blocked.add(one.activity.actor)
     return blocked
 
@@ -163,9 +205,9 @@ def _note_sign_of_life(session: Session, instance: Instance, moment: datetime) -
     note_answer(session, instance)
 
 
-def _is_of_use(session: Session, instance: Instance, activity: Incoming) -> bool:
+def _is_of_use(session: Session, server: _Server, activity: Incoming) -> bool:
     """Whether it is kept. What nobody here asked for is taken and forgotten: a refusal would be repeated."""
-    if activity.type in _OF_FOLLOWING or instance.standing == Standing.APPROVED.value:
+    if activity.type in _OF_FOLLOWING or server.standing == Standing.APPROVED.value:
         return activity.type in _OF_FOLLOWING | _OF_CONTENT
     known: bool = session.scalar(select(exists().where(RemoteActor.uri == activity.actor))) or False
     return activity.type == "Delete" and activity.object_id == activity.actor and known

@@ -81,6 +81,53 @@ def test_when_the_work_fails_all_hear_of_it_and_the_next_is_done() -> None:
     together.do("y")
 
 
+def test_a_thread_that_is_to_end_leaves_nobody_waiting() -> None:
+    work = _Work()
+
+    def end(items: Sequence[str]) -> Sequence[Exception | None]:
+        work(items)
+        if items == ["first"]:
+            raise SystemExit
+        return [None] * len(items)
+
+    together = Together(end, most=2)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(together.do, "first")
+        assert work.begun.wait(_SECONDS)
+        others = [pool.submit(together.do, item) for item in "abc"]
+        while together.waiting < len(others):
+            threading.Event().wait(0.001)
+        work.go_on.set()
+        assert [other.result(_SECONDS) for other in others] == [None] * len(others)
+    assert isinstance(first.exception(), SystemExit)
+
+
+def test_those_on_their_way_are_waited_for() -> None:
+    work = _Work()
+    work.go_on.set()
+    together = Together(work, most=10, patience=_SECONDS)
+    on_the_way = threading.Barrier(3)
+
+    def come(item: str) -> None:
+        with together.coming():
+            on_the_way.wait(_SECONDS)
+            together.do(item)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(come, "abc"))
+    assert [sorted(batch) for batch in work.batches] == [["a", "b", "c"]]
+
+
+def test_who_does_not_come_in_the_end_is_waited_for_no_longer_than_a_moment() -> None:
+    work = _Work()
+    work.go_on.set()
+    together = Together(work, most=10)
+    with together.coming():
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(together.do, "a").result(_SECONDS)
+        assert work.batches == [["a"]]
+
+
 def test_many_threads_and_nothing_is_lost_or_done_twice() -> None:
     done: list[int] = []
 
