@@ -6,7 +6,6 @@ not compacted by that vocabulary is no activity here.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,9 +18,6 @@ LONGEST_ID: Final = 1000
 """Characters, all of them ASCII."""
 EVERYBODY: Final = frozenset({PUBLIC, "as:Public", "Public"})
 """ActivityPub, section 5.6: compaction may have shortened it."""
-
-_HOSTS_KEPT: Final = 1000
-"""Each id of an activity is looked at several times, and taking it apart is slow."""
 
 _ID: Final = re.compile(r"https?://[!-~]+")
 _REDEFINED: Final = frozenset({"id", "type", "actor", "object", "target", "to", "cc", "attributedTo"})
@@ -94,7 +90,6 @@ def ids_of(value: object) -> Iterator[str]:
             yield found
 
 
-@functools.lru_cache(_HOSTS_KEPT)
 def host_of(url: str) -> str:
     """The host that answers for an id, with the port where it is not the usual one; empty for none."""
     try:

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import DBAPIError
@@ -24,7 +23,7 @@ from repo_service.models.base import new_id, now
 from repo_service.models.database import Database, outage_of
 from repo_service.models.insert import insert_absent
 from repo_service.services.delivering import FIRST_WAIT
-from repo_service.services.instances import BLOCKED, instance_of, instances_of, note_answer
+from repo_service.services.instances import BLOCKED, instances_of, note_answer
 from repo_service.services.jobs import Jobs
 from repo_service.services.throttling import Allowance, Throttling
 from repo_service.services.together import Together
@@ -39,15 +38,6 @@ _OF_CONTENT: Final = frozenset({"Create", "Update", "Delete", "Announce", "Add",
 
 _AT_ONCE: Final = 100
 
-_SERVERS: Final = (
-    select(
-        *(Instance.id, Instance.host, Instance.standing),
-        *(Instance.failures, Instance.failing_since, Instance.unreachable_at),
-    )
-    .where(Instance.host.in_(bindparam("hosts", expanding=True)))
-    .order_by(Instance.host)
-    .with_for_update()
-)
 _BLOCKED: Final = select(RemoteActor.uri).where(
     RemoteActor.uri.in_(bindparam("actors", expanding=True)), RemoteActor.blocked_at.is_not(None)
 )
@@ -67,15 +57,6 @@ class Proven:
     def host(self) -> str:
         """The server that it is from."""
         return host_of(self.activity.actor)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    """A row of ``Instance``. ``was_away``: it did not answer when it was spoken to last."""
-
-    id: UUID
-    standing: str
-    was_away: bool
 
 
 class TakingIn:
@@ -118,8 +99,8 @@ class TakingIn:
             # Everybody in the same order, so nobody waits in a circle.
             hosts = sorted({one.host for one in proven})
             room = self._throttling.hold(session, TAKEN, hosts)
-            servers = _servers_of(session, hosts)
-            blocked = _blocked(session, proven, servers)
+            instances = instances_of(session, hosts)
+            blocked = _blocked(session, proven, instances)
             seen = _seen(session, proven)
             admitted = []
             for number, one in enumerate(proven):
@@ -134,16 +115,15 @@ class TakingIn:
                 else:
                     seen.add(one.token)
                     admitted.append(one)
-            room.keep(session)
-            self._remember_and_keep(session, admitted, servers)
+            self._remember_and_keep(session, admitted, instances)
         return [refused.get(number) for number in range(len(proven))]
 
     def _remember_and_keep(
-        self, session: Session, admitted: Sequence[Proven], servers: Mapping[str, _Server]
+        self, session: Session, admitted: Sequence[Proven], instances: Mapping[str, Instance]
     ) -> None:
         moment = now()
-        for host in sorted({one.host for one in admitted if servers[one.host].was_away}):
-            _note_sign_of_life(session, instance_of(session, host), moment)
+        for host in sorted({one.host for one in admitted}):
+            _note_sign_of_life(session, instances[host], moment)
         insert_absent(
             session, SeenRequest.token, [{"token": one.token, "until": one.until} for one in admitted]
         )
@@ -151,7 +131,7 @@ class TakingIn:
             {
                 "id": new_id(),
                 "uri": one.activity.id,
-                "instance_id": servers[one.host].id,
+                "instance_id": instances[one.host].id,
                 "actor": one.activity.actor,
                 "document": one.activity.document,
                 "attempts": 0,
@@ -160,7 +140,7 @@ class TakingIn:
                 "created_at": moment,
             }
             for one in admitted
-            if _is_of_use(session, servers[one.host], one.activity)
+            if _is_of_use(session, instances[one.host], one.activity)
         ]
         kept = insert_absent(session, ReceivedActivity.uri, rows)
         concerned = {str(row["instance_id"]) for row in rows if row["uri"] in kept}
@@ -168,27 +148,11 @@ class TakingIn:
             self._jobs.wake(session, JobKind.RECEIVE, concerned)
 
 
-def _servers_of(session: Session, hosts: Sequence[str]) -> dict[str, _Server]:
-    """The servers by host, locked, as rows: objects would take more time than all else that is done here."""
-    rows = session.connection().execute(_SERVERS, {"hosts": hosts}).all()
-    if len(rows) < len(hosts):
-        instances_of(session, hosts)
-        rows = session.connection().execute(_SERVERS, {"hosts": hosts}).all()
-    return {
-        row.host: _Server(
-            id=row.id,
-            standing=row.standing,
-            was_away=bool(row.failures) or row.failing_since is not None or row.unreachable_at is not None,
-        )
-        for row in rows
-    }
-
-
-def _blocked(session: Session, proven: Sequence[Proven], servers: Mapping[str, _Server]) -> set[str]:
+def _blocked(session: Session, proven: Sequence[Proven], instances: Mapping[str, Instance]) -> set[str]:
     """The actors that nothing is spoken with. ``is_blocked`` for many."""
     blocked = set(session.connection().scalars(_BLOCKED, {"actors": [one.activity.actor for one in proven]}))
     for one in proven:
-        if servers[one.host].standing == Standing.BLOCKED.value:
+        if instances[one.host].standing == Standing.BLOCKED.value:
             blocked.add(one.activity.actor)
     return blocked
 
@@ -205,9 +169,9 @@ def _note_sign_of_life(session: Session, instance: Instance, moment: datetime) -
     note_answer(session, instance)
 
 
-def _is_of_use(session: Session, server: _Server, activity: Incoming) -> bool:
+def _is_of_use(session: Session, instance: Instance, activity: Incoming) -> bool:
     """Whether it is kept. What nobody here asked for is taken and forgotten: a refusal would be repeated."""
-    if activity.type in _OF_FOLLOWING or server.standing == Standing.APPROVED.value:
+    if activity.type in _OF_FOLLOWING or instance.standing == Standing.APPROVED.value:
         return activity.type in _OF_FOLLOWING | _OF_CONTENT
     known: bool = session.scalar(select(exists().where(RemoteActor.uri == activity.actor))) or False
     return activity.type == "Delete" and activity.object_id == activity.actor and known

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from repo_service.domain.errors import TooManyRequests
@@ -38,13 +38,6 @@ from repo_service.models.insert import locked_rows
 _IPV6_SITE = 56
 """What a household or an office gets at least (RIPE-690, section 4.2): its owner has all of it."""
 _ACQUAINTANCE = "acquaintance"
-_HELD = (
-    select(Throttle.key, Throttle.full_at)
-    .where(Throttle.key.in_(bindparam("keys", expanding=True)))
-    .order_by(Throttle.key)
-    .with_for_update()
-)
-_KEEP = update(Throttle).where(Throttle.key == bindparam("throttle")).values(full_at=bindparam("full_at"))
 _MINUTE = 60
 _HOUR = 3600
 
@@ -70,30 +63,21 @@ class Taken:
 
 
 class Held:
-    """An allowance, and what some have of it, locked within one transaction. ``keys`` are their rows'."""
+    """An allowance, and what some have of it, within one transaction."""
 
-    def __init__(self, allowance: Allowance, keys: Mapping[str, str], full_at: dict[str, datetime]) -> None:
+    def __init__(self, allowance: Allowance, rows: Mapping[str, Throttle]) -> None:
         self._allowance = allowance
-        self._keys = keys
-        self._full_at = full_at
-        self._taken: set[str] = set()
+        self._rows = rows
 
     def take(self, subject: str) -> TooManyRequests | None:
-        """Take one, or say how long to wait for it. It is written down by ``keep``."""
-        key = self._keys[subject]
+        """Take one, or say how long to wait for it."""
+        row = self._rows[subject]
         try:
-            _require_room({key: self._allowance}, self._full_at)
+            _require_room({row.key: self._allowance}, {row.key: row.full_at})
         except TooManyRequests as error:
             return error
-        self._full_at[key] = max(self._full_at[key], now()) + self._allowance.every
-        self._taken.add(key)
+        _take_of(row, self._allowance)
         return None
-
-    def keep(self, session: Session) -> None:
-        """Write down what was taken, of all at once."""
-        taken = [{"throttle": key, "full_at": self._full_at[key]} for key in sorted(self._taken)]
-        if taken:
-            session.connection().execute(_KEEP, taken)
 
 
 class Throttling:
@@ -118,14 +102,10 @@ class Throttling:
 
     def hold(self, session: Session, allowance: Allowance, subjects: Collection[str]) -> Held:
         """What each of ``subjects`` has of an allowance, locked: for a transaction that does for many what is
-        allowed, and ``keep`` at its end. If that fails, nothing was taken."""
+        allowed. If that fails, nothing was taken."""
         keys = {subject: self._key(allowance.name, subject) for subject in subjects}
-        wanted = {"keys": sorted(keys.values())}
-        connection = session.connection()
-        full_at = {row.key: row.full_at for row in connection.execute(_HELD, wanted)}
-        if len(full_at) < len(keys):
-            full_at = {key: row.full_at for key, row in _locked(session, wanted["keys"]).items()}
-        return Held(allowance, keys, full_at)
+        rows = _locked(session, set(keys.values()))
+        return Held(allowance, {subject: rows[key] for subject, key in keys.items()})
 
     def give_back(self, taken: Taken) -> None:
         """Undo ``take``: the try was a good one."""
